@@ -1,6 +1,9 @@
 package lastnight
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+)
 
 // Lists that the stable part of the answer promises are never null, whoever made it.
 
@@ -10,7 +13,7 @@ func (a Answer) MarshalJSON() ([]byte, error) {
 	if a.Incidents == nil {
 		a.Incidents = []Incident{}
 	}
-	return json.Marshal(plain(a))
+	return marshalPlain(plain(a))
 }
 
 // MarshalJSON gives similar as a list even if there are none.
@@ -19,7 +22,7 @@ func (i Incident) MarshalJSON() ([]byte, error) {
 	if i.Similar == nil {
 		i.Similar = []Similar{}
 	}
-	return json.Marshal(plain(i))
+	return marshalPlain(plain(i))
 }
 
 // MarshalJSON gives chain and alternatives as lists even if there are none.
@@ -31,5 +34,17 @@ func (d Diagnosis) MarshalJSON() ([]byte, error) {
 	if d.Alternatives == nil {
 		d.Alternatives = []Alternative{}
 	}
-	return json.Marshal(plain(d))
+	return marshalPlain(plain(d))
+}
+
+// marshalPlain leaves < > & as they are, which log lines are full of; an encoder
+// that wants them escaped does so with what it gets from here.
+func marshalPlain(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
 }
