@@ -1,0 +1,225 @@
+package investigation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"lastnight"
+)
+
+// How far around what is new a workload is read again.
+const (
+	readBefore    = 2 * time.Hour    // failovers that belong together, and what led to them
+	readAfter     = 2 * time.Hour    // what came later but arrived earlier
+	detectEvery   = time.Second      // pause between two runs of Detect
+	recheckAfter  = 30 * time.Second // a workload with something that is not settled yet
+	maxReadBefore = 24 * time.Hour   // an incident that goes on is followed back so far
+)
+
+// Detector finds incidents. Mark and Detect may be called at once.
+type Detector struct {
+	cfg    DetectorConfig
+	run    sync.Mutex // one Detect at a time
+	mu     sync.Mutex // guards dirty and due
+	dirty  map[workloadKey]stretch
+	due    map[workloadKey]recheck
+}
+
+// DetectorConfig is what a detector works with. Source, Keeper and Catalogue must be given.
+type DetectorConfig struct {
+	Source    Source
+	Keeper    Keeper
+	Catalogue *Catalogue
+	Log       *slog.Logger     // nil: none
+	Now       func() time.Time // nil: time.Now; decides only whether something still pending has lasted long
+}
+
+type workloadKey struct{ namespace, workload string }
+
+// stretch is the time that has something new.
+type stretch struct{ from, to time.Time }
+
+type recheck struct {
+	stretch
+	at time.Time
+}
+
+// NewDetector makes a detector.
+func NewDetector(cfg DetectorConfig) *Detector {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Detector{cfg: cfg, dirty: map[workloadKey]stretch{}, due: map[workloadKey]recheck{}}
+}
+
+// Mark says that a signal of a workload happened at t. It is quick.
+func (d *Detector) Mark(namespace, workload string, t time.Time) {
+	if workload == "" {
+		return
+	}
+	d.mark(workloadKey{namespace, workload}, stretch{t, t})
+}
+
+func (d *Detector) mark(k workloadKey, s stretch) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	old, ok := d.dirty[k]
+	if ok {
+		if old.from.Before(s.from) {
+			s.from = old.from
+		}
+		if old.to.After(s.to) {
+			s.to = old.to
+		}
+	}
+	d.dirty[k] = s
+}
+
+// Run detects every second until ctx is done. Failures are logged and tried again.
+func (d *Detector) Run(ctx context.Context) error {
+	t := time.NewTicker(detectEvery)
+	defer t.Stop()
+	failed := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		err := d.Detect(ctx)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			failed = 0
+		default:
+			if failed++; failed == 1 || failed%60 == 0 {
+				d.cfg.Log.Error("detecting incidents failed", "err", err, "times", failed)
+			}
+		}
+	}
+}
+
+// Detect recomputes the incidents of every marked workload around what is new, and puts
+// and deletes what changed. A workload that failed stays marked.
+func (d *Detector) Detect(ctx context.Context) error {
+	d.run.Lock()
+	defer d.run.Unlock()
+	work := d.take()
+	keys := slices.SortedFunc(maps.Keys(work), func(a, b workloadKey) int {
+		return cmpString(a.namespace+"\x00"+a.workload, b.namespace+"\x00"+b.workload)
+	})
+	var errs []error
+	for i, k := range keys {
+		if ctx.Err() != nil {
+			for _, rest := range keys[i:] {
+				d.mark(rest, work[rest])
+			}
+			return ctx.Err()
+		}
+		if err := d.workload(ctx, k, work[k]); err != nil {
+			d.mark(k, work[k])
+			errs = append(errs, fmt.Errorf("incidents of %s/%s: %w", k.namespace, k.workload, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// take gives what is marked, and what is due to be looked at again.
+func (d *Detector) take() map[workloadKey]stretch {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	work := d.dirty
+	d.dirty = map[workloadKey]stretch{}
+	now := d.cfg.Now()
+	for k, r := range d.due {
+		if now.Before(r.at) {
+			continue
+		}
+		delete(d.due, k)
+		if _, ok := work[k]; !ok {
+			work[k] = r.stretch
+		}
+	}
+	return work
+}
+
+// workload recomputes one workload.
+func (d *Detector) workload(ctx context.Context, k workloadKey, s stretch) error {
+	from, to, old, err := d.extent(ctx, k, s)
+	if err != nil {
+		return err
+	}
+	x := &investigator{source: d.cfg.Source, catalogue: d.cfg.Catalogue, now: d.cfg.Now()}
+	found, unsettled, err := x.investigate(ctx, k, from, to)
+	if err != nil {
+		return err
+	}
+	if unsettled {
+		d.mu.Lock()
+		d.due[k] = recheck{s, d.cfg.Now().Add(recheckAfter)}
+		d.mu.Unlock()
+	}
+	return d.keep(ctx, k, found, old, from, to)
+}
+
+// extent widens the stretch so that no incident is cut: those that go on into it are read from their beginning.
+func (d *Detector) extent(ctx context.Context, k workloadKey, s stretch) (from, to time.Time, old []lastnight.Incident, err error) {
+	from, to = s.from.Add(-readBefore), s.to.Add(readAfter)
+	earliest := s.from.Add(-maxReadBefore)
+	all, err := d.cfg.Keeper.Incidents(ctx, lastnight.IncidentsRequest{Namespace: k.namespace, Start: earliest, End: to, Planned: true})
+	if err != nil {
+		return from, to, nil, fmt.Errorf("list incidents: %w", err)
+	}
+	slices.SortFunc(all, func(a, b lastnight.Incident) int { return b.Start.Compare(a.Start) })
+	for i := range all { // newest first
+		if !ownIncident(&all[i], k) {
+			continue
+		}
+		if !all[i].Start.Before(from) || all[i].Open || all[i].End.Add(mergeWithin).After(from) {
+			old = append(old, all[i])
+			if lead := all[i].Start.Add(-lookback); lead.Before(from) {
+				from = lead
+			}
+		}
+	}
+	return from, to, old, nil
+}
+
+func ownIncident(i *lastnight.Incident, k workloadKey) bool {
+	return i.Namespace == k.namespace && (i.Workload == k.workload || i.Workload == "" && i.Job == k.workload)
+}
+
+// keep puts what was found, with its likes, and deletes what is no more.
+func (d *Detector) keep(ctx context.Context, k workloadKey, found, old []lastnight.Incident, from, to time.Time) error {
+	var gone []string
+	for i := range old {
+		inside := !old[i].Start.Before(from) && old[i].Start.Before(to)
+		if inside && !slices.ContainsFunc(found, func(f lastnight.Incident) bool { return f.ID == old[i].ID }) {
+			gone = append(gone, old[i].ID)
+		}
+	}
+	if len(gone) > 0 {
+		if err := d.cfg.Keeper.DeleteIncidents(ctx, gone); err != nil {
+			return fmt.Errorf("delete incidents: %w", err)
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	if err := d.findSimilar(ctx, k, found); err != nil {
+		return err
+	}
+	if err := d.cfg.Keeper.PutIncidents(ctx, found); err != nil {
+		return fmt.Errorf("put incidents: %w", err)
+	}
+	d.cfg.Log.Debug("incidents put", "namespace", k.namespace, "job", k.workload, "incidents", len(found))
+	return nil
+}
