@@ -55,14 +55,15 @@ func Extract(ctx context.Context, name, dir string) error {
 		return err
 	}
 	defer func() { _ = root.Close() }() // a handle on a folder: nothing to lose
-	return eachFile(ctx, name, func(file string, data []byte) error {
+	return Files(ctx, name, func(file string, data []byte) error {
 		return write(root, file, data)
 	})
 }
 
-// eachFile calls f with every file of a case, its path inside the case as on the
-// node (without .zst) and its content (decompressed if it was a .zst).
-func eachFile(ctx context.Context, name string, f func(file string, data []byte) error) error {
+// Files calls f with every file of a case, in order of their paths: its path inside
+// the case, with the node's own name (without .zst), and its content (decompressed if
+// it was a .zst), which f may keep and change. It stops at f's first error.
+func Files(ctx context.Context, name string, f func(file string, data []byte) error) error {
 	base := path.Join("cases", name)
 	return fs.WalkDir(embedded, base, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

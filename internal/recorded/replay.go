@@ -37,7 +37,7 @@ func replay(ctx context.Context, dir string, p Played, end time.Time) error {
 	}
 	defer func() { _ = root.Close() }() // a handle on a folder: nothing to lose
 	m := newMover(p.By)
-	return eachFile(ctx, p.Case, func(file string, data []byte) error {
+	return Files(ctx, p.Case, func(file string, data []byte) error {
 		base := path.Base(file)
 		if base == "truth.json" || base == "files-timeline.jsonl" { // for tests and people
 			return nil
