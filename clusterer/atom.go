@@ -1,0 +1,316 @@
+package clusterer
+
+import (
+	"bytes"
+
+	"lastnight"
+)
+
+// What a byte can be part of.
+const (
+	isBlank uint16 = 1 << iota
+	isAtom         // of a word, number, path …; all else is a delimiter
+	isDigit
+	isHexLetter // a-f, A-F
+	isLower
+	isUpper
+	isAlnum // letter, digit, or any byte of a character beyond ASCII
+	isDot
+	isColon
+	isSlash
+	isDash // - and _
+	isMark // @ # and other punctuation inside of atoms
+)
+
+// attr tells what each byte can be part of.
+var attr = makeAttr()
+
+func makeAttr() (t [256]uint16) {
+	for c := range t {
+		switch {
+		case c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\v' || c == '\f':
+			t[c] = isBlank
+		case c >= '0' && c <= '9':
+			t[c] = isAtom | isDigit | isAlnum
+		case c >= 'a' && c <= 'z':
+			t[c] = isAtom | isLower | isAlnum
+		case c >= 'A' && c <= 'Z':
+			t[c] = isAtom | isUpper | isAlnum
+		case c >= 0x80:
+			t[c] = isAtom | isAlnum
+		}
+		if c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' {
+			t[c] |= isHexLetter
+		}
+	}
+	t['.'] = isAtom | isDot
+	t[':'] = isAtom | isColon
+	t['/'] = isAtom | isSlash
+	t['\\'] = isAtom | isSlash
+	t['-'] = isAtom | isDash
+	t['_'] = isAtom | isDash
+	for _, c := range "@#$%&*+!?~^" {
+		t[c] = isAtom | isMark
+	}
+	return t
+}
+
+// atom takes what begins at i with an atom's byte: at most the run of such bytes.
+// It gives where what it took ends.
+func (s *scanner) atom(i int) int {
+	b := s.b
+	var flags uint16
+	j := i
+	for j < s.end {
+		a := attr[b[j]]
+		if a&isAtom == 0 {
+			break
+		}
+		flags |= a
+		j++
+	}
+	if flags&isAlnum == 0 { // punctuation only
+		s.value = false
+		s.punct(i, j)
+		return j
+	}
+	if k := lead(b[i:j]); k > 0 && !s.value {
+		s.punct(i, i+k)
+		return i + k
+	}
+	j = i + trim(b[i:j])
+	if flags&(isDigit|isColon|isSlash|isMark|isDot) == 0 {
+		return s.word(i, j, flags)
+	}
+	if flags&isColon != 0 && bytes.Contains(b[i:j], []byte("://")) {
+		j = s.url(j)
+		s.slot(i, j, lastnight.VarURL)
+		return j
+	}
+	if k := bytes.Index(b[i:j], []byte("..")); k > 0 { // a leader: name.......value
+		j = i + k
+		flags = flagsOf(b[i:j])
+	}
+	if s.value {
+		return s.valueAtom(i, j)
+	}
+	if flags&isDigit != 0 {
+		return s.typed(i, j)
+	}
+	return s.named(i, j, flags)
+}
+
+func flagsOf(x []byte) (f uint16) {
+	for _, c := range x {
+		f |= attr[c]
+	}
+	return f
+}
+
+// lead counts the punctuation before an atom that is not part of it.
+func lead(x []byte) int {
+	k := 0
+	for k < len(x) && attr[x[k]]&isAlnum == 0 {
+		k++
+	}
+	switch {
+	case k == 0:
+		return 0
+	case attr[x[k-1]]&isSlash != 0, x[k-1] == '.' && k > 1 && attr[x[k-2]]&isSlash != 0:
+		for k > 0 && (attr[x[k-1]]&(isSlash|isDot) != 0 || x[k-1] == '~') {
+			k-- // a path begins here
+		}
+	case (x[k-1] == '-' || x[k-1] == '+' || x[k-1] == '.') && attr[x[k]]&isDigit != 0:
+		k-- // a sign, if nothing but blank or delimiter is before it
+	}
+	return k
+}
+
+// trim gives the length of an atom without the punctuation that ends the sentence.
+func trim(x []byte) int {
+	n := len(x)
+	for n > 1 {
+		switch x[n-1] {
+		case '.', ':', '!', '?', '*', '#', '@', '-', '&', '~', '^', '%', '$', '+':
+			n--
+			continue
+		}
+		break
+	}
+	return n
+}
+
+// url gives where the URL ends whose atom ends at j.
+func (s *scanner) url(j int) int {
+	for j < s.end {
+		c := s.b[j]
+		if attr[c]&isAtom == 0 && c != '=' && c != ',' && c != ';' && c != '|' {
+			break
+		}
+		j++
+	}
+	for j > 0 && (s.b[j-1] == ',' || s.b[j-1] == ';' || s.b[j-1] == '.' || s.b[j-1] == ':') {
+		j--
+	}
+	return j
+}
+
+// valueAtom takes the value of a key: variable, whatever it is.
+func (s *scanner) valueAtom(i, j int) int {
+	kind, n := kindOf(s.b[i:j])
+	if n > 0 {
+		n = s.extend(i, i+n, kind) - i
+	}
+	if n <= 0 {
+		n, kind = j-i, lastnight.VarWord
+	}
+	s.slot(i, i+n, kind)
+	return i + n
+}
+
+// word adds a word of letters, dashes and the like, and gives where it ends: a date goes on.
+func (s *scanner) word(i, j int, flags uint16) int {
+	x := s.b[i:j]
+	if s.value || isLiteral(x) {
+		s.slot(i, j, lastnight.VarWord)
+		return j
+	}
+	if (flags&isUpper != 0) && len(x) == 3 {
+		if n := calendarDate(s.b[i:s.end]); n > 0 {
+			s.slot(i, i+n, lastnight.VarTime)
+			return i + n
+		}
+	}
+	s.push(token{from: int32(i), to: int32(j), what: tokWord, class: s.classOf(x, j, flags), cued: s.cued(i)}) //nolint:gosec // see Add
+	return j
+}
+
+// isLiteral: words that programs print for values.
+func isLiteral(x []byte) bool {
+	switch string(x) {
+	case "true", "false", "null", "nil", "None", "True", "False", "NULL", "undefined", "NaN":
+		return true
+	}
+	return false
+}
+
+func (s *scanner) classOf(x []byte, j int, flags uint16) uint8 {
+	switch {
+	case j < s.end && (s.b[j] == '=' || s.b[j] == '('):
+		return wordKey
+	case flags&isDigit != 0:
+		return wordDigit
+	case flags&isLower == 0 && flags&isUpper != 0 && len(x) > 1:
+		return wordCaps
+	case flags&(isDot|isDash|isSlash|isMark) != 0 || hasInnerUpper(x):
+		return wordName
+	}
+	return wordPlain
+}
+
+func hasInnerUpper(x []byte) bool {
+	lower := false
+	for _, c := range x {
+		if attr[c]&isLower != 0 {
+			lower = true
+		} else if lower && attr[c]&isUpper != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// cued tells whether a value is likely at i: after a colon, or after a word that names what follows.
+func (s *scanner) cued(i int) bool {
+	n := len(s.toks)
+	if n == 0 {
+		return false
+	}
+	switch t := s.toks[n-1]; t.what {
+	case tokPunct:
+		switch s.b[t.to-1] {
+		case ':', '(', '[', '\'', '"', '/', '@', '#', '|':
+			return i >= int(t.to)
+		}
+	case tokWord:
+		switch string(s.b[t.from:t.to]) {
+		case "user", "for", "from", "to", "by", "name", "host", "named", "called", "id", "property", "class", "host:", "queue", "file", "node", "table", "topic", "task", "job", "in":
+			return true
+		}
+	}
+	return false
+}
+
+// named takes an atom without a digit but with punctuation: class and host names, paths, "key:value".
+func (s *scanner) named(i, j int, flags uint16) int {
+	x := s.b[i:j]
+	if flags&isSlash != 0 && isPath(x) {
+		j = s.path(j)
+		s.slot(i, j, lastnight.VarPath)
+		return j
+	}
+	if flags&(isColon|isMark) != 0 {
+		if k := bytes.IndexAny(x, ":@#"); k > 0 {
+			j = i + trim(x[:k])
+			flags = flagsOf(s.b[i:j])
+		}
+	}
+	return s.word(i, j, flags)
+}
+
+// path gives where the path ends whose atom ends at j: partition names hold "=".
+func (s *scanner) path(j int) int {
+	for j+1 < s.end && (s.b[j] == '=' || s.b[j] == ',') && attr[s.b[j+1]]&isAtom != 0 {
+		for j++; j < s.end && attr[s.b[j]]&isAtom != 0; j++ { //nolint:revive // moves j
+		}
+	}
+	for j > 1 && (s.b[j-1] == '.' || s.b[j-1] == ':') {
+		j--
+	}
+	return j
+}
+
+// typed takes an atom with a digit.
+func (s *scanner) typed(i, j int) int {
+	x := s.b[i:j]
+	if j < s.end && s.b[j] == '=' && attr[x[0]]&isDigit == 0 && flagsOf(x)&(isSlash|isColon|isMark) == 0 && countDigits(x) <= 3 {
+		s.push(token{from: int32(i), to: int32(j), what: tokWord, class: wordKey}) //nolint:gosec // see Add
+		return j
+	}
+	if kind, n := kindOf(x); n > 0 {
+		end := s.extend(i, i+n, kind)
+		s.slot(i, end, kind)
+		return end
+	}
+	if k := bytes.IndexAny(x, ":@#"); k > 0 { // name:value, Class@hash, reader#1
+		j = i + trim(x[:k])
+		x = s.b[i:j]
+		if flags := flagsOf(x); flags&isDigit == 0 {
+			return s.named(i, j, flags)
+		}
+		if kind, n := kindOf(x); n > 0 {
+			s.slot(i, i+n, kind)
+			return i + n
+		}
+	}
+	k, variable := splitName(x)
+	switch {
+	case variable:
+		s.slot(i, j, lastnight.VarWord)
+	case k < len(x): // a name, and a number that belongs to it: core.4711
+		j = i + k
+		return s.word(i, j, flagsOf(s.b[i:j]))
+	default:
+		return s.word(i, j, flagsOf(x))
+	}
+	return j
+}
+
+func countDigits(x []byte) (n int) {
+	for _, c := range x {
+		if attr[c]&isDigit != 0 {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,137 @@
+package clusterer_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"lastnight"
+	"lastnight/clusterer"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// flinkLines are messages of a Flink cluster, with state changes, users, ids and sizes.
+func flinkLines(n int) []string {
+	states := []string{"CREATED", "SCHEDULED", "DEPLOYING", "INITIALIZING", "RUNNING", "FAILED", "CANCELED", "FINISHED"}
+	users := strings.Fields("root admin oracle test guest mysql nobody www-data ftp backup postgres jenkins git news mail")
+	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test needs the same lines each time
+	out := make([]string, 0, n)
+	for i := range n {
+		switch i % 6 {
+		case 0:
+			k := r.IntN(len(states) - 1)
+			out = append(out, fmt.Sprintf("count-by-customer -> Sink: audit-sink (%d/2) (%032x_b71731f1c0df9c3076c4a455334d0ad6_0_%d) switched from %s to %s.", 1+r.IntN(2), r.Uint64(), i, states[k], states[k+1]))
+		case 1:
+			out = append(out, fmt.Sprintf("Completed checkpoint %d for job %032x (%d bytes, checkpointDuration=%d ms, finalizationTime=%d ms).", i, r.Uint64(), r.IntN(99999), r.IntN(900), r.IntN(50)))
+		case 2:
+			out = append(out, "session opened for user "+users[r.IntN(len(users))])
+		case 3:
+			out = append(out, fmt.Sprintf("Connecting to ResourceManager pekko.tcp://flink@10.244.0.%d:6123/user/rpc/resourcemanager_*(%016x).", r.IntN(250), r.Uint64()))
+		case 4:
+			out = append(out, fmt.Sprintf("Removing registered  reader after recovery for subtask %d (attempt %d) value='%s'\tdone", i, r.IntN(9), users[r.IntN(3)]))
+		default:
+			out = append(out, fmt.Sprintf("Received heartbeat from container_%d took %dms, free %d.%d MB", i, r.IntN(99), r.IntN(1000), r.IntN(9)))
+		}
+	}
+	return out
+}
+
+func TestRenderGivesBackTheMessage(t *testing.T) {
+	c := clusterer.New(clusterer.Config{})
+	var vars []lastnight.Var
+	for _, line := range flinkLines(3000) {
+		m := c.Add([]byte(line), nil, vars)
+		vars = m.Vars
+		tpl, ok := c.Template(m.ID)
+		if !ok {
+			t.Fatalf("no template %s", m.ID)
+		}
+		got, ok := clusterer.Render(tpl.Text, clusterer.Values([]byte(line), m.Vars))
+		if !ok || got != line {
+			t.Fatalf("Render(%q) = %q, %v; want %q", tpl.Text, got, ok, line)
+		}
+	}
+}
+
+func TestStatesStayApartAndUsersDoNot(t *testing.T) {
+	c := clusterer.New(clusterer.Config{})
+	ids := map[string]string{}
+	for _, line := range flinkLines(3000) {
+		ids[line] = c.Add([]byte(line), nil, nil).ID
+	}
+	texts := map[string]bool{}
+	for _, id := range ids {
+		tpl, _ := c.Template(c.Resolve(id))
+		texts[tpl.Text] = true
+	}
+	for _, want := range []string{
+		"count-by-customer -> Sink: audit-sink (<*>) (<*>) switched from RUNNING to FAILED.",
+		"count-by-customer -> Sink: audit-sink (<*>) (<*>) switched from CREATED to SCHEDULED.",
+		"session opened for user <*>",
+		"Completed checkpoint <*> for job <*> (<*> bytes, checkpointDuration=<*> ms, finalizationTime=<*> ms).",
+	} {
+		if !texts[want] {
+			t.Errorf("no template %q in %v", want, texts)
+		}
+	}
+}
+
+func TestSnapshotGoesOnTheSame(t *testing.T) {
+	lines := flinkLines(4000)
+	a := clusterer.New(clusterer.Config{})
+	for _, line := range lines[:1000] {
+		a.Add([]byte(line), nil, nil)
+	}
+	var snap bytes.Buffer
+	if err := a.Snapshot(&snap); err != nil {
+		t.Fatal(err)
+	}
+	kept := bytes.Clone(snap.Bytes())
+	b := clusterer.New(clusterer.Config{})
+	if err := b.Restore(&snap); err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range lines {
+		x, y := a.Add([]byte(line), nil, nil), b.Add([]byte(line), nil, nil)
+		if diff := cmp.Diff(x, y); diff != "" {
+			t.Fatalf("line %d after restore: %s", i, diff)
+		}
+	}
+	if diff := cmp.Diff(a.Changed(), b.Changed()); diff != "" {
+		t.Errorf("Changed differs: %s", diff)
+	}
+	if diff := cmp.Diff(a.Stats(), b.Stats()); diff != "" {
+		t.Errorf("Stats differ: %s", diff)
+	}
+
+	kept[len(kept)/2] ^= 1
+	if err := b.Restore(bytes.NewReader(kept)); !errors.Is(err, clusterer.ErrCorrupt) {
+		t.Errorf("a flipped bit: %v, want ErrCorrupt", err)
+	}
+	if err := b.Restore(strings.NewReader("lastnight-clusterer 99 0 0\n")); !errors.Is(err, clusterer.ErrVersion) || !strings.Contains(err.Error(), "99") {
+		t.Errorf("version 99: %v, want ErrVersion that names it", err)
+	}
+	if diff := cmp.Diff(a.Stats(), b.Stats()); diff != "" {
+		t.Errorf("a failed Restore changed something: %s", diff)
+	}
+}
+
+func TestExceptionsAreOfTheTemplate(t *testing.T) {
+	c := clusterer.New(clusterer.Config{})
+	add := func(msg string, exc ...string) string { return c.Add([]byte(msg), exc, nil).ID }
+	a := add("Job 4711 failed", "java.lang.RuntimeException", "java.io.IOException")
+	b := add("Job 4712 failed", "java.lang.RuntimeException", "java.io.IOException")
+	other := add("Job 4713 failed", "java.lang.RuntimeException", "java.lang.OutOfMemoryError")
+	none := add("Job 4714 failed")
+	if a != b || a == other || a == none || other == none {
+		t.Errorf("ids %s %s (same chain), %s (other cause), %s (none)", a, b, other, none)
+	}
+	tpl, _ := c.Template(a)
+	if diff := cmp.Diff([]string{"java.lang.RuntimeException", "java.io.IOException"}, tpl.Exception); diff != "" {
+		t.Error(diff)
+	}
+}

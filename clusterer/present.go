@@ -1,0 +1,96 @@
+package clusterer
+
+import (
+	"strings"
+
+	"lastnight"
+)
+
+// group is the lines of one template, for its second look.
+type group struct {
+	id     string
+	text   string
+	seen   bool
+	fixed  []string // of each variable the only value so far
+	varies []bool   // it has shown another, or is variable by its form
+}
+
+// present writes all lines with their final templates. A template is looked at again with
+// all its lines at hand: what is variable by its place alone (after "=", in quotes, between
+// brackets) but always had the same value is constant, and runs of blanks are one blank.
+func (c *Clusterer) present(lines [][]byte, ids []string, write func(result) error) error {
+	groups := map[string]*group{}
+	all := make([]*group, len(lines))
+	vars := make([][]lastnight.Var, len(lines))
+	for i, line := range lines {
+		id := c.Resolve(ids[i])
+		vars[i] = c.varsOf(line, id)
+		g := groups[id]
+		if g == nil {
+			t, _ := c.Template(id)
+			g = &group{id: id, text: t.Text}
+			groups[id] = g
+		}
+		all[i] = g
+		g.add(line, vars[i])
+	}
+	for i, line := range lines {
+		g := all[i]
+		r := result{Line: i + 1, Template: g.id, Text: g.present(), Variables: []string{}}
+		for k, v := range vars[i] {
+			if g.varies[k] {
+				r.Variables = append(r.Variables, string(line[v.From:v.To]))
+			}
+		}
+		if err := write(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// varsOf gives the variables of a line that was added before, for the template that its id leads to.
+func (c *Clusterer) varsOf(line []byte, id string) []lastnight.Var {
+	s := &c.scan
+	s.run(line, nil)
+	for p := c.patterns[s.sum]; p != nil; p = p.next {
+		if p.fits(line, s.toks, nil) && p.template.final().id == id {
+			return p.vars(s.toks, nil)
+		}
+	}
+	return []lastnight.Var{{To: int32(len(line))}} //nolint:gosec // see Add
+}
+
+func (g *group) add(line []byte, vars []lastnight.Var) {
+	if !g.seen {
+		g.seen = true
+		g.fixed, g.varies = make([]string, len(vars)), make([]bool, len(vars))
+		for k, v := range vars {
+			g.fixed[k] = string(line[v.From:v.To])
+		}
+	}
+	for k, v := range vars {
+		if k < len(g.varies) && !g.varies[k] {
+			x := line[v.From:v.To]
+			soft := v.Kind == lastnight.VarWord || v.Kind == lastnight.VarQuoted || v.Kind == lastnight.VarList
+			g.varies[k] = !soft || string(x) != g.fixed[k] || flagsOf(x)&isDigit != 0 || isLiteral(x)
+		}
+	}
+}
+
+func (g *group) present() string {
+	var b strings.Builder
+	text := g.text
+	for k := range g.varies {
+		before, after, _ := strings.Cut(text, lastnight.Wildcard)
+		b.WriteString(before)
+		if g.varies[k] {
+			b.WriteString(lastnight.Wildcard)
+		} else {
+			b.WriteString(g.fixed[k])
+		}
+		text = after
+	}
+	b.WriteString(text)
+	return strings.Join(strings.Fields(b.String()), " ")
+}

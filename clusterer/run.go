@@ -1,0 +1,117 @@
+package clusterer
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"lastnight"
+)
+
+// The formats of RunConfig.
+const (
+	FormatRaw     = "raw"     // lines with their header: time, level, logger …
+	FormatMessage = "message" // lines are messages
+)
+
+// RunConfig is what Run does with lines.
+type RunConfig struct {
+	Config
+
+	Final  bool   // templates and variables as they stand after the last line; keeps all lines in memory
+	Format string // FormatRaw (default) or FormatMessage
+
+	// MessageAt tells where the message begins in a raw line. It is called for each
+	// line in order. nil: at 0.
+	MessageAt func(line []byte) int
+}
+
+// maxLine bounds a line of Run's input, in bytes.
+const maxLine = 64 << 20
+
+// result is what Run writes of a line.
+type result struct {
+	Line      int      `json:"line"` // from 1
+	Template  string   `json:"template_id"`
+	Text      string   `json:"template"`
+	Variables []string `json:"variables"`
+}
+
+// Run clusters the lines of in with a Clusterer of its own and writes a JSON object
+// a line to out: number, template_id, template, variables. Each line is a record of its
+// own. Without Final, template and variables are what is known when the line
+// arrives, and Render(template, variables) is the message. With Final they are those of
+// all lines of the template, as people would write it (see present).
+func Run(ctx context.Context, in io.Reader, out io.Writer, rc RunConfig) error {
+	if rc.Format != FormatRaw && rc.Format != FormatMessage && rc.Format != "" {
+		return lastnight.Errorf(lastnight.CodeInvalid, "formats are raw and message", "unknown format %q", rc.Format)
+	}
+	w := bufio.NewWriterSize(out, 1<<16)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	c := New(rc.Config)
+	var kept [][]byte
+	var ids []string
+	var vars []lastnight.Var
+	err := eachLine(ctx, in, func(n int, line []byte) error {
+		if rc.Format != FormatMessage && rc.MessageAt != nil {
+			line = line[rc.MessageAt(line):]
+		}
+		m := c.Add(line, nil, vars)
+		vars = m.Vars
+		if rc.Final {
+			kept, ids = append(kept, append([]byte(nil), line...)), append(ids, m.ID)
+			return nil
+		}
+		t, _ := c.Template(m.ID)
+		return enc.Encode(result{n, m.ID, t.Text, Values(line, m.Vars)})
+	})
+	if err == nil && rc.Final {
+		err = c.present(kept, ids, func(r result) error { return enc.Encode(r) })
+	}
+	if ferr := w.Flush(); err == nil && ferr != nil {
+		err = fmt.Errorf("write results: %w", ferr)
+	}
+	return err
+}
+
+// eachLine calls f for each line, without its newline. The line is valid during the call.
+func eachLine(ctx context.Context, in io.Reader, f func(n int, line []byte) error) error {
+	r := bufio.NewReaderSize(in, 1<<18)
+	var long []byte
+	for n := 1; ; n++ {
+		if n%1024 == 1 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		long = long[:0]
+		line, err := r.ReadSlice('\n')
+		for errors.Is(err, bufio.ErrBufferFull) {
+			if long = append(long, line...); len(long) > maxLine {
+				return lastnight.Errorf(lastnight.CodeTooLarge, "", "line %d is longer than %d MiB", n, maxLine>>20)
+			}
+			line, err = r.ReadSlice('\n')
+		}
+		if len(long) > 0 {
+			long = append(long, line...)
+			line = long
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("read line %d: %w", n, err)
+		}
+		if err != nil && len(line) == 0 {
+			return nil
+		}
+		if k := len(line); k > 0 && line[k-1] == '\n' {
+			line = line[:k-1]
+		}
+		if ferr := f(n, line); ferr != nil {
+			return fmt.Errorf("line %d: %w", n, ferr)
+		}
+		if err != nil {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,254 @@
+package clusterer
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"lastnight"
+)
+
+// What a token is.
+const (
+	tokPunct uint8 = iota // delimiters, and blanks other than a single one between tokens
+	tokWord               // constant, as far as is known
+	tokSlot               // variable by its form or its place
+)
+
+// How readily a word becomes variable, see place.enough.
+const (
+	wordPlain uint8 = iota // letters
+	wordCaps               // capitals: states, signals, names of enums
+	wordName               // inner dot, dash, underscore or capital: names of things
+	wordDigit              // with a digit
+	wordKey                // before "=" or "(": never variable
+)
+
+// token is a piece of a message.
+type token struct {
+	from, to int32
+	sum      uint64 // of the bytes of what is constant
+	what     uint8  // tokPunct, tokWord, tokSlot
+	class    uint8  // of a word
+	cued     bool   // of a word: stands where values stand, as after ":" or "user"
+	gap      bool   // one blank stands before it
+	kind     lastnight.VarKind
+}
+
+// scanner cuts messages into tokens, in one pass. Its buffers are used again.
+type scanner struct {
+	maxTokens, maxBytes int
+
+	toks    []token
+	sum     uint64 // of all that is constant, and of where the slots are
+	base    uint64 // of what is no token: the exception types
+	slots   int
+	hasWord bool
+
+	b        []byte // the message
+	end      int    // how far it is looked at
+	gapFrom  int    // where the blanks before the next token begin
+	value    bool   // the next atom is the value of a key
+	lastWord token  // newest word
+}
+
+const (
+	mulA = 0x9e3779b97f4a7c15
+	mulB = 0xd6e8feb86659fd93
+	wild = 0xa0761d6478bd642f // stands for every slot, and for a word that became variable
+)
+
+func mix(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a^mulA, b^mulB)
+	return hi ^ lo
+}
+
+// hashBytes is not for enemies: who uses it compares too.
+func hashBytes(b []byte) uint64 {
+	h := uint64(len(b)) * mulB
+	for len(b) >= 8 {
+		h = mix(h, binary.LittleEndian.Uint64(b))
+		b = b[8:]
+	}
+	var tail uint64
+	for _, c := range b {
+		tail = tail<<8 | uint64(c)
+	}
+	return mix(h, tail)
+}
+
+// share is what a token adds to the sum of its line: it depends on where it stands.
+func share(t *token, i int) uint64 {
+	sum := t.sum
+	if t.what == tokSlot {
+		sum = wild
+	}
+	return shareOf(sum, t.gap, i)
+}
+
+func shareOf(sum uint64, gap bool, i int) uint64 {
+	if gap {
+		sum = ^sum
+	}
+	return mix(sum, uint64(i+1)*mulA) //nolint:gosec // i is below 1024
+}
+
+// run cuts a message. After it, toks, sum, slots and hasWord tell of it.
+func (s *scanner) run(b []byte, exception []string) {
+	s.toks, s.slots, s.hasWord = s.toks[:0], 0, false
+	s.b, s.end, s.gapFrom, s.value = b, min(len(b), s.maxBytes), 0, false
+	s.lastWord = token{}
+	s.base = 0
+	for _, e := range exception {
+		s.base = mix(s.base, hashString(e))
+	}
+	s.sum = s.base
+	i := 0
+	for i < s.end && len(s.toks) < s.maxTokens-3 {
+		a := attr[b[i]]
+		switch {
+		case a&isBlank != 0:
+			i++
+		case a&isAtom != 0:
+			i = s.atom(i)
+			s.gapFrom = i
+		default:
+			i = s.delimiter(i)
+			s.gapFrom = i
+		}
+	}
+	if i < len(b) && (i >= s.end || len(s.toks) >= s.maxTokens-3) {
+		s.slot(i, len(b), lastnight.VarWord) // too long: the rest is one variable
+	} else if s.gapFrom < len(b) {
+		s.push(token{from: int32(s.gapFrom), to: int32(len(b)), what: tokPunct}) //nolint:gosec // see Add
+	}
+	s.b = nil
+}
+
+// push adds a token, and before it one for the blanks unless they are a single one.
+// Further blanks before a slot are padding: they belong to its value.
+func (s *scanner) push(t token) {
+	n := int(t.from) - s.gapFrom
+	switch {
+	case n <= 0:
+	case s.b[s.gapFrom] != ' ', n > 1 && t.what != tokSlot:
+		s.add(token{from: int32(s.gapFrom), to: t.from, what: tokPunct}) //nolint:gosec // see Add
+	default:
+		t.gap = true
+		t.from = int32(s.gapFrom) + 1 //nolint:gosec // see Add
+	}
+	s.gapFrom = int(t.to)
+	s.add(t)
+}
+
+func (s *scanner) add(t token) {
+	switch t.what {
+	case tokSlot:
+		s.slots++
+	case tokWord:
+		s.hasWord = true
+		t.sum = hashBytes(s.b[t.from:t.to])
+		s.lastWord = t
+	default:
+		t.sum = hashBytes(s.b[t.from:t.to])
+	}
+	s.toks = append(s.toks, t)
+	s.sum += share(&t, len(s.toks)-1)
+}
+
+func (s *scanner) slot(from, to int, kind lastnight.VarKind) {
+	s.value = false
+	s.push(token{from: int32(from), to: int32(to), what: tokSlot, kind: kind}) //nolint:gosec // see Add
+}
+
+func (s *scanner) punct(from, to int) {
+	s.push(token{from: int32(from), to: int32(to), what: tokPunct}) //nolint:gosec // see Add
+}
+
+// delimiter takes what begins with a delimiter at i and gives where it ends.
+func (s *scanner) delimiter(i int) int {
+	b := s.b
+	switch b[i] {
+	case '<':
+		if i+3 <= s.end && b[i+1] == '*' && b[i+2] == '>' { // else Render could not tell it from ours
+			s.slot(i, i+3, lastnight.VarWord)
+			return i + 3
+		}
+	case '"', '\'':
+		if j := s.quoted(i); j > 0 {
+			s.punct(i, i+1)
+			s.slot(i+1, j, lastnight.VarQuoted)
+			s.punct(j, j+1)
+			return j + 1
+		}
+	case '=':
+		s.punct(i, i+1)
+		// "==" compares; "=" at the end has no value.
+		s.value = i > 0 && b[i-1] != '=' && i+1 < s.end && b[i+1] != '='
+		return i + 1
+	case '(', '[':
+		if i+1 < s.end && b[i+1] == closing(b[i]) && (i != s.gapFrom || s.value) { // an empty value
+			s.punct(i, i+1)
+			s.slot(i+1, i+1, lastnight.VarWord)
+			s.punct(i+1, i+2)
+			return i + 2
+		}
+		if b[i] == '[' && s.value {
+			if j := s.bracketed(i); j > 0 {
+				s.punct(i, i+1)
+				s.slot(i+1, j, lastnight.VarList)
+				s.punct(j, j+1)
+				return j + 1
+			}
+		}
+	}
+	s.value = false
+	s.punct(i, i+1)
+	return i + 1
+}
+
+func closing(c byte) byte {
+	if c == '(' {
+		return ')'
+	}
+	return ']'
+}
+
+// maxQuoted is how long a quoted value or a list may be to be one variable, in bytes.
+const maxQuoted = 256
+
+// quoted gives where the quote that opens at i closes, or 0 if it opens nothing:
+// an apostrophe, an empty or a very long one.
+func (s *scanner) quoted(i int) int {
+	b, q := s.b, s.b[i]
+	if i > 0 && attr[b[i-1]]&isAlnum != 0 {
+		return 0
+	}
+	for j := i + 1; j < min(s.end, i+maxQuoted); j++ {
+		if b[j] == q && (j+1 >= s.end || attr[b[j+1]]&isAlnum == 0) {
+			return j
+		}
+	}
+	return 0
+}
+
+// bracketed gives where the flat list that opens at i closes, or 0.
+func (s *scanner) bracketed(i int) int {
+	for j := i + 1; j < min(s.end, i+maxQuoted); j++ {
+		switch s.b[j] {
+		case ']':
+			return j
+		case '[', '{', '(', '=':
+			return 0
+		}
+	}
+	return 0
+}
+
+// hashString is hashBytes of a string.
+func hashString(s string) uint64 {
+	h := uint64(len(s)) * mulB
+	for i := range len(s) {
+		h = mix(h, uint64(s[i]))
+	}
+	return h
+}
