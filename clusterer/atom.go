@@ -181,7 +181,7 @@ func (s *scanner) word(i, j int, flags uint16) int {
 			return i + n
 		}
 	}
-	s.push(token{from: int32(i), to: int32(j), what: tokWord, class: s.classOf(x, j, flags), cued: s.cued(i)}) //nolint:gosec // see Add
+	s.push(token{from: int32(i), to: int32(j), what: tokWord}) //nolint:gosec // see Add
 	return j
 }
 
@@ -190,53 +190,6 @@ func isLiteral(x []byte) bool {
 	switch string(x) {
 	case "true", "false", "null", "nil", "None", "True", "False", "NULL", "undefined", "NaN":
 		return true
-	}
-	return false
-}
-
-func (s *scanner) classOf(x []byte, j int, flags uint16) uint8 {
-	switch {
-	case j < s.end && (s.b[j] == '=' || s.b[j] == '('):
-		return wordKey
-	case flags&isDigit != 0:
-		return wordDigit
-	case flags&isLower == 0 && flags&isUpper != 0 && len(x) > 1:
-		return wordCaps
-	case flags&(isDot|isDash|isSlash|isMark) != 0 || hasInnerUpper(x):
-		return wordName
-	}
-	return wordPlain
-}
-
-func hasInnerUpper(x []byte) bool {
-	lower := false
-	for _, c := range x {
-		if attr[c]&isLower != 0 {
-			lower = true
-		} else if lower && attr[c]&isUpper != 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// cued tells whether a value is likely at i: after a colon, or after a word that names what follows.
-func (s *scanner) cued(i int) bool {
-	n := len(s.toks)
-	if n == 0 {
-		return false
-	}
-	switch t := s.toks[n-1]; t.what {
-	case tokPunct:
-		switch s.b[t.to-1] {
-		case ':', '(', '[', '\'', '"', '/', '@', '#', '|':
-			return i >= int(t.to)
-		}
-	case tokWord:
-		switch string(s.b[t.from:t.to]) {
-		case "user", "for", "from", "to", "by", "name", "host", "named", "called", "id", "property", "class", "host:", "queue", "file", "node", "table", "topic", "task", "job", "in":
-			return true
-		}
 	}
 	return false
 }
@@ -274,7 +227,7 @@ func (s *scanner) path(j int) int {
 func (s *scanner) typed(i, j int) int {
 	x := s.b[i:j]
 	if j < s.end && s.b[j] == '=' && attr[x[0]]&isDigit == 0 && flagsOf(x)&(isSlash|isColon|isMark) == 0 && countDigits(x) <= 3 {
-		s.push(token{from: int32(i), to: int32(j), what: tokWord, class: wordKey}) //nolint:gosec // see Add
+		s.push(token{from: int32(i), to: int32(j), what: tokWord}) //nolint:gosec // see Add
 		return j
 	}
 	if kind, n := kindOf(x); n > 0 {

@@ -14,22 +14,11 @@ const (
 	tokSlot               // variable by its form or its place
 )
 
-// How readily a word becomes variable, see place.enough.
-const (
-	wordPlain uint8 = iota // letters
-	wordCaps               // capitals: states, signals, names of enums
-	wordName               // inner dot, dash, underscore or capital: names of things
-	wordDigit              // with a digit
-	wordKey                // before "=" or "(": never variable
-)
-
 // token is a piece of a message.
 type token struct {
 	from, to int32
 	sum      uint64 // of the bytes of what is constant
 	what     uint8  // tokPunct, tokWord, tokSlot
-	class    uint8  // of a word
-	cued     bool   // of a word: stands where values stand, as after ":" or "user"
 	gap      bool   // one blank stands before it
 	kind     lastnight.VarKind
 }
@@ -44,11 +33,10 @@ type scanner struct {
 	slots   int
 	hasWord bool
 
-	b        []byte // the message
-	end      int    // how far it is looked at
-	gapFrom  int    // where the blanks before the next token begin
-	value    bool   // the next atom is the value of a key
-	lastWord token  // newest word
+	b       []byte // the message
+	end     int    // how far it is looked at
+	gapFrom int    // where the blanks before the next token begin
+	value   bool   // the next atom is the value of a key
 }
 
 const (
@@ -96,7 +84,6 @@ func shareOf(sum uint64, gap bool, i int) uint64 {
 func (s *scanner) run(b []byte, exception []string) {
 	s.toks, s.slots, s.hasWord = s.toks[:0], 0, false
 	s.b, s.end, s.gapFrom, s.value = b, min(len(b), s.maxBytes), 0, false
-	s.lastWord = token{}
 	s.base = 0
 	for _, e := range exception {
 		s.base = mix(s.base, hashString(e))
@@ -147,7 +134,6 @@ func (s *scanner) add(t token) {
 	case tokWord:
 		s.hasWord = true
 		t.sum = hashBytes(s.b[t.from:t.to])
-		s.lastWord = t
 	default:
 		t.sum = hashBytes(s.b[t.from:t.to])
 	}

@@ -158,7 +158,7 @@ func textOf(message []byte, toks []token, sum uint64) (text string, words []word
 			}
 			b.Write(message[from:t.from])
 			from = int(t.from)
-			words = append(words, word{at: i, pos: b.Len(), text: string(message[t.from:t.to]), sum: t.sum, gap: t.gap, class: t.class, cued: t.cued})
+			words = append(words, word{at: i, pos: b.Len(), text: string(message[t.from:t.to]), sum: t.sum, gap: t.gap, class: classOf(message, toks, i), cued: cued(message, toks, i)})
 			sum += shareOf(wild, t.gap, i) - shareOf(t.sum, t.gap, i)
 		}
 	}
