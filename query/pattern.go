@@ -1,0 +1,118 @@
+package query
+
+import (
+	"strings"
+	"unicode"
+)
+
+// Pattern is a value or a word to compare with, folded, in which a wildcard stands
+// for any characters or none. The zero Pattern is the empty value.
+type Pattern struct {
+	parts []string // literal parts, a wildcard between each two; none is one empty part
+}
+
+// Exactly makes a Pattern without a wildcard.
+func Exactly(s string) Pattern { return Pattern{parts: []string{Fold(s)}} }
+
+// newPattern folds the parts, between which wildcards stand, and drops doubled wildcards.
+func newPattern(parts []string) Pattern {
+	p := Pattern{parts: make([]string, 0, len(parts))}
+	for i, s := range parts {
+		if s == "" && i > 0 && i < len(parts)-1 {
+			continue
+		}
+		p.parts = append(p.parts, Fold(s))
+	}
+	return p
+}
+
+// Literal gives the folded value if p has no wildcard.
+func (p Pattern) Literal() (string, bool) {
+	switch len(p.parts) {
+	case 0:
+		return "", true
+	case 1:
+		return p.parts[0], true
+	}
+	return "", false
+}
+
+// Prefix gives what every match begins with, folded: all of it if p has no wildcard.
+func (p Pattern) Prefix() string {
+	if len(p.parts) == 0 {
+		return ""
+	}
+	return p.parts[0]
+}
+
+// Any tells whether p is a lone wildcard.
+func (p Pattern) Any() bool { return len(p.parts) == 2 && p.parts[0] == "" && p.parts[1] == "" }
+
+// leading tells whether p begins with a wildcard and has more.
+func (p Pattern) leading() bool { return len(p.parts) > 1 && p.parts[0] == "" && !p.Any() }
+
+// Match tells whether value, in any case, is what p stands for.
+func (p Pattern) Match(value string) bool {
+	if lit, ok := p.Literal(); ok {
+		return equalFolded(lit, value)
+	}
+	if p.Any() {
+		return true
+	}
+	return glob(p.parts, Fold(value))
+}
+
+// matchToken is Match for a token, which is folded already.
+func (p Pattern) matchToken(token []byte) bool {
+	if len(p.parts) == 1 {
+		return p.parts[0] == string(token)
+	}
+	return p.Any() || glob(p.parts, string(token))
+}
+
+// glob matches folded with two parts or more. Taking the first place where each
+// middle part fits is right because only wildcards stand between them.
+func glob(parts []string, folded string) bool {
+	rest, ok := strings.CutPrefix(folded, parts[0])
+	if !ok {
+		return false
+	}
+	last := len(parts) - 1
+	for _, part := range parts[1:last] {
+		_, after, found := strings.Cut(rest, part)
+		if !found {
+			return false
+		}
+		rest = after
+	}
+	return strings.HasSuffix(rest, parts[last])
+}
+
+// String gives the pattern as it is written in a query: quoted if it has no wildcard.
+func (p Pattern) String() string {
+	if lit, ok := p.Literal(); ok {
+		return quote(lit)
+	}
+	escaped := make([]string, len(p.parts))
+	for i, s := range p.parts {
+		escaped[i] = escape(s)
+	}
+	return strings.Join(escaped, "*")
+}
+
+// quote writes s as a quoted value.
+func quote(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+}
+
+// escape writes s as a part of an unquoted word.
+func escape(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsSpace(r) || strings.ContainsRune(`()"*\:<>`, r) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
