@@ -1,0 +1,69 @@
+// Asking the server: addresses of its routes, and its errors as it tells them.
+
+import type { IncidentsQuery, JobsQuery, Problem, RawQuery, SearchQuery, StreamsQuery } from './types'
+
+const base = '/api/v1'
+
+type Value = string | number | boolean | string[] | undefined
+
+function address(path: string, query: Record<string, Value>): string {
+  const p = new URLSearchParams()
+  for (const [k, v] of Object.entries(query)) {
+    if (v !== undefined && v !== '' && v !== false) p.set(k, Array.isArray(v) ? v.join(',') : String(v))
+  }
+  const s = p.toString()
+  return base + path + (s ? '?' + s : '')
+}
+
+// A parameter that the document does not know is an error there, so it is one of types here.
+type Loose<Q> = { [K in keyof Q]?: Q[K] | undefined }
+
+export const route = {
+  incidents: (q: Loose<IncidentsQuery>): string => address('/incidents', q),
+  incident: (id: string): string => address(`/incidents/${encodeURIComponent(id)}`, {}),
+  jobs: (q: Loose<JobsQuery>): string => address('/jobs', q),
+  streams: (q: Loose<StreamsQuery>): string => address('/streams', q),
+  search: (q: Loose<SearchQuery>): string => address('/search', q),
+  context: (id: string, before: number, after: number): string =>
+    address(`/records/${encodeURIComponent(id)}/context`, { before, after }),
+  raw: (q: Loose<RawQuery>): string => address('/logs/raw', q),
+}
+
+/** What went wrong, for people: message and what to try. */
+export class ApiError extends Error {
+  constructor(
+    message: string,
+    readonly hint: string,
+    readonly status: number,
+  ) {
+    super(message)
+  }
+}
+
+/** Reads an error answer; one that is no problem document is told by its status. */
+export function errorOf(status: number, statusText: string, body: string): ApiError {
+  try {
+    const p = JSON.parse(body) as Partial<Problem>
+    if (p.detail || p.title) return new ApiError(p.detail || p.title || '', p.hint ?? '', status)
+  } catch {
+    // Not from lastnight itself: a proxy, say.
+  }
+  return new ApiError(`The server answered ${status} ${statusText}`.trim(), 'Look into the log of lastnight, or of the proxy before it.', status)
+}
+
+/** Gets one answer. Throws ApiError, or an AbortError if signal says so. */
+export async function get<T>(url: string, signal?: AbortSignal): Promise<T> {
+  let res: Response
+  try {
+    res = await fetch(url, { headers: { Accept: 'application/json' }, ...(signal ? { signal } : {}) })
+  } catch (e) {
+    if (e instanceof DOMException && e.name === 'AbortError') throw e
+    throw new ApiError('The server does not answer', 'Is lastnight still running at this address? Try again once it is.', 0)
+  }
+  if (!res.ok) throw errorOf(res.status, res.statusText, await res.text())
+  try {
+    return (await res.json()) as T
+  } catch {
+    throw new ApiError('The answer was cut off', 'Try again; if it happens again, look into the log of lastnight.', res.status)
+  }
+}

@@ -1,0 +1,25 @@
+// The words of the API, as its OpenAPI document has them.
+
+import type { components, operations } from './schema'
+
+type S = components['schemas']
+export type Incident = S['Incident']
+export type Diagnosis = S['Diagnosis']
+export type Evidence = S['Evidence']
+export type Similar = S['Similar']
+export type Job = S['Job']
+export type StreamInfo = S['StreamInfo']
+export type Document = S['Document']
+export type Problem = S['Problem']
+export type IncidentList = S['IncidentList']
+export type JobList = S['JobList']
+export type StreamList = S['StreamList']
+export type DocumentList = S['DocumentList']
+export type ContextList = S['ContextList']
+
+type Query<O extends keyof operations> = NonNullable<operations[O]['parameters']['query']>
+export type IncidentsQuery = Query<'listIncidents'>
+export type JobsQuery = Query<'listJobs'>
+export type StreamsQuery = Query<'listStreams'>
+export type SearchQuery = Query<'search'>
+export type RawQuery = Query<'rawLogs'>

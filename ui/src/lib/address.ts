@@ -1,0 +1,93 @@
+// All state of the UI is in the address. These are the pure halves: reading it and writing it.
+
+import { ranges, type RangeName } from './time'
+
+export type Patch = Record<string, string | number | boolean | undefined | null>
+
+/** The search part with some parameters changed; empty ones go. Begins with ? unless nothing is left. */
+export function withParams(search: string, patch: Patch): string {
+  const p = new URLSearchParams(search)
+  for (const [k, v] of Object.entries(patch)) {
+    if (v === undefined || v === null || v === '' || v === false) p.delete(k)
+    else p.set(k, v === true ? '1' : String(v))
+  }
+  const s = p.toString()
+  return s ? '?' + s : ''
+}
+
+export type Screen =
+  | { name: 'home' }
+  | { name: 'incident'; id: string }
+  | { name: 'logs' }
+  | { name: 'jobs' }
+  | { name: 'job'; namespace: string; job: string }
+  | { name: 'unknown' }
+
+/** Which screen a path means. */
+export function screenOf(path: string): Screen {
+  const parts = path.split('/').filter(Boolean)
+  let p: string[]
+  try {
+    p = parts.map(decodeURIComponent)
+  } catch {
+    return { name: 'unknown' }
+  }
+  const [first, a, b] = p
+  if (first === undefined || (first === 'incidents' && p.length === 1)) return { name: 'home' }
+  if (first === 'incidents' && a && p.length === 2) return { name: 'incident', id: a }
+  if (first === 'logs' && p.length === 1) return { name: 'logs' }
+  if (first === 'jobs' && p.length === 1) return { name: 'jobs' }
+  if (first === 'jobs' && a && b && p.length === 3) return { name: 'job', namespace: a, job: b }
+  return { name: 'unknown' }
+}
+
+export const incidentHref = (id: string): string => `/incidents/${encodeURIComponent(id)}`
+
+export const jobHref = (namespace: string, job: string): string =>
+  `/jobs/${encodeURIComponent(namespace)}/${encodeURIComponent(job)}`
+
+export const logsHref = (patch: Patch): string => '/logs' + withParams('', patch)
+
+/** A link that came with data: only within this UI, never elsewhere. */
+export function safeLink(link: string | undefined): string | undefined {
+  return link && /^\/(?![/\\])/.test(link) ? link : undefined
+}
+
+/** What the log viewer shows. */
+export interface LogsState {
+  namespace: string
+  job: string
+  pod: string
+  podUid: string
+  container: string
+  restart: number | undefined
+  q: string
+  important: boolean
+  oldest: boolean
+  start: string
+  end: string
+  line: string
+  wrap: boolean
+  raw: boolean
+}
+
+export function readLogs(search: string): LogsState {
+  const p = new URLSearchParams(search)
+  const get = (k: string): string => p.get(k) ?? ''
+  const line = get('line')
+  const restart = get('restart')
+  // Around a line one reads downwards; a search and the end of a log are read from the newest on.
+  const order = get('order') || (line && !get('q') ? 'oldest' : 'newest')
+  return {
+    namespace: get('namespace'), job: get('job'), pod: get('pod'), podUid: get('pod_uid'), container: get('container'),
+    restart: /^\d{1,9}$/.test(restart) ? Number(restart) : undefined,
+    q: get('q'), important: get('scope') === 'important', oldest: order === 'oldest',
+    start: get('start'), end: get('end'), line, wrap: get('wrap') !== '0', raw: get('raw') === '1',
+  }
+}
+
+/** The quick choice of a time range in the address; unknown ones are the fallback. */
+export function readRange(search: string, fallback: RangeName): RangeName {
+  const r = new URLSearchParams(search).get('range') ?? ''
+  return Object.hasOwn(ranges, r) ? (r as RangeName) : fallback
+}

@@ -1,0 +1,74 @@
+// Keys for everything. Rows that can be walked carry data-row; their links and buttons are the browser's own.
+
+/** The keys, as the help lists them. */
+export const keys: [string, string][] = [
+  ['j / k', 'next / previous row'],
+  ['Enter', 'open the row'],
+  ['/', 'search'],
+  ['g i', 'incidents'],
+  ['g l', 'logs'],
+  ['g j', 'jobs'],
+  ['c', 'copy the link to what is shown'],
+  ['Esc', 'leave the search box, close'],
+  ['?', 'these keys'],
+]
+
+function rows(): HTMLElement[] {
+  return [...document.querySelectorAll<HTMLElement>('[data-row]')].filter((r) => r.getClientRects().length > 0)
+}
+
+/** Moves the focus by whole rows: from the focused one, else from the first that is in sight. */
+export function step(by: 1 | -1): void {
+  const all = rows()
+  const at = all.findIndex((r) => r === document.activeElement || r.contains(document.activeElement))
+  let to = at + by
+  if (at < 0) {
+    const scroller = document.querySelector('.records')?.getBoundingClientRect()
+    const top = scroller?.top ?? 0
+    to = all.findIndex((r) => r.getBoundingClientRect().top >= top - 1)
+  }
+  const row = all[to]
+  if (!row) return
+  row.focus({ preventScroll: true })
+  row.scrollIntoView({ block: 'nearest' })
+}
+
+export interface KeyActions {
+  help: () => void
+  go: (href: string) => void
+  copy: () => void
+}
+
+const places: Record<string, string> = { i: '/', l: '/logs', j: '/jobs' }
+
+/** Listens for keys until the answer is called. Typing into a field is left alone. */
+export function listen(actions: KeyActions): () => void {
+  let afterG = 0
+  const on = (e: KeyboardEvent): void => {
+    if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented) return
+    const t = e.target as HTMLElement
+    if (t.closest('dialog')) return
+    const typing = t.matches('input:not([type=checkbox]):not([type=radio]), textarea, select')
+    if (typing) {
+      if (e.key === 'Escape') t.blur()
+      return
+    }
+    const place = Date.now() - afterG < 1500 ? places[e.key] : undefined
+    afterG = 0
+    if (place) actions.go(place)
+    else if (e.key === 'g') afterG = Date.now()
+    else if (e.key === 'j') step(1)
+    else if (e.key === 'k') step(-1)
+    else if (e.key === 'c') actions.copy()
+    else if (e.key === '?') actions.help()
+    else if (e.key === '/') {
+      const box = document.querySelector<HTMLElement>('[data-search]')
+      if (!box) return
+      box.focus()
+      if (box instanceof HTMLInputElement) box.select()
+    } else return
+    e.preventDefault()
+  }
+  addEventListener('keydown', on)
+  return () => removeEventListener('keydown', on)
+}

@@ -1,0 +1,98 @@
+// Log text is anybody's: it is shown as text nodes only, and what would change how the
+// text around it looks (control characters, marks of direction, invisible ones) is
+// shown as something visible. The raw download has the bytes as they were.
+
+/** A run of text with the look that ANSI codes gave it. */
+export interface Run {
+  text: string
+  look: string // class names; '' is plain
+}
+
+// C0 but newline and tab, DEL, C1; zero-width and direction marks; line separators; the byte order mark; tags.
+// eslint-disable-next-line no-control-regex
+const odd = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu
+
+/** Text with everything invisible made visible: ␛ for ESC, ⟨U+202E⟩ for a mark that would turn the line around. */
+export function harmless(text: string): string {
+  return text.replace(odd, (c) => {
+    const code = c.codePointAt(0) ?? 0
+    if (code < 0x20) return String.fromCodePoint(0x2400 + code)
+    if (code === 0x7f) return '\u2421'
+    return `⟨U+${code.toString(16).toUpperCase().padStart(4, '0')}⟩`
+  })
+}
+
+// eslint-disable-next-line no-control-regex
+const sgr = /\u001b\[([0-9;]*)m/g
+const colours = ['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', 'white']
+
+/** Text cut into runs at ANSI colour codes, each harmless. Other escape sequences stay visible. */
+export function runs(text: string): Run[] {
+  if (!text.includes('\u001b[')) return [{ text: harmless(text), look: '' }]
+  const out: Run[] = []
+  let from = 0
+  let colour = ''
+  let bold = false
+  const push = (to: number): void => {
+    if (to > from) out.push({ text: harmless(text.slice(from, to)), look: [colour && `ansi-${colour}`, bold && 'ansi-bold'].filter(Boolean).join(' ') })
+  }
+  for (const m of text.matchAll(sgr)) {
+    push(m.index)
+    from = m.index + m[0].length
+    for (const part of (m[1] || '0').split(';')) {
+      const n = Number(part)
+      if (n === 0) { colour = ''; bold = false }
+      else if (n === 1) bold = true
+      else if (n === 22) bold = false
+      else if (n === 39) colour = ''
+      else if (n >= 30 && n <= 37) colour = colours[n - 30] ?? ''
+      else if (n >= 90 && n <= 97) colour = colours[n - 90] ?? ''
+    }
+  }
+  push(text.length)
+  return out
+}
+
+/** Where byte number at of the UTF-8 text is in the string. */
+export function indexOfByte(text: string, at: number): number {
+  let bytes = 0
+  let i = 0
+  while (i < text.length && bytes < at) {
+    const code = text.codePointAt(i) ?? 0
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
+    i += code >= 0x10000 ? 2 : 1
+  }
+  return i
+}
+
+/** Text of at most max characters, not cut inside a character; and how many were left out. */
+export function clip(text: string, max: number): { text: string; left: number } {
+  if (text.length <= max) return { text, left: 0 }
+  const last = text.charCodeAt(max - 1)
+  const end = last >= 0xd800 && last <= 0xdbff ? max - 1 : max
+  return { text: text.slice(0, end), left: text.length - end }
+}
+
+const term = /"((?:[^"\\]|\\.)*)"|([^\s()":<>]+)(:)?/g
+
+/** The words and phrases of a query that can be marked in a text: no field names, operators, negated or wild ones. */
+export function wordsOf(query: string): string[] {
+  const out: string[] = []
+  let negated = false
+  for (const m of query.matchAll(term)) {
+    const word = m[1]?.replace(/\\(.)/g, '$1') ?? m[2] ?? ''
+    if (m[1] === undefined && /^(and|or)$/i.test(word)) continue
+    if (m[1] === undefined && /^not$/i.test(word)) { negated = true; continue }
+    const skip = negated || m[3] === ':' || word.startsWith('-') || word.includes('*') || word.startsWith('/')
+    negated = false
+    if (!skip && word.trim()) out.push(word)
+  }
+  return [...new Set(out)]
+}
+
+/** Text cut where words occur, without case: odd pieces are hits. */
+export function splitHits(text: string, words: string[]): string[] {
+  if (!words.length) return [text]
+  const escaped = [...words].sort((a, b) => b.length - a.length).map((w) => w.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  return text.split(new RegExp(`(${escaped.join('|')})`, 'i'))
+}

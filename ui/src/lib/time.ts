@@ -1,0 +1,144 @@
+// Times as people read them. The server speaks RFC 3339 in UTC with up to nanoseconds;
+// people read their own zone or UTC, chosen by a switch.
+
+export type Zone = 'local' | 'utc'
+
+const hour = 3600_000
+const day = 24 * hour
+
+/** Milliseconds since 1970 of an RFC 3339 time; NaN if it is none. Digits below milliseconds are dropped. */
+export function parseTime(iso: string): number {
+  return Date.parse(iso.replace(/(\.\d{3})\d+/, '$1'))
+}
+
+/** True for a missing time; Go writes the year 1 for it. */
+export function isNoTime(iso: string | undefined): boolean {
+  return !iso || iso.startsWith('0001-') || Number.isNaN(parseTime(iso))
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>()
+
+function format(zone: Zone, name: string, options: Intl.DateTimeFormatOptions, ms: number): string {
+  const key = zone + name
+  let f = formats.get(key)
+  if (!f) {
+    f = new Intl.DateTimeFormat('en-GB', zone === 'utc' ? { ...options, timeZone: 'UTC' } : options)
+    formats.set(key, f)
+  }
+  return f.format(ms).replaceAll(',', '')
+}
+
+/** 01:12:44 */
+export function clock(iso: string, zone: Zone): string {
+  const ms = parseTime(iso)
+  if (Number.isNaN(ms)) return '–'
+  return format(zone, 'clock', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }, ms)
+}
+
+/** 01:12:44.547 */
+export function clockMillis(iso: string, zone: Zone): string {
+  const ms = parseTime(iso)
+  if (Number.isNaN(ms)) return '–'
+  return clock(iso, zone) + '.' + String(((ms % 1000) + 1000) % 1000).padStart(3, '0')
+}
+
+/** Sat 21 Nov */
+export function date(iso: string, zone: Zone): string {
+  const ms = parseTime(iso)
+  if (Number.isNaN(ms)) return '–'
+  return format(zone, 'date', { weekday: 'short', day: 'numeric', month: 'short' }, ms)
+}
+
+/** Sat 21 Nov 01:12:44, with the year if it is not this one. */
+export function dateTime(iso: string, zone: Zone, now = Date.now()): string {
+  if (isNoTime(iso)) return '–'
+  const ms = parseTime(iso)
+  const year = format(zone, 'year', { year: 'numeric' }, ms)
+  const thisYear = format(zone, 'year', { year: 'numeric' }, now)
+  return date(iso, zone) + (year === thisYear ? '' : ' ' + year) + ' ' + clock(iso, zone)
+}
+
+/** 350 ms, 94 s → 1 min 34 s, 2 h 5 min, 3 d 4 h. Negative ones count as 0. */
+export function duration(ms: number): string {
+  if (!Number.isFinite(ms)) return '–'
+  if (ms < 0) ms = 0
+  if (ms < 1000) return `${Math.round(ms)} ms`
+  if (ms < 10_000) return `${(Math.floor(ms / 100) / 10).toString()} s`
+  const s = Math.floor(ms / 1000)
+  if (s < 60) return `${s} s`
+  const [a, b, unitA, unitB] =
+    s < 3600 ? [Math.floor(s / 60), s % 60, 'min', 's']
+    : s < 86_400 ? [Math.floor(s / 3600), Math.floor((s % 3600) / 60), 'h', 'min']
+    : [Math.floor(s / 86_400), Math.floor((s % 86_400) / 3600), 'd', 'h']
+  return b ? `${a} ${unitA} ${b} ${unitB}` : `${a} ${unitA}`
+}
+
+/** How long after from: +1.3 s. Empty for the very moment. */
+export function after(from: string, to: string): string {
+  const ms = parseTime(to) - parseTime(from)
+  if (!Number.isFinite(ms) || ms === 0) return ''
+  return (ms < 0 ? '−' : '+') + duration(Math.abs(ms))
+}
+
+/** Today, Yesterday, or the date: a heading for a list by days. */
+export function dayName(iso: string, zone: Zone, now = Date.now()): string {
+  const d = date(iso, zone)
+  const at = (ms: number): string => date(new Date(ms).toISOString(), zone)
+  if (d === at(now)) return `Today, ${d}`
+  if (d === at(now - day)) return `Yesterday, ${d}`
+  return d
+}
+
+/** The name of the zone that times are shown in: Europe/Berlin, or UTC. */
+export function zoneName(zone: Zone): string {
+  return zone === 'utc' ? 'UTC' : Intl.DateTimeFormat().resolvedOptions().timeZone
+}
+
+export interface Interval {
+  start?: string | undefined // RFC 3339, inclusive
+  end?: string | undefined // exclusive
+}
+
+/** Last night is 18:00 to 08:00: the one in progress before 08:00, else the one just past. */
+export function lastNight(now: number, zone: Zone): { start: string; end: string } {
+  const at = (daysBack: number, h: number): Date => {
+    const d = new Date(now)
+    return zone === 'utc'
+      ? new Date(Date.UTC(d.getUTCFullYear(), d.getUTCMonth(), d.getUTCDate() - daysBack, h))
+      : new Date(d.getFullYear(), d.getMonth(), d.getDate() - daysBack, h)
+  }
+  return { start: at(1, 18).toISOString(), end: at(0, 8).toISOString() }
+}
+
+export const ranges = {
+  'last-night': 'Last night',
+  '24h': '24 hours',
+  '7d': '7 days',
+  '30d': '30 days',
+} as const
+export type RangeName = keyof typeof ranges
+
+/** The interval of a quick choice. Those that end now have no end, so that what arrives meanwhile is in them. */
+export function rangeOf(name: RangeName, now: number, zone: Zone): Interval {
+  switch (name) {
+    case 'last-night': return lastNight(now, zone)
+    case '24h': return { start: new Date(now - day).toISOString() }
+    case '7d': return { start: new Date(now - 7 * day).toISOString() }
+    case '30d': return { start: new Date(now - 30 * day).toISOString() }
+  }
+}
+
+/** What an input of type datetime-local shows for a time, in the zone. */
+export function toInput(iso: string | undefined, zone: Zone): string {
+  if (isNoTime(iso)) return ''
+  const ms = parseTime(iso as string)
+  const local = zone === 'utc' ? ms : ms - new Date(ms).getTimezoneOffset() * 60_000
+  return new Date(local).toISOString().slice(0, 19)
+}
+
+/** The time that such an input says, or undefined. */
+export function fromInput(value: string, zone: Zone): string | undefined {
+  if (!value) return undefined
+  const ms = Date.parse(zone === 'utc' ? value + 'Z' : value)
+  return Number.isNaN(ms) ? undefined : new Date(ms).toISOString()
+}

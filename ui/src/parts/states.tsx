@@ -1,0 +1,38 @@
+// What a screen says while there is nothing to show. Each says what to do next.
+
+import type { ComponentChildren } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
+import type { ApiError } from '../api/client'
+
+/** Says that something is under way, after a moment: quick answers should not flicker. */
+export function Loading({ what }: { what: string }) {
+  const [late, setLate] = useState(false)
+  useEffect(() => {
+    const t = setTimeout(() => setLate(true), 250)
+    return () => clearTimeout(t)
+  }, [])
+  return (
+    <p class="state" role="status">
+      {late ? <><span class="spinner" aria-hidden="true" /> Loading {what}…</> : ''}
+    </p>
+  )
+}
+
+export function Failed({ error, again }: { error: ApiError; again?: () => void }) {
+  return (
+    <div class="state failed" role="alert">
+      <p><strong>{error.message}</strong></p>
+      {error.hint && <p>{error.hint}</p>}
+      {again && <p><button type="button" onClick={again}>Try again</button></p>}
+    </div>
+  )
+}
+
+export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+  return (
+    <div class="state empty">
+      <p><strong>{title}</strong></p>
+      {children}
+    </div>
+  )
+}

@@ -1,0 +1,121 @@
+import { route } from '../api/client'
+import type { Incident as Found } from '../api/types'
+import { useApi } from '../api/use'
+import { incidentHref, jobHref, logsHref } from '../lib/address'
+import { incidentMarkdown } from '../lib/markdown'
+import { duration, parseTime } from '../lib/time'
+import { ActionBadge, StateBadge } from '../parts/badge'
+import { CopyButton } from '../parts/copy-button'
+import { Icon } from '../parts/icons'
+import { Failed, Loading } from '../parts/states'
+import { When } from '../parts/when'
+import { Chain } from './chain'
+import { useTitle } from './title'
+
+/** One incident: the verdict, what to do, and how it came about. */
+export function Incident({ id }: { id: string }) {
+  const asked = useApi<Found>(route.incident(id))
+  const i = asked.data?.id === id ? asked.data : undefined
+  useTitle(i ? `${i.job}: ${i.diagnosis.title || 'unexplained'}` : 'Incident')
+  if (asked.error) return <><h1>Incident {id}</h1><Failed error={asked.error} again={asked.again} /></>
+  if (!i) return <><h1 class="sr">Incident</h1><Loading what="the incident" /></>
+  return <Shown incident={i} />
+}
+
+function Shown({ incident: i }: { incident: Found }) {
+  const d = i.diagnosis
+  const href = location.origin + incidentHref(i.id)
+  return (
+    <article>
+      <div class="head">
+        <p class="crumbs">
+          <a href={jobHref(i.namespace, i.job)}>{i.job}</a> in {i.namespace}{i.cluster ? ` on ${i.cluster}` : ''}
+        </p>
+        <h1>{d.verdict}</h1>
+        <p class="badges"><ActionBadge incident={i} /> <StateBadge incident={i} /></p>
+      </div>
+      <Facts incident={i} />
+      {d.advice && (
+        <section class="advice" aria-labelledby="advice">
+          <h2 id="advice">What to do</h2>
+          <p>{d.advice}</p>
+          {d.label && <p class="quiet">From the label of {d.label.author} ({d.label.state})</p>}
+        </section>
+      )}
+      {!d.explained && (
+        <section class="advice" aria-labelledby="advice">
+          <h2 id="advice">No cause of the catalogue explains this</h2>
+          <p>Below is what was seen. <a href={logsAround(i)}>Read the job’s log around it</a>.</p>
+        </section>
+      )}
+      <p class="actions">
+        <CopyButton text={() => href} icon="link">Copy link</CopyButton>
+        <CopyButton text={() => incidentMarkdown(i, href)}>Copy as Markdown</CopyButton>
+        <a class="button" href={logsAround(i)}><Icon name="log" /> Log of the job then</a>
+      </p>
+      <Chain chain={d.chain} start={i.start} />
+      <Others incident={i} />
+    </article>
+  )
+}
+
+/** The job's records from a little before the incident to a little after it. */
+function logsAround(i: Found): string {
+  const at = (iso: string, by: number): string => new Date(parseTime(iso) + by).toISOString()
+  return logsHref({ namespace: i.namespace, job: i.workload || i.job, start: at(i.start, -60_000), end: at(i.end, 60_000), order: 'oldest' })
+}
+
+function Facts({ incident: i }: { incident: Found }) {
+  const d = i.diagnosis
+  const took = duration(parseTime(i.end) - parseTime(i.start))
+  return (
+    <dl class="facts">
+      <div><dt>Began</dt><dd><When at={i.start} /></dd></div>
+      <div><dt>{i.open ? 'Open for' : i.recovered ? 'Recovered after' : 'Given up after'}</dt><dd>{took}</dd></div>
+      <div><dt>Failovers</dt><dd>{i.failovers}</dd></div>
+      {d.explained && <div><dt>Cause</dt><dd>{d.title || d.cause}<span class="quiet"> {d.cause}</span></dd></div>}
+      {d.explained && <div><dt>Sure</dt><dd>{Math.round(d.confidence * 100)} %</dd></div>}
+      {d.layer && <div><dt>Layer</dt><dd>{d.layer}</dd></div>}
+      {d.severity && <div><dt>Severity</dt><dd>{d.severity}</dd></div>}
+    </dl>
+  )
+}
+
+function Others({ incident: i }: { incident: Found }) {
+  const d = i.diagnosis
+  return (
+    <div class="columns">
+      <section aria-labelledby="alternatives">
+        <h2 id="alternatives">Less likely causes</h2>
+        {d.alternatives.length ? (
+          <ul class="plain">
+            {d.alternatives.map((a) => (
+              <li key={a.cause} class="alternative">
+                <span>{a.title || a.cause}{a.title && <span class="quiet"> {a.cause}</span>}</span>
+                <meter min={0} max={1} value={a.confidence} aria-label={`Confidence in ${a.cause}`} />
+                <span class="number">{percent(a.confidence)}</span>
+              </li>
+            ))}
+          </ul>
+        ) : <p class="quiet">Nothing else had evidence.</p>}
+      </section>
+      <section aria-labelledby="similar">
+        <h2 id="similar">Similar incidents</h2>
+        {i.similar.length ? (
+          <ul class="plain">
+            {i.similar.map((s) => (
+              <li key={s.id}>
+                <a data-row href={incidentHref(s.id)}>{s.job || 'Incident'} · <When at={s.start} /></a>
+                <span class="quiet"> {s.cause || 'unexplained'}, {Math.round(s.score * 100)} % alike</span>
+              </li>
+            ))}
+          </ul>
+        ) : <p class="quiet">None so far.</p>}
+      </section>
+    </div>
+  )
+}
+
+function percent(x: number): string {
+  return x > 0 && x < 0.01 ? '< 1 %' : `${Math.round(x * 100)} %`
+}

@@ -1,0 +1,102 @@
+import type { Document } from '../../api/types'
+import { logsHref } from '../../lib/address'
+import { fold, shortName } from '../../lib/fold'
+import { indexOfByte } from '../../lib/text'
+import { LogText } from '../../parts/log-text'
+import { When } from '../../parts/when'
+import { CopyButton } from '../../parts/copy-button'
+
+interface Props {
+  doc: Document
+  chosen: boolean // it is the line of the address
+  open: boolean // whole text and fields are shown
+  toggle: () => void
+  choose: () => void
+  several: boolean // records of several container instances are in the list
+  raw: boolean // whole lines, header included
+  words: string[]
+}
+
+/** The address of the record, with its log around it. */
+function hrefOf(d: Document): string {
+  if (d.kind === 'event') return logsHref({ namespace: d.namespace, job: d.job, q: `"${d.event?.reason ?? ''}"` })
+  return logsHref({ namespace: d.namespace, pod: d.pod, pod_uid: d.pod_uid, container: d.container, restart: d.restart, line: d.id })
+}
+
+/** One record or event: time, level, where from, and its text, a stack trace folded. */
+export function Record({ doc: d, chosen, open, toggle, choose, several, raw, words }: Props) {
+  const event = d.kind === 'event'
+  const level = event ? (d.event?.type === 'Warning' ? 'WARN' : '') : (d.level ?? '')
+  return (
+    <div
+      class={`record ${level ? 'lv-' + level.toLowerCase() : ''} ${event ? 'is-event' : ''} ${chosen ? 'chosen' : ''}`}
+      data-row tabIndex={-1} aria-current={chosen ? 'true' : undefined}
+      onKeyDown={(e) => { if (e.key === 'Enter' && e.target === e.currentTarget) toggle() }}
+    >
+      <a class="record-time" href={hrefOf(d)} title="Link to this line" onClick={(e) => {
+        if (event || e.ctrlKey || e.metaKey || e.shiftKey) return
+        e.preventDefault()
+        choose()
+      }}>
+        <When at={d.time} as="millis" />
+      </a>
+      <span class="level">{event ? 'EVENT' : level}</span>
+      <div class="record-body">
+        {chosen && <span class="chosen-mark">this line</span>}
+        {several && d.pod && <span class="record-source">{d.pod}{d.restart ? ` ↻${d.restart}` : ''}</span>}
+        <Text doc={d} open={open} raw={raw} words={words} toggle={toggle} />
+        {open && <Details doc={d} />}
+      </div>
+    </div>
+  )
+}
+
+function Text({ doc: d, open, raw, words, toggle }: Pick<Props, 'doc' | 'open' | 'raw' | 'words' | 'toggle'>) {
+  const at = !raw && !open && d.message_at ? indexOfByte(d.text, d.message_at) : 0
+  const text = d.text.slice(at)
+  const folded = open ? undefined : fold(text)
+  return (
+    <>
+      {d.event && <strong>{d.event.reason} {d.event.object.kind}/{d.event.object.name}{d.event.exit_code !== undefined ? `, exit code ${d.event.exit_code}` : ''} </strong>}
+      {at > 0 && d.logger && <span class="logger" title={d.logger}>{shortName(d.logger)} </span>}
+      {folded
+        ? folded.lines.map((l, i) => <span key={i} class={l.cause ? 'line caused' : 'line'}><LogText text={l.text} words={words} /></span>)
+        : <span class="line"><LogText text={text} words={words} /></span>}
+      {(d.alike ?? 0) > 1 && <span class="alike" title="So many alike in this container and minute"> × {d.alike} alike</span>}
+      <button type="button" class="more" aria-expanded={open} onClick={toggle}>
+        {open ? 'fold' : folded?.hidden ? `${folded.hidden} more lines` : '…'}
+        <span class="sr"> of the record</span>
+      </button>
+    </>
+  )
+}
+
+function Details({ doc: d }: { doc: Document }) {
+  const fields: [string, string | undefined][] = [
+    ['@timestamp', d.time],
+    ['log.level', d.level],
+    ['log.logger', d.logger],
+    ['thread.name', d.thread],
+    ['k8s.pod.name', d.pod],
+    ['k8s.container.name', d.container && `${d.container}, restart ${d.restart}`],
+    ['k8s.node.name', d.node],
+    ['log.iostream', d.kind === 'record' ? (d.stderr ? 'stderr' : 'stdout') : undefined],
+    ['exception.type', d.exception?.join(', caused by ')],
+    ['flink.job.name', d.flink_job_name],
+    ['flink.job.id', d.flink_job_id],
+    ['template.id', d.template_id],
+    ...Object.entries(d.attrs ?? {}).map(([k, v]): [string, string] => [`attr.${k}`, v]),
+  ]
+  return (
+    <div class="details">
+      <dl>
+        {fields.filter(([, v]) => v).map(([k, v]) => <div key={k}><dt>{k}</dt><dd><LogText text={v ?? ''} /></dd></div>)}
+      </dl>
+      <p class="actions">
+        {d.kind === 'record' && <a class="button" href={hrefOf(d)}>Show the log around it</a>}
+        <CopyButton text={() => location.origin + hrefOf(d)} icon="link">Copy link</CopyButton>
+        <CopyButton text={() => d.text}>Copy text</CopyButton>
+      </p>
+    </div>
+  )
+}

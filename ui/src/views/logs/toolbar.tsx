@@ -1,0 +1,64 @@
+import { useEffect, useState } from 'preact/hooks'
+import { route } from '../../api/client'
+import type { LogsState } from '../../lib/address'
+import { useZone } from '../../lib/prefs'
+import { setParams } from '../../lib/router'
+import { fromInput, lastNight, toInput } from '../../lib/time'
+import { Icon } from '../../parts/icons'
+
+/** The search box and what is shown how. Everything goes into the address. */
+export function Toolbar({ state: s }: { state: LogsState }) {
+  const [q, setQ] = useState(s.q)
+  useEffect(() => setQ(s.q), [s.q])
+  return (
+    <form class="bar tools" role="search" onSubmit={(e) => { e.preventDefault(); setParams({ q: q.trim(), line: undefined }) }}>
+      <label class="grow">
+        <span class="sr">Search</span>
+        <input type="search" data-search value={q} spellcheck={false} autocomplete="off" autocapitalize="off" placeholder='Search: words, "a phrase", level:ERROR'
+          onInput={(e) => { setQ(e.currentTarget.value); if (!e.currentTarget.value && s.q) setParams({ q: undefined }) }} />
+      </label>
+      <div class="choices" role="group" aria-label="Where to search">
+        <button type="button" aria-pressed={!s.important} onClick={() => setParams({ scope: undefined })} title="Every record, and events">Everything</button>
+        <button type="button" aria-pressed={s.important} onClick={() => setParams({ scope: 'important', line: undefined })} title="Warnings, exceptions, state changes, events; alike ones merged">Important</button>
+      </div>
+      <div class="choices" role="group" aria-label="Order">
+        <button type="button" aria-pressed={!s.oldest} onClick={() => setParams({ order: 'newest' })}>Newest first</button>
+        <button type="button" aria-pressed={s.oldest} onClick={() => setParams({ order: 'oldest' })}>Oldest first</button>
+      </div>
+      <Times state={s} />
+      <label class="check"><input type="checkbox" checked={s.wrap} onChange={(e) => setParams({ wrap: e.currentTarget.checked ? undefined : '0' }, true)} /> Wrap</label>
+      <label class="check"><input type="checkbox" checked={s.raw} onChange={(e) => setParams({ raw: e.currentTarget.checked }, true)} /> Whole lines</label>
+      {(s.pod || s.job) && (
+        <a class="button" download={`${s.pod || s.job}${s.container ? '_' + s.container : ''}.log`} href={rawHref(s)} title="The lines just as the container wrote them">
+          <Icon name="down" /> Raw
+        </a>
+      )}
+    </form>
+  )
+}
+
+function rawHref(s: LogsState): string {
+  return route.raw({ namespace: s.namespace, job: s.pod ? '' : s.job, pod: s.pod, pod_uid: s.podUid, container: s.container, restart: s.restart, start: s.start, end: s.end })
+}
+
+/** The time range: two fields, and the night. */
+function Times({ state: s }: { state: LogsState }) {
+  const zone = useZone()
+  const set = (start: string | undefined, end: string | undefined): void => setParams({ start, end, line: undefined })
+  const said = s.start || s.end ? 'Time: chosen' : 'Time: all'
+  return (
+    <details class="times">
+      <summary>{said}</summary>
+      <div class="popup">
+        <label>From <input type="datetime-local" step="1" value={toInput(s.start, zone)} onChange={(e) => set(fromInput(e.currentTarget.value, zone), s.end)} /></label>
+        <label>To <input type="datetime-local" step="1" value={toInput(s.end, zone)} onChange={(e) => set(s.start, fromInput(e.currentTarget.value, zone))} /></label>
+        <div class="choices">
+          <button type="button" onClick={() => { const n = lastNight(Date.now(), zone); set(n.start, n.end) }}>Last night</button>
+          <button type="button" onClick={() => set('now-24h', undefined)}>24 hours</button>
+          <button type="button" onClick={() => set('now-7d', undefined)}>7 days</button>
+          <button type="button" onClick={() => set(undefined, undefined)}>All</button>
+        </div>
+      </div>
+    </details>
+  )
+}
