@@ -1,0 +1,115 @@
+// Package api answers over HTTP what package lastnight's interfaces answer in
+// process: a thin layer of routes that decode a request, ask, and encode.
+//
+// The routes, their parameters and their answers are written down in openapi.yaml,
+// which is served too and which the tests hold true. Package client is the other end
+// and implements the same interfaces, so that a command does not care where it asks.
+//
+// Limits: a query string 16 KiB, a page of a search 10,000 documents or 32 MiB of
+// text, a question 60 s, 128 questions at once. Streams (NDJSON, raw logs) have no
+// limit of length or time, but end when the reader goes or takes nothing for a minute.
+//
+// How it fails: every error is an RFC 9457 problem made from the error's code by one
+// table (problem.go). What is internal is logged and not told. An error in the middle
+// of a stream comes as its last line; raw logs, which have no place for one, cut the
+// connection instead, so that a part is never taken for the whole.
+//
+// There is no login. Because browsers run other people's programs, Host and Origin
+// are checked on loopback too (guard.go); who opens the server to a network puts a
+// proxy that authenticates before it.
+package api
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"lastnight"
+)
+
+// The prefix of all questions.
+const prefix = "/api/v1"
+
+// Config is what a handler needs. Searcher and Investigator must be set; the rest has defaults.
+type Config struct {
+	Searcher     lastnight.Searcher
+	Investigator lastnight.Investigator
+	UI           http.Handler         // answers what is no route of the API; nil: not found
+	Version      string               // for /version
+	Logger       *slog.Logger         // nil: no log
+	Now          func() time.Time     // for relative times; nil: time.Now
+	Ready        func() error         // why it can't answer yet, or nil; nil: always ready. Called at every /readyz, from several goroutines
+	AllowedHosts []string             // hosts besides loopback that requests may name, "logs.example.org" (any port) or "logs.example.org:8443"
+	Metrics      *prometheus.Registry // shown at /metrics, and gets the metrics of the API; nil: one of its own
+}
+
+// New makes the handler of all routes: /api/v1, /metrics, /healthz, /readyz,
+// /version and the UI. It may be used by any number of goroutines.
+func New(c Config) (http.Handler, error) {
+	if c.Searcher == nil || c.Investigator == nil {
+		return nil, errors.New("api: Config needs a Searcher and an Investigator")
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Metrics == nil {
+		c.Metrics = prometheus.NewRegistry()
+	}
+	if c.Ready == nil {
+		c.Ready = func() error { return nil }
+	}
+	return newRouter(c)
+}
+
+// newRouter puts the resources in their places.
+func newRouter(c Config) (*chi.Mux, error) {
+	m, err := newMetrics(c.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	e := &env{log: c.Logger, now: c.Now, slots: make(chan struct{}, maxAtOnce), refused: m.refused}
+	g := guard{env: e, allowed: c.AllowedHosts}
+
+	r := chi.NewRouter()
+	r.Use(m.observe, e.recoverPanic, e.limits, g.check, middleware.GetHead)
+	// Before anything is mounted: chi hands these down to what is mounted later.
+	r.NotFound(e.elsewhere(c.UI))
+	r.MethodNotAllowed(e.wrongMethod)
+
+	r.Route(prefix, func(r chi.Router) {
+		r.Use(e.fewAtOnce, middleware.Compress(compressLevel, "application/json", problemType, ndjsonType, "text/plain", yamlType))
+		r.Mount("/incidents", incidents{e, c.Investigator}.Routes())
+		r.Mount("/why", why{e, c.Investigator}.Routes())
+		r.Mount("/jobs", jobs{e, c.Searcher}.Routes())
+		r.Mount("/streams", streams{e, c.Searcher}.Routes())
+		r.Mount("/search", search{e, c.Searcher}.Routes())
+		r.Mount("/records", records{e, c.Searcher}.Routes())
+		r.Mount("/logs", logs{e, c.Searcher}.Routes())
+		r.Mount("/histogram", histogram{e, c.Searcher}.Routes())
+		r.Mount("/templates", templates{e, c.Searcher}.Routes())
+		r.Mount("/openapi.yaml", document{e}.Routes())
+	})
+	server{e, c.Version, c.Ready, c.Metrics}.mount(r)
+	return r, nil
+}
+
+// NewServer gives an HTTP server for the handler with the time-outs and caps that
+// all servers of ours have. Writing has its deadlines from the handler, since streams last long.
+func NewServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}

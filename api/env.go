@@ -1,0 +1,147 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"lastnight"
+)
+
+const (
+	questionTimeout = 60 * time.Second // for an answer that is no stream
+	writeTimeout    = 60 * time.Second // for the reader of a stream to take something, and on top of questionTimeout
+	maxAtOnce       = 128              // questions under way
+	maxBodyBytes    = 1 << 20          // no route reads a body yet
+	compressLevel   = 1                // more costs more time than the bytes saved are worth on a LAN
+)
+
+// env is what all resources share. It is immutable once made.
+type env struct {
+	log     *slog.Logger
+	now     func() time.Time
+	slots   chan struct{} // one taken by each question under way
+	refused prometheus.Counter
+}
+
+// endpoint is one route: the query parameters that it accepts, and its handler, which
+// returns an error only as long as it has written nothing.
+type endpoint struct {
+	env     *env
+	params  []string
+	streams func(*http.Request) bool // answers for as long as it takes; nil: never
+	handle  func(w http.ResponseWriter, r *http.Request, p *params) error
+}
+
+// get adds a route that answers GET (and so HEAD).
+func (e *env) get(r chi.Router, pattern string, ep endpoint) {
+	ep.env = e
+	r.Method(http.MethodGet, pattern, &ep)
+}
+
+// ServeHTTP checks the parameters, asks within the time allowed, and tells of errors.
+func (ep *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p, err := parseParams(r, ep.params, ep.env.now())
+	if err != nil {
+		ep.env.fail(w, r, err)
+		return
+	}
+	switch streams := ep.streams != nil && ep.streams(r); {
+	case streams && r.Method == http.MethodHead:
+		return // Reading it all to send nothing would be a waste.
+	case !streams:
+		ctx, cancel := context.WithTimeout(r.Context(), questionTimeout)
+		defer cancel()
+		r = r.WithContext(ctx)
+	}
+	if err := ep.handle(w, r, p); err != nil {
+		ep.env.fail(w, r, err)
+	}
+}
+
+// fewAtOnce refuses questions when too many are under way already.
+func (e *env) fewAtOnce(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case e.slots <- struct{}{}:
+			defer func() { <-e.slots }()
+			next.ServeHTTP(w, r)
+		default:
+			e.refused.Inc()
+			e.fail(w, r, lastnight.Errorf(lastnight.CodeUnavailable, "try again in a few seconds", "%d questions are under way already", maxAtOnce))
+		}
+	})
+}
+
+// limits caps what is read and how long an answer may take; streams move their own deadline.
+func (e *env) limits(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
+		// Not every writer has deadlines (those of tests do not): then there is none.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(questionTimeout + writeTimeout))
+		next.ServeHTTP(w, r)
+	})
+}
+
+// recoverPanic turns a defect into a 500 that tells nothing of the inside.
+func (e *env) recoverPanic(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so: it is never wrapped.
+				panic(v)
+			}
+			e.log.Error("panic in a handler", "route", routeOf(r), "err", fmt.Sprint(v), "stack", string(debug.Stack()))
+			if ow, ok := w.(middleware.WrapResponseWriter); ok && ow.Status() != 0 {
+				panic(http.ErrAbortHandler) // Half an answer must not look like a whole one.
+			}
+			writeProblem(w, problemOf(fmt.Errorf("panic: %v", v)))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// elsewhere answers what no route does: the UI, but for paths of the API a problem.
+func (e *env) elsewhere(ui http.Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if ui != nil && r.URL.Path != "/api" && !strings.HasPrefix(r.URL.Path, "/api/") {
+			ui.ServeHTTP(w, r)
+			return
+		}
+		e.fail(w, r, lastnight.Errorf(lastnight.CodeNotFound, prefix+"/openapi.yaml lists what there is", "there is no %s here", clip(r.URL.Path)))
+	}
+}
+
+func (e *env) wrongMethod(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Allow", "GET, HEAD")
+	err := lastnight.Errorf(lastnight.CodeInvalid, "use GET", "%s is not allowed here", clip(r.Method))
+	e.fail(w, r, refusal{err, http.StatusMethodNotAllowed})
+}
+
+// routeOf gives the pattern of the route that was taken, "" if none was.
+func routeOf(r *http.Request) string {
+	if c := chi.RouteContext(r.Context()); c != nil {
+		return strings.TrimSuffix(strings.ReplaceAll(c.RoutePattern(), "/*", ""), "/")
+	}
+	return ""
+}
+
+// clip keeps short what an answer repeats of its request.
+func clip(s string) string {
+	const most = 80
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}

@@ -1,0 +1,109 @@
+package api
+
+import (
+	"math"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"lastnight"
+)
+
+const (
+	maxPage      = 10_000
+	maxPageBytes = 32 << 20 // of text, after which a page ends early
+)
+
+// search finds records and events.
+type search struct {
+	env *env
+	ask lastnight.Searcher
+}
+
+// Routes gives the resource's routes.
+func (s search) Routes() chi.Router {
+	r := chi.NewRouter()
+	s.env.get(r, "/", endpoint{
+		params: append([]string{
+			"q", "scope", "namespace", "job", "pod", "pod_uid", "container", "node", "restart", "kind", "signal", "order", "limit", "cursor",
+		}, intervalParams...),
+		streams: wantsLines,
+		handle:  s.search,
+	})
+	return r
+}
+
+func (s search) search(w http.ResponseWriter, r *http.Request, p *params) error {
+	in := p.interval()
+	req := lastnight.SearchRequest{
+		Query: p.text("q"), Start: in.Start, End: in.End,
+		Important: p.choice("scope", "everything", "important") == "important",
+		Namespace: p.text("namespace"), Job: p.text("job"), Pod: p.text("pod"), PodUID: p.text("pod_uid"),
+		Container: p.text("container"), Node: p.text("node"), Restart: p.restart(),
+		Kinds: kinds(p), Signals: p.list("signal"),
+		Oldest: p.choice("order", "newest", "oldest") == "oldest", Cursor: p.text("cursor"),
+	}
+	p.position() // A bad cursor is told here, whatever the backend would do with it.
+	if wantsLines(r) {
+		req.Limit = p.integer("limit", 0, 1, math.MaxInt)
+		if p.err != nil {
+			return p.err
+		}
+		return s.stream(w, r, req)
+	}
+	req.Limit = p.integer("limit", 100, 1, maxPage)
+	if p.err != nil {
+		return p.err
+	}
+	docs, next, err := s.page(r, req)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, newList(docs, next, in))
+}
+
+func kinds(p *params) []lastnight.DocumentKind {
+	var ks []lastnight.DocumentKind
+	for _, k := range p.list("kind") {
+		switch lastnight.DocumentKind(k) {
+		case lastnight.DocumentRecord, lastnight.DocumentEvent:
+			ks = append(ks, lastnight.DocumentKind(k))
+		default:
+			p.fail("", "kind=%s is none of record, event", clip(k))
+		}
+	}
+	return ks
+}
+
+// page collects documents until there are enough; one more than wanted is asked for, to know whether there is a next page.
+func (s search) page(r *http.Request, req lastnight.SearchRequest) (docs []lastnight.Document, next string, err error) {
+	limit, size := req.Limit, 0
+	req.Limit++
+	for d, err := range s.ask.Search(r.Context(), req) {
+		if err != nil {
+			return nil, "", err
+		}
+		if len(docs) == limit || size > maxPageBytes {
+			last := &docs[len(docs)-1]
+			return docs, lastnight.CursorOf(last.Time, last.ID), nil
+		}
+		docs = append(docs, d)
+		size += len(d.Text)
+	}
+	return docs, "", r.Context().Err()
+}
+
+// stream sends documents as they are found.
+func (s search) stream(w http.ResponseWriter, r *http.Request, req lastnight.SearchRequest) error {
+	out := newLineWriter(w, ndjsonType)
+	defer out.stop()
+	for d, err := range s.ask.Search(r.Context(), req) {
+		if err == nil {
+			err = out.json(d)
+		}
+		if err != nil {
+			return s.env.failLines(out, r, err)
+		}
+	}
+	return s.env.endLines(out, r)
+}
