@@ -1,0 +1,148 @@
+// Package cri reads the lines that a container runtime writes into a pod's log
+// files, and joins the parts of the lines that it cut:
+//
+//	2026-11-21T11:53:43.090458389Z stdout F the text
+//	└ RFC 3339 with nanoseconds    │      │ └ any bytes up to the newline
+//	                               │      └ P: the line goes on in the next part, F: full
+//	                               └ stdout or stderr
+//
+// containerd and CRI-O cut lines at 16 KiB. Parts of the two iostreams may be
+// interleaved.
+//
+// It never drops a byte: what has no such header is a line by itself, with all of
+// its bytes as text, and is reported as damaged. A line is at most MaxLine bytes
+// long: what goes on beyond that is another line, at the offset of its own first part.
+package cri
+
+import (
+	"bytes"
+)
+
+// Entry is one line of a log file taken apart.
+type Entry struct {
+	Time    int64 // ns since 1970 UTC
+	Text    []byte
+	Stderr  bool
+	Partial bool // tag P
+}
+
+// Parse takes a line (without its newline) apart. ok is false if it has not the
+// header of a CRI line. Text shares raw's memory.
+func Parse(raw []byte) (e Entry, ok bool) {
+	ns, i, ok := parseTime(raw)
+	if !ok || i+8 > len(raw) || raw[i] != ' ' {
+		return Entry{}, false
+	}
+	switch string(raw[i+1 : i+8]) {
+	case "stdout ":
+	case "stderr ":
+		e.Stderr = true
+	default:
+		return Entry{}, false
+	}
+	i += 8
+	if i >= len(raw) || raw[i] != 'F' && raw[i] != 'P' {
+		return Entry{}, false
+	}
+	e.Partial = raw[i] == 'P'
+	i++
+	if i < len(raw) && raw[i] == ':' { // more tags, which nobody has defined yet
+		n := bytes.IndexByte(raw[i:], ' ')
+		if n < 0 {
+			n = len(raw) - i
+		}
+		i += n
+	}
+	e.Time = ns
+	switch {
+	case i == len(raw):
+		e.Text = raw[i:]
+	case raw[i] == ' ':
+		e.Text = raw[i+1:]
+	default:
+		return Entry{}, false
+	}
+	return e, true
+}
+
+// parseTime reads an RFC 3339 time with 0 to 9 digits of a fraction, and gives its length.
+func parseTime(b []byte) (ns int64, n int, ok bool) {
+	if len(b) < 20 || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' {
+		return 0, 0, false
+	}
+	year, month, day := two(b, 0)*100+two(b, 2), two(b, 5), two(b, 8)
+	hour, minute, second := two(b, 11), two(b, 14), two(b, 17)
+	if year < 1970 || year > 2261 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) ||
+		hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60 {
+		return 0, 0, false
+	}
+	i := 19
+	if b[i] == '.' {
+		unit := int64(1e8)
+		for i++; i < len(b) && b[i] >= '0' && b[i] <= '9'; i++ {
+			ns += int64(b[i]-'0') * unit
+			unit /= 10
+		}
+		if i == 20 || i > 29 {
+			return 0, 0, false
+		}
+	}
+	zone, i, ok := parseZone(b, i)
+	if !ok {
+		return 0, 0, false
+	}
+	s := days(year, month, day)*86400 + int64(hour)*3600 + int64(minute)*60 + int64(second) - zone
+	return s*1e9 + ns, i, true
+}
+
+// parseZone reads Z or +hh:mm at i, in seconds east of UTC, and gives its end.
+func parseZone(b []byte, i int) (seconds int64, end int, ok bool) {
+	if i < len(b) && b[i] == 'Z' {
+		return 0, i + 1, true
+	}
+	if i+6 > len(b) || b[i] != '+' && b[i] != '-' || b[i+3] != ':' {
+		return 0, 0, false
+	}
+	h, m := two(b, i+1), two(b, i+4)
+	if h < 0 || h > 23 || m < 0 || m > 59 {
+		return 0, 0, false
+	}
+	seconds = int64(h)*3600 + int64(m)*60
+	if b[i] == '-' {
+		seconds = -seconds
+	}
+	return seconds, i + 6, true
+}
+
+// two reads two digits; a large negative number if they are none.
+func two(b []byte, i int) int {
+	h, l := b[i]-'0', b[i+1]-'0'
+	if h > 9 || l > 9 {
+		return -1 << 20
+	}
+	return int(h)*10 + int(l)
+}
+
+func daysIn(year, month int) int {
+	switch month {
+	case 2:
+		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+			return 29
+		}
+		return 28
+	case 4, 6, 9, 11:
+		return 30
+	}
+	return 31
+}
+
+// days counts days since 1970-01-01 (Howard Hinnant, chrono-compatible low-level date algorithms).
+func days(y, m, d int) int64 {
+	if m <= 2 {
+		y--
+	}
+	era := y / 400
+	yoe := y - era*400
+	doy := (153*((m+9)%12)+2)/5 + d - 1
+	return int64(era*146097 + yoe*365 + yoe/4 - yoe/100 + doy - 719468)
+}

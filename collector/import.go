@@ -1,0 +1,215 @@
+package collector
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"lastnight"
+)
+
+const (
+	batchBytes  = 4 << 20 // of log files handed on at once
+	batchSpans  = 1024
+	batchEvents = 2000
+	freeBlocks  = 8 // blocks kept for reuse, each of about 1 MiB raw
+)
+
+// Import reads a directory once: a recorded case, a directory laid out as
+// /var/log/pods, or one that has several of these below it. Pods are handed on
+// first, then the lines of each stream oldest first, several streams at once, then
+// events. It returns when everything is durable; an error means that the ingester
+// refused something, ctx was done, or dir is none of these. Importing again changes nothing.
+func Import(ctx context.Context, cfg Config, dir string) (Stats, error) {
+	im := &importer{cfg: cfg}
+	if err := statRoot(dir); err != nil {
+		return Stats{}, err
+	}
+	t := &tree{damage: im.damage, seen: map[string]bool{}}
+	t.search(dir, cfg.Node, maxSearchDepth)
+	if len(t.files) == 0 && len(t.cases) == 0 {
+		return im.result(), lastnight.Errorf(lastnight.CodeInvalid,
+			"it should have nodes/NODE/var/log/pods, or NAMESPACE_POD_UID directories as in /var/log/pods",
+			"%s has no pod logs and no recorded objects", dir)
+	}
+	err := im.run(ctx, t)
+	return im.result(), err
+}
+
+// importer is one run of Import.
+type importer struct {
+	cfg Config
+
+	files, held, bytes, lines, records, pods, events atomic.Int64
+
+	mu      sync.Mutex
+	damaged int64    // under mu
+	damages []Damage // under mu
+}
+
+func (im *importer) run(ctx context.Context, t *tree) error {
+	var events []lastnight.Event
+	for _, dir := range t.cases {
+		pods, es := im.objects(ctx, dir)
+		events = append(events, es...)
+		if err := ingest(ctx, im.cfg.Ingester, lastnight.Batch{Pods: pods}); err != nil {
+			return err
+		}
+		im.pods.Add(int64(len(pods)))
+	}
+	if err := im.streams(ctx, byStream(t.files)); err != nil {
+		return err
+	}
+	for len(events) > 0 {
+		n := min(len(events), batchEvents)
+		if err := ingest(ctx, im.cfg.Ingester, lastnight.Batch{Events: events[:n]}); err != nil {
+			return err
+		}
+		im.events.Add(int64(n))
+		events = events[n:]
+	}
+	return ctx.Err()
+}
+
+// streams reads the groups of files, each group by one worker: a generation that has
+// two names is in one group, so it is never read twice at once.
+func (im *importer) streams(ctx context.Context, groups [][]File) error {
+	workers := im.cfg.Workers
+	if workers <= 0 {
+		workers = min(runtime.GOMAXPROCS(0), 8)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	next := make(chan []File)
+	g.Go(func() error {
+		defer close(next)
+		for _, group := range groups {
+			select {
+			case next <- group:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	for range workers {
+		g.Go(func() error {
+			w := &worker{im: im}
+			for group := range next {
+				if err := w.stream(ctx, group); err != nil {
+					return err
+				}
+			}
+			return w.flush(ctx)
+		})
+	}
+	return g.Wait()
+}
+
+// damage counts a finding and tells of it.
+func (im *importer) damage(d Damage) {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	im.damaged += d.Count
+	if len(im.damages) < maxDamages {
+		im.damages = append(im.damages, d)
+	}
+	if im.cfg.OnDamage != nil {
+		im.cfg.OnDamage(d)
+	}
+}
+
+func (im *importer) result() Stats {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	return Stats{
+		Files: im.files.Load(), Held: im.held.Load(), Bytes: im.bytes.Load(), Lines: im.lines.Load(),
+		Records: im.records.Load(), Pods: im.pods.Load(), Events: im.events.Load(),
+		Damaged: im.damaged, Damages: im.damages,
+	}
+}
+
+// worker reads streams one after another and collects their spans in batches.
+type worker struct {
+	im     *importer
+	reader Reader
+	spans  []lastnight.Span
+	blocks []*Block
+	bytes  int64
+	free   []*Block
+}
+
+// stream reads the files of one stream.
+func (w *worker) stream(ctx context.Context, files []File) error {
+	stream := files[0].Stream
+	stream.Cluster = w.im.cfg.Cluster
+	reached := map[lastnight.Generation]int64{} // how far generations were read in this run
+	w.reader.Damage = w.im.damage
+	w.reader.NewBlock = w.block
+	w.reader.Position = func(gen lastnight.Generation) int64 {
+		at := reached[gen]
+		if w.im.cfg.Positions != nil {
+			at = max(at, w.im.cfg.Positions.Position(stream, gen))
+		}
+		return at
+	}
+	emitted := false
+	w.reader.Emit = func(gen lastnight.Generation, b *Block) error {
+		emitted = true
+		reached[gen] = max(reached[gen], b.To)
+		return w.add(ctx, b, b.Span(&stream, gen))
+	}
+	for _, f := range files {
+		emitted = false
+		if err := w.reader.Read(ctx, f.Path); err != nil {
+			return err
+		}
+		if emitted {
+			w.im.files.Add(1)
+		} else {
+			w.im.held.Add(1)
+		}
+	}
+	return nil
+}
+
+// block gives a block with room for n bytes: a used one for the usual size, else a new one of just that size.
+func (w *worker) block(n int) *Block {
+	if last := len(w.free) - 1; last >= 0 && n > blockBytes/2 {
+		b := w.free[last]
+		w.free = w.free[:last]
+		return b
+	}
+	return &Block{Raw: make([]byte, 0, n)}
+}
+
+func (w *worker) add(ctx context.Context, b *Block, span lastnight.Span) error {
+	w.spans = append(w.spans, span)
+	w.blocks = append(w.blocks, b)
+	w.bytes += int64(len(b.Raw))
+	w.im.bytes.Add(span.RawBytes)
+	w.im.lines.Add(b.Lines)
+	w.im.records.Add(int64(len(b.Records)))
+	if w.bytes < batchBytes && len(w.spans) < batchSpans {
+		return nil
+	}
+	return w.flush(ctx)
+}
+
+// flush hands the batch on and takes its blocks back.
+func (w *worker) flush(ctx context.Context) error {
+	if err := ingest(ctx, w.im.cfg.Ingester, lastnight.Batch{Spans: w.spans}); err != nil {
+		return err
+	}
+	for _, b := range w.blocks {
+		if len(w.free) < freeBlocks && cap(b.Raw) > blockBytes/2 && cap(b.Raw) <= 2*blockBytes {
+			w.free = append(w.free, b)
+		}
+	}
+	clear(w.spans)
+	clear(w.blocks)
+	w.spans, w.blocks, w.bytes = w.spans[:0], w.blocks[:0], 0
+	return nil
+}

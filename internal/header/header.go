@@ -1,0 +1,119 @@
+// Package header recognises the header of a log line: the time, level, logger
+// and thread that an application writes before its message, and where the
+// message begins.
+//
+// It knows what log4j, logback, java.util.logging, klog, Python's logging, Go's
+// log, zap, JSON lines and logfmt write by default and in the usual patterns,
+// from one left-to-right pass without regular expressions. It is not told which
+// of them a stream uses: a line decides for itself.
+//
+// It guesses. A line that looks like nothing known has no header (Starts is
+// false) and is all message; nothing is ever an error, and any bytes are allowed.
+package header
+
+import "lastnight"
+
+// Format is the family of layouts that a header belongs to.
+type Format uint8
+
+// The formats.
+const (
+	FormatNone   Format = iota // no header
+	FormatText                 // time, level, logger, thread in some order
+	FormatKlog                 // I1121 11:53:28.376123    1234 file.go:12] …
+	FormatJSON                 // one JSON object
+	FormatLogfmt               // key=value …
+	FormatJUL                  // first line of java.util.logging's two; level and message are on the next
+	FormatLevel                // only a level: "ERROR: …"
+)
+
+// Header is what a line says before its message. Strings are owned by the Parser's
+// table of names and stay valid; nothing aliases the line.
+type Header struct {
+	Format    Format
+	Starts    bool            // the line begins a record: it has a time or a level of its own
+	Time      int64           // as written, read as UTC where no zone is given, ns since 1970; 0 if none or without a date
+	Level     lastnight.Level // LevelUnknown if it has none
+	Logger    string
+	Thread    string
+	MessageAt int               // offset of the message in the line, in [0, len(line)]; in JSON and logfmt where the message's value begins, 0 if it has none
+	Attrs     map[string]string // JSON only: fields without a name of their own, nested names joined with dots; nil if none
+}
+
+// Limits of what is kept of one line, so that no input makes memory grow.
+const (
+	maxAttrs     = 64
+	maxAttrBytes = 4 << 10 // a longer value is cut
+	maxDepth     = 16      // of nested JSON
+	maxNames     = 4096    // names in the table; when full it starts anew
+	maxNameBytes = 256     // a longer logger or thread is not one
+)
+
+// Parser recognises headers and keeps a bounded table of the names it has seen,
+// so that a known logger or thread costs no memory. The zero value is ready. Not
+// for several goroutines at once.
+type Parser struct {
+	names map[string]string
+}
+
+// Parse recognises the header of a line (without its newline) and overwrites h.
+func (p *Parser) Parse(line []byte, h *Header) {
+	*h = Header{}
+	i := skipColour(line, 0)
+	if i >= len(line) {
+		return
+	}
+	switch c := line[i]; {
+	case c == '\t' || c == ' ':
+		return
+	case c == '{':
+		p.parseJSON(line, i, h)
+	case c >= '0' && c <= '9' || c == '[' || c == '<' || c == '(':
+		p.parseText(line, i, h)
+	default:
+		p.parseWord(line, i, h)
+	}
+}
+
+// StartsRecord tells whether a line has a header of its own and so begins a record.
+// It is Parse for those who need nothing else.
+func (p *Parser) StartsRecord(line []byte) bool {
+	var h Header
+	p.Parse(line, &h)
+	return h.Starts
+}
+
+// Intern gives the string of b from the table of names, for names that repeat.
+func (p *Parser) Intern(b []byte) string {
+	if s, ok := p.names[string(b)]; ok {
+		return s
+	}
+	if len(b) == 0 || len(b) > maxNameBytes {
+		return string(b)
+	}
+	if p.names == nil || len(p.names) >= maxNames {
+		p.names = make(map[string]string)
+	}
+	s := string(b)
+	p.names[s] = s
+	return s
+}
+
+// parseWord is for lines that begin with a letter or something else that is no digit or bracket.
+func (p *Parser) parseWord(line []byte, i int, h *Header) {
+	c := line[i]
+	if (c == 'I' || c == 'W' || c == 'E' || c == 'F') && p.parseKlog(line, i, h) {
+		return
+	}
+	if !isLetter(c) {
+		return
+	}
+	if level, n := levelAt(line, i); n > 0 {
+		p.parseLevelFirst(line, i, n, level, h)
+		return
+	}
+	if c >= 'A' && c <= 'Z' && p.parseJUL(line, i, h) {
+		return
+	}
+	p.parseLogfmt(line, i, h)
+}
