@@ -8,7 +8,7 @@ COUNT   ?= 6
 BENCH   ?= .
 FUZZTIME ?= 10s
 TOOLS   := . internal/testenv/tools.sh
-UI_SOURCES := $(shell find ui/src ui/public ui/index.html ui/package.json ui/tsconfig.json ui/vite.config.ts -type f 2>/dev/null)
+UI_SOURCES := $(shell find api/openapi.yaml ui/src ui/public ui/index.html ui/package.json ui/tsconfig.json ui/vite.config.ts -type f 2>/dev/null)
 node_problem := $(shell $(TOOLS) && node_problem)
 
 .PHONY: help demo build ui test lint fmt fuzz bench clean

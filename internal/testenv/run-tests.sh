@@ -33,7 +33,6 @@ suite() {
 }
 
 skip() { # skip NAME REASON
-  wanted "$1" || return 0
   skipped+=("$1 ($2)")
   printf '\n=== %s\n--- skipped: %s\n' "$1" "$2"
 }
@@ -56,17 +55,17 @@ ui_install() { # npm ci, unless what is there is what the lock file says
 
 ui_e2e() { LASTNIGHT_BIN=$PWD/bin/lastnight CHROMIUM=$(find_chromium) ui e2e; }
 
-ui_suites="ui-check ui-test ui-e2e"
-node_problem=$(node_problem)
-
 suite go-format go_format
 suite go-vet go vet ./...
 
-if [ -n "$node_problem" ]; then
-  for name in $ui_suites; do skip "$name" "$node_problem"; done
-elif ! ui_install; then
+no_ui=$(node_problem)
+if [ -z "$no_ui" ] && ! ui_install; then
   failed+=("ui-install")
-  for name in $ui_suites; do skip "$name" "npm ci failed"; done
+  no_ui="npm ci failed"
+fi
+if [ -n "$no_ui" ]; then
+  ! wanted ui-check || skip ui-check "$no_ui"
+  ! wanted ui-test || skip ui-test "$no_ui"
 else
   suite ui-check ui check
   suite ui-test ui test
@@ -74,23 +73,33 @@ fi
 
 suite build make --no-print-directory build
 
-if have_cc; then
-  suite go-test go_test -race
-else
-  suite go-test go_test
-  skip go-race "no C compiler and not root"
+if wanted go-test; then
+  if have_cc; then
+    suite go-test go_test -race
+  else
+    suite go-test go_test
+    skip go-race "no C compiler, and it could not be installed"
+  fi
 fi
 
-if tool=$(find_golangci_lint); then suite lint "$tool" run ./...; else skip lint "golangci-lint could not be installed"; fi
-if tool=$(find_staticcheck); then suite staticcheck "$tool" ./...; else skip staticcheck "staticcheck could not be installed"; fi
+if wanted lint; then
+  if tool=$(find_golangci_lint); then suite lint "$tool" run ./...; else skip lint "golangci-lint could not be installed"; fi
+fi
+if wanted staticcheck; then
+  if tool=$(find_staticcheck); then suite staticcheck "$tool" ./...; else skip staticcheck "it could not be installed"; fi
+fi
 
-if [ -z "$node_problem" ] && [ -d ui/node_modules ] && wanted ui-e2e; then
-  if have_chromium; then suite ui-e2e ui_e2e; else skip ui-e2e "no chromium and not root"; fi
+if wanted ui-e2e; then
+  if [ -n "$no_ui" ]; then skip ui-e2e "$no_ui"
+  elif [ ! -x bin/lastnight ] || [[ " ${failed[*]:-} " == *" build "* ]]; then skip ui-e2e "no binary was built"
+  elif ! have_chromium; then skip ui-e2e "no chromium, and it could not be installed"
+  else suite ui-e2e ui_e2e
+  fi
 fi
 
 printf '\n'
 [ ${#passed[@]} -eq 0 ] || printf 'passed: %s\n' "${passed[*]}"
-for s in "${skipped[@]}"; do printf 'skipped: %s\n' "$s"; done
-for s in "${failed[@]}"; do printf 'FAILED: %s\n' "$s"; done
+[ ${#skipped[@]} -eq 0 ] || printf 'skipped: %s\n' "${skipped[@]}"
+[ ${#failed[@]} -eq 0 ] || printf 'FAILED: %s\n' "${failed[@]}"
 printf '%d passed, %d failed, %d skipped\n' ${#passed[@]} ${#failed[@]} ${#skipped[@]}
 [ ${#failed[@]} -eq 0 ] && [ ${#passed[@]} -gt 0 ]

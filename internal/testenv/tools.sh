@@ -45,8 +45,8 @@ find_golangci_lint() {
 find_staticcheck() { go_tool staticcheck honnef.co/go/tools/cmd/staticcheck "$staticcheck_version"; }
 
 have_cc() {
-  [ "$(go env CGO_ENABLED)" = 1 ] || return 1
-  command -v "$(go env CC)" >/dev/null || install_debian gcc libc6-dev
+  command -v "$(go env CC)" >/dev/null || install_debian gcc libc6-dev || return 1
+  [ "$(go env CGO_ENABLED)" = 1 ] # which Go sets by itself only where there is a compiler
 }
 
 find_chromium() {
