@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lastnight"
+	"lastnight/collector/kube"
 )
 
 const (
@@ -51,15 +52,15 @@ type importer struct {
 }
 
 func (im *importer) run(ctx context.Context, t *tree) error {
-	var events []lastnight.Event
+	d := kube.NewDecoder(im.cfg.Cluster)
 	for _, dir := range t.cases {
-		pods, es := im.objects(ctx, dir)
-		events = append(events, es...)
-		if err := ingest(ctx, im.cfg.Ingester, lastnight.Batch{Pods: pods}); err != nil {
-			return err
-		}
-		im.pods.Add(int64(len(pods)))
+		im.objects(ctx, d, dir)
 	}
+	pods, events := d.Pods(), d.Events()
+	if err := ingest(ctx, im.cfg.Ingester, lastnight.Batch{Pods: pods}); err != nil {
+		return err
+	}
+	im.pods.Add(int64(len(pods)))
 	if err := im.streams(ctx, byStream(t.files)); err != nil {
 		return err
 	}

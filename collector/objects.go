@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"lastnight"
 	"lastnight/collector/kube"
 )
 
@@ -41,14 +40,14 @@ func objectsRank(name string) int {
 }
 
 // objects decodes the recorded objects of one case.
-func (im *importer) objects(ctx context.Context, dir string) ([]lastnight.Pod, []lastnight.Event) {
+func (im *importer) objects(ctx context.Context, d *kube.Decoder, dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		im.damage(Damage{File: dir, Reason: "cannot be listed: " + reason(err), Count: 1})
-		return nil, nil
+		return
 	}
 	slices.SortStableFunc(entries, func(a, b os.DirEntry) int { return objectsRank(a.Name()) - objectsRank(b.Name()) })
-	d := kube.NewDecoder(im.cfg.Cluster)
+	d.NewRecording()
 	for _, e := range entries {
 		kind := objectsKind(e.Name())
 		if kind == "" || ctx.Err() != nil {
@@ -56,7 +55,6 @@ func (im *importer) objects(ctx context.Context, dir string) ([]lastnight.Pod, [
 		}
 		im.objectsFile(d, filepath.Join(dir, e.Name()), kind)
 	}
-	return d.Pods(), d.Events()
 }
 
 // objectsFile decodes one file of recorded objects.

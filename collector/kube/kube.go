@@ -72,6 +72,9 @@ func (d *Decoder) Pods() []lastnight.Pod {
 	return pods
 }
 
+// NewRecording begins another recording: nodes are not compared with how they were in the one before.
+func (d *Decoder) NewRecording() { clear(d.nodes) }
+
 func (d *Decoder) report(at int64, what string) {
 	if d.Report != nil {
 		d.Report(at, what)

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,6 +11,7 @@ import (
 
 // nodeState is what was last known of a node.
 type nodeState struct {
+	version    uint64 // resourceVersion; 0 if it has none
 	conditions map[corev1.NodeConditionType]corev1.NodeCondition
 	cordoned   bool
 	cordonID   string
@@ -51,7 +53,11 @@ func (d *Decoder) node(n *corev1.Node, deleted bool) error {
 	}
 	v.last = seen.Time
 	v.old, v.known = d.nodes[v.key]
-	v.next = nodeState{conditions: map[corev1.NodeConditionType]corev1.NodeCondition{}, taints: map[string]bool{}}
+	version, _ := strconv.ParseUint(n.ResourceVersion, 10, 64)
+	if v.known && version != 0 && version <= v.old.version {
+		return nil // nothing can have changed in an older version
+	}
+	v.next = nodeState{version: version, conditions: map[corev1.NodeConditionType]corev1.NodeCondition{}, taints: map[string]bool{}}
 	v.conditions()
 	v.taints()
 	if deleted {

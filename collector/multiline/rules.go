@@ -16,6 +16,8 @@ var (
 	goFatal   = []byte("fatal error: ")
 	goroutine = []byte("goroutine ")
 	inThread  = []byte(`Exception in thread "`)
+
+	serialized = []byte("SerializedThrowable")
 )
 
 // opening gives the state of a record from its first line.
@@ -25,6 +27,8 @@ func opening(text []byte, h *header.Header) state {
 		return panicking
 	case h.Format == header.FormatJUL:
 		return julHead
+	case h.Format == header.FormatLevel:
+		return levelOnly
 	case h.Starts:
 		return headed
 	case bytes.HasPrefix(text, pyTrace):
@@ -61,6 +65,12 @@ func (p *pending) continues(text []byte, h *header.Header) bool {
 			p.state = afterTrace
 		}
 		return true
+	case levelOnly:
+		if bytes.HasPrefix(text, pyTrace) {
+			p.state = traceback
+			return true
+		}
+		return typeAt(text, false) != nil || continuation(text)
 	case afterTrace:
 		if bytes.HasPrefix(text, pyTrace) {
 			p.state = traceback
@@ -111,9 +121,19 @@ const maxSearch = 4 << 10
 // exceptions gives the types of a record's exceptions, outermost first.
 func exceptions(names *header.Parser, lines []lastnight.Line, messageAt int) []string {
 	var found []string
-	add := func(name []byte) {
-		if len(name) > 0 && len(found) < maxExceptions {
-			found = append(found, names.Intern(name))
+	add := func(text, name []byte) {
+		if len(name) == 0 || len(found) >= maxExceptions {
+			return
+		}
+		found = append(found, names.Intern(name))
+		if !bytes.HasSuffix(name, serialized) || len(found) >= maxExceptions {
+			return
+		}
+		// Flink sends exceptions between processes as text: the type itself begins the message.
+		if _, rest, ok := bytes.Cut(text, append(name[:len(name):len(name)], ": "...)); ok {
+			if inner := typeAt(rest, true); inner != nil {
+				found = append(found, names.Intern(inner))
+			}
 		}
 	}
 	python := false
@@ -127,24 +147,24 @@ func exceptions(names *header.Parser, lines []lastnight.Line, messageAt int) []s
 		switch {
 		case len(text) == 0 || text[0] == '\t' || text[0] == ' ' && i > 0:
 		case bytes.HasPrefix(text, causedBy):
-			add(typeAt(text[len(causedBy):], true))
+			add(text, typeAt(text[len(causedBy):], true))
 		case bytes.HasPrefix(text, inThread):
 			if n := bytes.Index(text, []byte(`" `)); n > 0 {
-				add(typeAt(text[n+2:], true))
+				add(text, typeAt(text[n+2:], true))
 			}
 		case i == 0 && messageAt == 0 && (bytes.HasPrefix(text, goPanic) || bytes.HasPrefix(text, goFatal)):
-			add([]byte("panic"))
+			add(nil, []byte("panic"))
 		case bytes.HasPrefix(text, pyTrace):
 			python = true
 		case python:
-			add(pythonType(text))
+			add(text, pythonType(text))
 			python = false
 		default:
 			name := typeAt(text, framed)
 			if name == nil && i == 0 && framed {
 				name = typeWithin(text)
 			}
-			add(name)
+			add(text, name)
 		}
 	}
 	return found
