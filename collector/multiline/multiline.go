@@ -50,6 +50,7 @@ type state uint8
 const (
 	plain      state = iota // nothing special
 	headed                  // began with a header: lines without one belong to it
+	levelOnly               // began with a level and nothing else: only what looks like a trace belongs to it
 	julHead                 // first line of java.util.logging: the level comes next
 	traceback               // Python: goes on to the line that names the exception
 	afterTrace              // Python: named; only a chained traceback goes on
