@@ -74,7 +74,7 @@ func (s *scanner) atom(i int) int {
 		s.punct(i, j)
 		return j
 	}
-	if k := lead(b[i:j]); k > 0 && !s.value {
+	if k := lead(b[i:j], i > 0 && attr[b[i-1]]&isAlnum != 0); k > 0 && !s.value {
 		s.punct(i, i+k)
 		return i + k
 	}
@@ -107,8 +107,9 @@ func flagsOf(x []byte) (f uint16) {
 	return f
 }
 
-// lead counts the punctuation before an atom that is not part of it.
-func lead(x []byte) int {
+// lead counts the punctuation before an atom that is not part of it. glued tells
+// that something else ends where the atom begins: then there is no sign.
+func lead(x []byte, glued bool) int {
 	k := 0
 	for k < len(x) && attr[x[k]]&isAlnum == 0 {
 		k++
@@ -120,8 +121,8 @@ func lead(x []byte) int {
 		for k > 0 && (attr[x[k-1]]&(isSlash|isDot) != 0 || x[k-1] == '~') {
 			k-- // a path begins here
 		}
-	case (x[k-1] == '-' || x[k-1] == '+' || x[k-1] == '.') && attr[x[k]]&isDigit != 0:
-		k-- // a sign, if nothing but blank or delimiter is before it
+	case k == 1 && !glued && (x[0] == '-' || x[0] == '+' || x[0] == '.') && attr[x[1]]&isDigit != 0:
+		k = 0
 	}
 	return k
 }
@@ -158,8 +159,21 @@ func (s *scanner) url(j int) int {
 // valueAtom takes the value of a key: variable, whatever it is.
 func (s *scanner) valueAtom(i, j int) int {
 	kind, n := kindOf(s.b[i:j])
-	if n > 0 {
+	switch {
+	case n > 0:
 		n = s.extend(i, i+n, kind) - i
+	case j < s.end && s.b[j] == '=': // the next key is glued to a number: adj=0.0userId=0
+		if n = number(s.b[i:j]); n > 0 {
+			kind = lastnight.VarNumber
+		}
+	case j < s.end && (s.b[j] == '{' || s.b[j] == '('): // Name{7}, Name(7)
+		k := j + 1
+		for k < s.end && attr[s.b[k]]&isAtom != 0 {
+			k++
+		}
+		if k < s.end && (s.b[k] == '}' || s.b[k] == ')') {
+			n = k + 1 - i
+		}
 	}
 	if n <= 0 {
 		n, kind = j-i, lastnight.VarWord
@@ -171,7 +185,7 @@ func (s *scanner) valueAtom(i, j int) int {
 // word adds a word of letters, dashes and the like, and gives where it ends: a date goes on.
 func (s *scanner) word(i, j int, flags uint16) int {
 	x := s.b[i:j]
-	if s.value || isLiteral(x) {
+	if s.value || isLiteral(x) || s.isUser() {
 		s.slot(i, j, lastnight.VarWord)
 		return j
 	}
@@ -183,6 +197,24 @@ func (s *scanner) word(i, j int, flags uint16) int {
 	}
 	s.push(token{from: int32(i), to: int32(j), what: tokWord}) //nolint:gosec // see Add
 	return j
+}
+
+// isUser tells whether a user's name comes next: "for user root", "invalid user admin".
+// "user" alone does not tell: "user unknown", "closed due to user request".
+func (s *scanner) isUser() bool {
+	n := len(s.toks)
+	if n < 2 || s.toks[n-1].what != tokWord || s.toks[n-2].what != tokWord {
+		return false
+	}
+	t := &s.toks[n-1]
+	if t.to-t.from != 4 || int(t.to) == 0 || string(s.b[t.from:t.to]) != "user" {
+		return false
+	}
+	switch string(s.b[s.toks[n-2].from:s.toks[n-2].to]) {
+	case "for", "invalid", "Invalid", "as", "by", "from", "of", "unknown", "illegal":
+		return true
+	}
+	return false
 }
 
 // isLiteral: words that programs print for values.
@@ -197,7 +229,7 @@ func isLiteral(x []byte) bool {
 // named takes an atom without a digit but with punctuation: class and host names, paths, "key:value".
 func (s *scanner) named(i, j int, flags uint16) int {
 	x := s.b[i:j]
-	if flags&isSlash != 0 && isPath(x) {
+	if flags&isSlash != 0 && isPath(x) && !keyed(x) {
 		j = s.path(j)
 		s.slot(i, j, lastnight.VarPath)
 		return j
@@ -209,6 +241,11 @@ func (s *scanner) named(i, j int, flags uint16) int {
 		}
 	}
 	return s.word(i, j, flags)
+}
+
+// keyed tells whether a colon comes before the first separator of a path: key:/a/b.
+func keyed(x []byte) bool {
+	return bytes.IndexByte(x, ':') > 1 && bytes.IndexByte(x, ':') < bytes.IndexAny(x, `/\\`)
 }
 
 // path gives where the path ends whose atom ends at j: partition names hold "=".
@@ -230,12 +267,19 @@ func (s *scanner) typed(i, j int) int {
 		s.push(token{from: int32(i), to: int32(j), what: tokWord}) //nolint:gosec // see Add
 		return j
 	}
+	if i == 0 && j+1 < s.end && s.b[j] == ':' && s.b[j+1] == ' ' && attr[x[0]]&isDigit == 0 && isHost(x) && countDigits(x) <= 3 {
+		return s.word(i, j, flagsOf(x)) // who speaks: "imps2: …"
+	}
 	if kind, n := kindOf(x); n > 0 {
 		end := s.extend(i, i+n, kind)
 		s.slot(i, end, kind)
 		return end
 	}
 	if k := bytes.IndexAny(x, ":@#"); k > 0 { // name:value, Class@hash, reader#1
+		if x[k] == ':' && allNumbered(x) {
+			s.slot(i, j, lastnight.VarWord)
+			return j
+		}
 		j = i + trim(x[:k])
 		x = s.b[i:j]
 		if flags := flagsOf(x); flags&isDigit == 0 {
@@ -266,4 +310,16 @@ func countDigits(x []byte) (n int) {
 		}
 	}
 	return n
+}
+
+// allNumbered tells whether each part between colons has a digit: then they are one id.
+func allNumbered(x []byte) bool {
+	for len(x) > 0 {
+		part, rest, _ := bytes.Cut(x, []byte(":"))
+		if flagsOf(part)&isDigit == 0 {
+			return false
+		}
+		x = rest
+	}
+	return true
 }

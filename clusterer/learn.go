@@ -137,7 +137,7 @@ func (c *Clusterer) generalize(t *template) {
 	c.enlist(t)
 	for i := range t.words {
 		w := &t.words[i]
-		if w.text == "" || w.class == wordKey {
+		if w.text == "" || w.class == wordKey || !t.saysMore(i) {
 			continue
 		}
 		key := t.keyWithout(w)
@@ -152,27 +152,18 @@ func (c *Clusterer) generalize(t *template) {
 	}
 }
 
-// slotWorth is how many words a variable in the same position counts for.
-const slotWorth = 2
-
-// enough is how many words a position must have shown, all else the same, to be variable.
-func enough(w *word, i int) int {
-	n := 10
-	switch w.class {
-	case wordDigit:
-		return 2
-	case wordName:
-		n = 5
-	case wordCaps:
-		n = 30
+// saysMore tells whether t has a constant word of three letters beside word i: what has none would swallow all.
+func (t *template) saysMore(i int) bool {
+	for k := range t.words {
+		if k != i && len(t.words[k].text) >= 3 {
+			return true
+		}
 	}
-	if w.cued {
-		n = min(n, 4)
-	} else if i == 0 {
-		n *= 2
-	}
-	return n
+	return false
 }
+
+// slotWorth is how many words a variable in the same position counts for.
+const slotWorth = 3
 
 // open makes word i of t variable: the templates that differ in nothing else are linked to the result.
 func (c *Clusterer) open(t *template, i int) {

@@ -11,7 +11,7 @@ import (
 func kindOf(x []byte) (lastnight.VarKind, int) {
 	flags := flagsOf(x)
 	if flags&isDigit == 0 {
-		if flags&isSlash != 0 && isPath(x) {
+		if flags&isSlash != 0 && isPath(x) && !keyed(x) {
 			return lastnight.VarPath, len(x)
 		}
 		return 0, 0
@@ -28,7 +28,7 @@ func kindOf(x []byte) (lastnight.VarKind, int) {
 	if k, n := addressKind(x, flags); n > 0 {
 		return k, n
 	}
-	if flags&isSlash != 0 && isPath(x) {
+	if flags&isSlash != 0 && isPath(x) && !keyed(x) {
 		return lastnight.VarPath, len(x)
 	}
 	if n := dateTime(x); n == len(x) {
@@ -129,7 +129,7 @@ func hexGroups(x []byte) (groups int, two bool) {
 // isHost: empty, or letters, digits, dots and dashes.
 func isHost(x []byte) bool {
 	for _, c := range x {
-		if attr[c]&isAlnum == 0 && c != '.' && c != '-' && c != '_' {
+		if attr[c]&isAlnum == 0 && c != '.' && c != '-' && c != '_' && c != '$' {
 			return false
 		}
 	}

@@ -141,9 +141,28 @@ func (s *scanner) add(t token) {
 	s.sum += share(&t, len(s.toks)-1)
 }
 
+// slot adds a variable. One that follows another of its like after a blank is part of a list.
 func (s *scanner) slot(from, to int, kind lastnight.VarKind) {
 	s.value = false
+	if n := len(s.toks); n > 0 && from == s.gapFrom+1 && s.toks[n-1].what == tokSlot && s.b[s.gapFrom] == ' ' && s.alike(&s.toks[n-1], from, kind) {
+		s.toks[n-1].to = int32(to) //nolint:gosec // see Add
+		s.toks[n-1].kind = lastnight.VarList
+		s.gapFrom = to
+		return
+	}
 	s.push(token{from: int32(from), to: int32(to), what: tokSlot, kind: kind}) //nolint:gosec // see Add
+}
+
+// alike tells whether what begins at from is of the same sort as the slot before it:
+// addresses, or ids that begin with the same letter.
+func (s *scanner) alike(t *token, from int, kind lastnight.VarKind) bool {
+	switch kind {
+	case lastnight.VarIP, lastnight.VarHostPort, lastnight.VarUUID:
+		return t.kind == kind || t.kind == lastnight.VarList
+	case lastnight.VarWord:
+		return (t.kind == kind || t.kind == lastnight.VarList) && t.from < t.to && from < s.end && s.b[from] == s.b[t.from] && attr[s.b[from]]&(isLower|isUpper) != 0
+	}
+	return false
 }
 
 func (s *scanner) punct(from, to int) {

@@ -55,7 +55,7 @@ type snapWord struct {
 	Sum   uint64 `json:"sum"`
 	Class uint8  `json:"class,omitempty"`
 	Gap   bool   `json:"gap,omitempty"`
-	Cued  bool   `json:"cued,omitempty"`
+	Cue   uint8  `json:"cue,omitempty"`
 }
 
 type snapPattern struct {
@@ -81,7 +81,7 @@ func (c *Clusterer) Snapshot(w io.Writer) error {
 			s.Link = t.link.id
 		}
 		for _, x := range t.words {
-			s.Words = append(s.Words, snapWord{At: x.at, Pos: x.pos, Size: len(x.text), Sum: x.sum, Class: x.class, Gap: x.gap, Cued: x.cued})
+			s.Words = append(s.Words, snapWord{At: x.at, Pos: x.pos, Size: len(x.text), Sum: x.sum, Class: x.class, Gap: x.gap, Cue: x.cue})
 		}
 		doc.Templates = append(doc.Templates, s)
 	}
@@ -170,11 +170,11 @@ func (c *Clusterer) restoreTemplates(ts []snapTemplate) error {
 		}
 		last := -1
 		for _, w := range s.Words {
-			if w.At <= last || w.At > 1024 || w.Pos < 0 || w.Size < 0 || w.Pos > len(t.text) || w.Size > len(t.text)-w.Pos {
+			if w.At <= last || w.Class > wordKey || w.Cue > cueSure || w.At > 1024 || w.Pos < 0 || w.Size < 0 || w.Pos > len(t.text) || w.Size > len(t.text)-w.Pos {
 				return fmt.Errorf("template %s: a word is out of place", s.ID)
 			}
 			last = w.At
-			t.words = append(t.words, word{at: w.At, pos: w.Pos, text: t.text[w.Pos : w.Pos+w.Size], sum: w.Sum, class: w.Class, gap: w.Gap, cued: w.Cued})
+			t.words = append(t.words, word{at: w.At, pos: w.Pos, text: t.text[w.Pos : w.Pos+w.Size], sum: w.Sum, class: w.Class, gap: w.Gap, cue: w.Cue})
 		}
 		if s.ID == Unclustered {
 			t.pinned = true

@@ -35,7 +35,7 @@ type word struct {
 	sum   uint64 // of the text
 	gap   bool
 	class uint8
-	cued  bool
+	cue   uint8
 }
 
 func (t *template) export() lastnight.Template {
@@ -158,7 +158,7 @@ func textOf(message []byte, toks []token, sum uint64) (text string, words []word
 			}
 			b.Write(message[from:t.from])
 			from = int(t.from)
-			words = append(words, word{at: i, pos: b.Len(), text: string(message[t.from:t.to]), sum: t.sum, gap: t.gap, class: classOf(message, toks, i), cued: cued(message, toks, i)})
+			words = append(words, word{at: i, pos: b.Len(), text: string(message[t.from:t.to]), sum: t.sum, gap: t.gap, class: classOf(message, toks, i), cue: cueOf(message, toks, i)})
 			sum += shareOf(wild, t.gap, i) - shareOf(t.sum, t.gap, i)
 		}
 	}

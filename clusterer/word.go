@@ -1,12 +1,15 @@
 package clusterer
 
+import "bytes"
+
 // How readily a word becomes variable, see enough.
 const (
-	wordPlain uint8 = iota // letters
-	wordCaps               // capitals: states, signals, names of enums
-	wordName               // inner dot, dash, underscore or capital: names of things
-	wordDigit              // with a digit
-	wordKey                // before "=" or "(": never variable
+	wordPlain  uint8 = iota // letters
+	wordCaps                // capitals: states, signals, names of enums
+	wordName                // inner dash, underscore or capital: names of things
+	wordDotted              // two dots or more: names of classes, hosts, properties
+	wordDigit               // with a digit
+	wordKey                 // names what follows, or an exception: never variable
 )
 
 // classOf gives the class of the word that is token i.
@@ -15,12 +18,16 @@ func classOf(b []byte, toks []token, i int) uint8 {
 	x := b[t.from:t.to]
 	flags := flagsOf(x)
 	switch to := int(t.to); {
-	case to < len(b) && (b[to] == '=' || b[to] == '('):
+	case to < len(b) && (b[to] == '=' || b[to] == '(' || b[to] == ':'):
+		return wordKey
+	case flags&isUpper != 0 && (bytes.HasSuffix(x, []byte("Exception")) || bytes.HasSuffix(x, []byte("Error"))):
 		return wordKey
 	case flags&isDigit != 0:
 		return wordDigit
 	case flags&isLower == 0 && flags&isUpper != 0 && len(x) > 1:
 		return wordCaps
+	case bytes.Count(x, []byte(".")) >= 2:
+		return wordDotted
 	case flags&(isDot|isDash|isSlash|isMark) != 0 || hasInnerUpper(x):
 		return wordName
 	}
@@ -39,24 +46,49 @@ func hasInnerUpper(x []byte) bool {
 	return false
 }
 
-// cued tells whether a value is likely to be token i: after a colon or a bracket, or after a word that names what follows.
-func cued(b []byte, toks []token, i int) bool {
+// What stands before a word.
+const (
+	cueNone uint8 = iota
+	cueWeak       // a preposition, a colon, a bracket: a value is likely
+	cueSure       // "user", "host" …: names what follows
+)
+
+// cueOf tells how likely a value is to be token i.
+func cueOf(b []byte, toks []token, i int) uint8 {
 	if i == 0 {
-		return false
+		return cueNone
 	}
 	t := &toks[i-1]
 	switch t.what {
 	case tokPunct:
 		switch b[t.to-1] {
-		case ':', '(', '[', '\'', '"', '/', '@', '#', '|':
-			return true
+		case ':', '(', '[', '{', '\'', '"', '/', '@', '#', '|':
+			return cueWeak
 		}
 	case tokWord:
 		switch string(b[t.from:t.to]) {
-		case "user", "for", "from", "to", "by", "in", "on", "name", "named", "called", "id", "host", "class", "property",
-			"queue", "file", "node", "table", "topic", "task", "job":
-			return true
+		case "user", "User", "host", "hostname", "named", "called":
+			return cueSure
+		case "for", "from", "by", "in", "on", "name", "id", "class", "property", "queue", "file", "node", "table", "topic", "task", "job":
+			return cueWeak
 		}
 	}
-	return false
+	return cueNone
+}
+
+// enough is how many words a position must have shown, all else the same, to be
+// variable. i counts words: the first of a line mostly says who speaks or what happened.
+func enough(w *word, i int) int {
+	by := [...][3]int{ // none, weak, sure
+		wordPlain:  {10, 4, 2},
+		wordCaps:   {30, 20, 4},
+		wordName:   {5, 3, 2},
+		wordDotted: {3, 2, 2},
+		wordDigit:  {2, 2, 2},
+	}
+	n := by[w.class][w.cue]
+	if i == 0 && w.class != wordDigit {
+		n *= 2
+	}
+	return n
 }
