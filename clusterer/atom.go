@@ -79,6 +79,9 @@ func (s *scanner) atom(i int) int {
 		return i + k
 	}
 	j = i + trim(b[i:j])
+	if s.value && flags&isColon == 0 {
+		return s.valueAtom(i, j)
+	}
 	if flags&(isDigit|isColon|isSlash|isMark|isDot) == 0 {
 		return s.word(i, j, flags)
 	}
@@ -121,8 +124,9 @@ func lead(x []byte, glued bool) int {
 		for k > 0 && (attr[x[k-1]]&(isSlash|isDot) != 0 || x[k-1] == '~') {
 			k-- // a path begins here
 		}
-	case k == 1 && !glued && (x[0] == '-' || x[0] == '+' || x[0] == '.') && attr[x[1]]&isDigit != 0:
-		k = 0
+	case k == 1 && glued || attr[x[k]]&isDigit == 0:
+	case x[k-1] == '-', x[k-1] == '+', x[k-1] == '.' && k == 1:
+		k-- // a sign
 	}
 	return k
 }

@@ -135,6 +135,7 @@ func (c *Clusterer) enlist(t *template) {
 // generalize enlists a template and, where a position of it has now shown enough words, makes it variable.
 func (c *Clusterer) generalize(t *template) {
 	c.enlist(t)
+	c.adopt(t)
 	for i := range t.words {
 		w := &t.words[i]
 		if w.text == "" || w.class == wordKey || !t.saysMore(i) {
@@ -160,6 +161,26 @@ func (t *template) saysMore(i int) bool {
 		}
 	}
 	return false
+}
+
+// adopt links the templates that have a word where t has a variable, if they are enough, to t.
+func (c *Clusterer) adopt(t *template) {
+	pl := c.places[t.key]
+	if pl == nil {
+		return
+	}
+	for _, x := range pl.templates {
+		i, w := 0, (*word)(nil)
+		for k := range x.words {
+			if x.words[k].text != "" && x.keyWithout(&x.words[k]) == t.key {
+				i, w = k, &x.words[k]
+			}
+		}
+		if w != nil && x.link == nil && x != t && x.saysMore(i) && len(pl.templates)+slotWorth >= enough(w, i) {
+			c.open(x, i)
+			return
+		}
+	}
 }
 
 // slotWorth is how many words a variable in the same position counts for.

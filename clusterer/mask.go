@@ -100,11 +100,23 @@ func addressKind(x []byte, flags uint16) (lastnight.VarKind, int) {
 		return 0, 0
 	}
 	if k := bytes.IndexByte(x, ':'); k > 0 && isHost(x[:k]) && port(x[k:]) > 0 {
-		if h := x[:k]; string(h) == "localhost" || bytes.ContainsAny(h, "-.") && attr[h[0]]&isAlnum != 0 || countDigits(h) > 0 && flagsOf(h)&isLower != 0 {
+		if isHostName(x[:k]) {
 			return lastnight.VarHostPort, k + port(x[k:])
 		}
 	}
 	return 0, 0
+}
+
+// isHostName tells hosts, and where source code stands (a.b.Class.method), from names of things.
+func isHostName(h []byte) bool {
+	dots := bytes.Count(h, []byte("."))
+	switch {
+	case string(h) == "localhost", dots >= 2:
+		return true
+	case hasInnerUpper(h):
+		return false
+	}
+	return (dots > 0 || bytes.IndexByte(h, '-') >= 0) && attr[h[0]]&isAlnum != 0 || countDigits(h) > 0 && flagsOf(h)&isLower != 0
 }
 
 // hexGroups counts groups of at most four hex digits between colons, 0 if there is anything else.

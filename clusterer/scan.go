@@ -160,7 +160,11 @@ func (s *scanner) alike(t *token, from int, kind lastnight.VarKind) bool {
 	case lastnight.VarIP, lastnight.VarHostPort, lastnight.VarUUID:
 		return t.kind == kind || t.kind == lastnight.VarList
 	case lastnight.VarWord:
-		return (t.kind == kind || t.kind == lastnight.VarList) && t.from < t.to && from < s.end && s.b[from] == s.b[t.from] && attr[s.b[from]]&(isLower|isUpper) != 0
+		at := t.from
+		for at < t.to && s.b[at] == ' ' { // padding
+			at++
+		}
+		return (t.kind == kind || t.kind == lastnight.VarList) && at < t.to && from < s.end && s.b[from] == s.b[at] && attr[s.b[from]]&(isLower|isUpper) != 0
 	}
 	return false
 }
