@@ -1,0 +1,296 @@
+package archive
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+
+	"lastnight"
+)
+
+// Item is a span to append, with the workload that it belongs to.
+type Item struct {
+	Span      *lastnight.Span
+	Job       string // name of the workload, unique in the stream's namespace
+	Component string
+	Kind      lastnight.JobKind
+}
+
+// SegmentInfo tells what Append has written.
+type SegmentInfo struct {
+	Name     string // "" if everything was held already
+	Records  int64
+	Lines    int64
+	RawBytes int64 // bytes of log files it stands for
+	Bytes    int64 // size of the segment
+}
+
+const (
+	// segmentBlock is how much text a block of a segment has, roughly. Small, because
+	// compaction reads a segment job by job.
+	segmentBlock = 128 << 10
+	// segmentBlockMin is when a block ends with its job rather than take up another.
+	segmentBlockMin = 32 << 10
+)
+
+// Trim removes from a span, in place, the lines that are held already, and the ends of
+// its range. It tells whether anything is left.
+func (a *Archive) Trim(s *lastnight.Span) bool {
+	return trim(s, a.heldOf(streamNumber(s.Stream.ID()), s.Generation))
+}
+
+func trim(s *lastnight.Span, h *held) bool {
+	if h == nil {
+		return s.From < s.To || len(s.Records) > 0
+	}
+	if r, ok := h.all.at(s.From); ok {
+		s.From = min(r.to, s.To)
+	}
+	if r, ok := h.all.at(s.To - 1); ok && s.From < s.To {
+		s.To = max(r.from, s.From)
+	}
+	kept := s.Records[:0:0]
+	for i := range s.Records {
+		if r, ok := trimRecord(s.Records[i], func(l *lastnight.Line) bool { return !h.has(l) }); ok {
+			kept = append(kept, r)
+		}
+	}
+	s.Records = kept
+	return s.From < s.To || len(s.Records) > 0
+}
+
+// trimRecord gives the record with the lines that are to be kept, if there are any.
+// The lines of r are not changed.
+func trimRecord(r lastnight.Record, keep func(*lastnight.Line) bool) (lastnight.Record, bool) {
+	n := 0
+	for i := range r.Lines {
+		if keep(&r.Lines[i]) {
+			n++
+		}
+	}
+	if n == len(r.Lines) {
+		return r, n > 0
+	}
+	if n > 0 && !keep(&r.Lines[0]) {
+		r.MessageAt, r.Vars = 0, nil // they were about a line that is no longer the first
+	}
+	lines := make([]lastnight.Line, 0, n)
+	for i := range r.Lines {
+		if keep(&r.Lines[i]) {
+			lines = append(lines, r.Lines[i])
+		}
+	}
+	r.Lines = lines
+	return r, n > 0
+}
+
+// Append writes the items into one new segment. When it returns nil they are durable
+// and found by every later call; lines that are held already are left out. When it
+// fails, nothing of them is to be seen; CodeUnavailable says that trying again later may do.
+// The items are not changed and not kept.
+func (a *Archive) Append(ctx context.Context, items []Item) (SegmentInfo, error) {
+	news, err := a.news(items)
+	if err != nil || len(news) == 0 {
+		return SegmentInfo{}, err
+	}
+	t, err := a.borrow()
+	if err != nil {
+		return SegmentInfo{}, err
+	}
+	defer a.giveBack(t)
+	b := newBuilder(t, kindSegment)
+	b.dir.first = a.nextArrival()
+	b.dir.last = b.dir.first
+	name := fmt.Sprintf("%s%016x-%s.seg", segmentFolder, uint64(b.dir.first), a.nonce) //nolint:gosec // a time after 1970
+	writeSegment(b, news)
+	data, err := b.finish()
+	if err != nil {
+		return SegmentInfo{}, err
+	}
+	if err := a.blobs.Put(ctx, name, data); err != nil {
+		return SegmentInfo{}, writeError(err)
+	}
+	f := newFile(name, int64(len(data)), b.dir)
+	a.mu.Lock()
+	a.add(f, b.dir)
+	a.mu.Unlock()
+	return SegmentInfo{Name: name, Records: f.records, Lines: f.lines, RawBytes: f.raw, Bytes: f.size}, nil
+}
+
+// writeError makes an error for people of a failed write.
+func writeError(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return lastnight.Errorf(lastnight.CodeUnavailable, "free space on the volume of the data directory, or keep less (retention)", "the archive's disk is full: %w", err)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	}
+	return lastnight.Errorf(lastnight.CodeUnavailable, "", "write to the archive: %w", err)
+}
+
+// newItem is an item without what is held already.
+type newItem struct {
+	streamEntry
+	span lastnight.Span
+}
+
+// news gives what is new of the items, by job, stream, generation and offset.
+func (a *Archive) news(items []Item) ([]newItem, error) {
+	out := make([]newItem, 0, len(items))
+	for _, it := range items {
+		if err := validate(it.Span); err != nil {
+			return nil, err
+		}
+		n := newItem{span: *it.Span}
+		n.streamEntry = streamEntry{stream: it.Span.Stream, id: streamNumber(it.Span.Stream.ID()), job: it.Job, component: it.Component, kind: it.Kind}
+		if trim(&n.span, a.heldOf(n.id, n.span.Generation)) {
+			out = append(out, n)
+		}
+	}
+	slices.SortStableFunc(out, func(x, y newItem) int {
+		return cmp.Or(
+			cmp.Compare(x.stream.Namespace, y.stream.Namespace), cmp.Compare(x.job, y.job), cmp.Compare(x.id, y.id),
+			x.span.Generation.Compare(y.span.Generation), cmp.Compare(x.span.From, y.span.From),
+		)
+	})
+	return dropRepeats(out), nil
+}
+
+// dropRepeats removes from each item what one before it in the same call has.
+func dropRepeats(items []newItem) []newItem {
+	var h *held
+	var last genKey
+	kept := items[:0]
+	for _, n := range items {
+		if k := (genKey{n.id, n.span.Generation}); k != last || h == nil {
+			last, h = k, &held{}
+		}
+		if !trim(&n.span, h) {
+			continue
+		}
+		for _, r := range h.all.without(n.span.From, n.span.To) {
+			h.all = h.all.add(r.from, r.to)
+		}
+		for i := range n.span.Records {
+			for _, l := range n.span.Records[i].Lines {
+				if l.Partial {
+					h.partials = append(h.partials, heldPartial{partial: partial{l.Offset, int64(len(l.Text))}})
+				}
+			}
+		}
+		kept = append(kept, n)
+	}
+	return kept
+}
+
+// validate checks what readers rely on.
+func validate(s *lastnight.Span) error {
+	if s.From < 0 || s.To < s.From {
+		return lastnight.Errorf(lastnight.CodeInvalid, "", "span of %s/%s: range %d to %d", s.Stream.Namespace, s.Stream.Pod, s.From, s.To)
+	}
+	for i := range s.Records {
+		r := &s.Records[i]
+		if len(r.Lines) == 0 || r.MessageAt < 0 || r.MessageAt > len(r.Lines[0].Text) || len(r.Attrs) > maxAttrs {
+			return lastnight.Errorf(lastnight.CodeInvalid, "", "span of %s/%s: record %d is malformed", s.Stream.Namespace, s.Stream.Pod, i)
+		}
+		for j := range r.Lines {
+			l := &r.Lines[j]
+			switch {
+			case len(l.Text) > maxLine:
+				return lastnight.Errorf(lastnight.CodeTooLarge, "", "line of %d bytes at offset %d of %s/%s: the limit is %d", len(l.Text), l.Offset, s.Stream.Namespace, s.Stream.Pod, maxLine)
+			case !l.Partial && (l.Offset < s.From || l.Offset >= s.To):
+				return lastnight.Errorf(lastnight.CodeInvalid, "", "span of %s/%s: line at offset %d is outside of %d to %d", s.Stream.Namespace, s.Stream.Pod, l.Offset, s.From, s.To)
+			}
+		}
+	}
+	return nil
+}
+
+// writeSegment adds the items' ranges and records to b.
+func writeSegment(b *builder, items []newItem) {
+	keys := make([]int, len(items))
+	for i := range items {
+		keys[i] = b.key(items[i].streamEntry, items[i].span.Generation)
+		for _, r := range b.dir.keys[keys[i]].free(items[i].span.From, items[i].span.To) {
+			b.hold(keys[i], r.from, r.to)
+		}
+	}
+	var rows []row
+	size := 0
+	for i := range items {
+		if i > 0 && size >= segmentBlockMin && (items[i].job != items[i-1].job || items[i].stream.Namespace != items[i-1].stream.Namespace) {
+			b.block(rows)
+			rows, size = rows[:0], 0
+		}
+		for _, rec := range items[i].span.Records {
+			rows = append(rows, row{key: keys[i], rec: rec})
+			for j := range rec.Lines {
+				size += len(rec.Lines[j].Text)
+			}
+			if size >= segmentBlock {
+				b.block(rows)
+				rows, size = rows[:0], 0
+			}
+		}
+	}
+	b.block(rows)
+}
+
+// free gives the parts of [from, to) that no range of the key has yet.
+func (k *keyEntry) free(from, to int64) spans {
+	var have spans
+	for _, x := range k.extents {
+		have = have.add(x.from, x.to)
+	}
+	return have.without(from, to)
+}
+
+// nextArrival gives the time of now, later than any before it.
+func (a *Archive) nextArrival() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.arrival = max(a.arrival+1, a.now().UnixNano())
+	return a.arrival
+}
+
+// borrow gives a set of tools: the idle one, or a new one.
+func (a *Archive) borrow() (*tools, error) {
+	select {
+	case t := <-a.tools:
+		return t, nil
+	default:
+		return newTools()
+	}
+}
+
+func (a *Archive) giveBack(t *tools) {
+	select {
+	case a.tools <- t:
+	default:
+	}
+}
+
+// Segments lists the segments that are not yet compacted, oldest first.
+func (a *Archive) Segments() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var files []*file
+	for _, f := range a.files {
+		if f.kind == kindSegment {
+			files = append(files, f)
+		}
+	}
+	slices.SortFunc(files, (*file).compare)
+	names := make([]string, len(files))
+	for i, f := range files {
+		names[i] = f.name
+	}
+	return names
+}
+
+// nsTime gives the time of ns since 1970, in UTC.
+func nsTime(ns int64) time.Time { return time.Unix(0, ns).UTC() }

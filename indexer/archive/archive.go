@@ -1,0 +1,232 @@
+// Package archive keeps every line, compressed, in immutable files of a blob store,
+// and finds them again: by stream and range, by time, by words.
+//
+// # What
+//
+// Append writes what has just arrived into a segment, durable on return. Compact turns
+// segments into chunks: the records of one job side by side, cut into columns. Both kinds
+// have a directory (streams with their byte ranges, times, counts) and word filters,
+// so that a search skips most of them. See docs/formats/segment.md and chunk.md.
+//
+// # Once
+//
+// A line is named by stream, generation and offset. Every file says which byte ranges it
+// holds; where several hold the same, the oldest file's is read, and a whole line
+// before a partial one. So sending twice, or crashing anywhere, doubles nothing. A chunk
+// lists the segments that it replaces; those are ignored from the moment it exists.
+//
+// # Failing
+//
+// A part whose checksum does not match is skipped, counted (Damaged) and logged with file
+// and offset; everything else stays readable. A full disk makes Append fail with
+// CodeUnavailable and leaves nothing half-visible.
+//
+// # Limits
+//
+// One process writes at a time. Directories are cached (Config.CacheBytes); byte ranges
+// of all streams are in memory, about 200 bytes a stream and file it is in.
+package archive
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lastnight"
+)
+
+const (
+	segmentFolder = "segments/"
+	chunkFolder   = "chunks/"
+
+	defaultCacheBytes = 32 << 20
+	defaultChunkBytes = 128 << 20
+)
+
+// Config says how to open an archive.
+type Config struct {
+	Blobs      Blobs        // required
+	Logger     *slog.Logger // nil: silent
+	CacheBytes int64        // for directories and filters; 0: 32 MiB
+	ChunkBytes int64        // bytes of raw logs that one chunk file is made of at most, roughly; 0: 128 MiB
+	Now        func() time.Time
+}
+
+// Archive is an open archive. All methods may be called at once.
+type Archive struct {
+	cfg   Config
+	blobs Blobs
+	log   *slog.Logger
+	now   func() time.Time
+	nonce string // names of this process's files do not meet another's
+
+	mu      sync.Mutex
+	files   map[string]*file  // guarded by mu
+	index   *index            // guarded by mu
+	garbage map[string]string // guarded by mu; blobs to delete, and the file that replaces them
+	arrival int64             // guarded by mu; of the last segment, ns
+
+	tools   chan *tools // at most one idle set; see borrow
+	maint   sync.Mutex  // held by Compact and Retain
+	cache   *cache
+	damaged atomic.Int64
+	told    sync.Map // damaged places already logged
+}
+
+// Open reads the directories of all files and removes what crashes have left.
+func Open(ctx context.Context, cfg Config) (*Archive, error) {
+	if cfg.Blobs == nil {
+		return nil, lastnight.Errorf(lastnight.CodeInvalid, "", "the archive needs a blob store")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.CacheBytes == 0 {
+		cfg.CacheBytes = defaultCacheBytes
+	}
+	if cfg.ChunkBytes == 0 {
+		cfg.ChunkBytes = defaultChunkBytes
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	var nonce [4]byte
+	if _, err := rand.Read(nonce[:]); err != nil {
+		return nil, fmt.Errorf("name the writer: %w", err)
+	}
+	a := &Archive{
+		cfg: cfg, blobs: cfg.Blobs, log: cfg.Logger, now: cfg.Now, nonce: hex.EncodeToString(nonce[:]),
+		files: map[string]*file{}, index: newIndex(), garbage: map[string]string{},
+		tools: make(chan *tools, 1), cache: newCache(cfg.CacheBytes),
+	}
+	if err := a.load(ctx); err != nil {
+		return nil, fmt.Errorf("open archive: %w", err)
+	}
+	a.sweep(ctx)
+	return a, nil
+}
+
+// load reads all directories. A damaged file is left out; one of an unknown version is an error.
+func (a *Archive) load(ctx context.Context) error {
+	dirs := map[string]*directory{}
+	var files []*file
+	for info, err := range a.blobs.List(ctx, "") {
+		if err != nil {
+			return err
+		}
+		if !strings.HasPrefix(info.Name, segmentFolder) && !strings.HasPrefix(info.Name, chunkFolder) {
+			continue
+		}
+		d, err := readDirectory(ctx, info.Size, a.rangeOf(info.Name))
+		switch {
+		case errors.Is(err, errCorrupt):
+			a.damage(info.Name, err)
+			continue
+		case err != nil:
+			return fmt.Errorf("read %s: %w", info.Name, err)
+		}
+		dirs[info.Name] = d
+		files = append(files, newFile(info.Name, info.Size, d))
+	}
+	for _, f := range files {
+		for _, old := range f.replaces {
+			if dirs[old] != nil {
+				a.garbage[old] = f.name
+			}
+		}
+	}
+	slices.SortFunc(files, (*file).compare)
+	for _, f := range files {
+		if _, gone := a.garbage[f.name]; !gone {
+			a.add(f, dirs[f.name])
+		}
+	}
+	return nil
+}
+
+// add takes up a file. Callers hold mu, or are alone.
+func (a *Archive) add(f *file, d *directory) {
+	a.files[f.name] = f
+	a.index.add(f, d)
+	a.arrival = max(a.arrival, f.newest)
+	a.cache.put(f.name, d, d.size())
+}
+
+// sweep deletes what has been replaced and is read by nobody. What cannot be deleted now
+// stays in garbage: it is ignored, and tried again.
+func (a *Archive) sweep(ctx context.Context) {
+	a.mu.Lock()
+	var names []string
+	for name := range a.garbage {
+		if f := a.files[name]; f == nil || f.refs == 0 {
+			names = append(names, name)
+		}
+	}
+	a.mu.Unlock()
+	slices.Sort(names)
+	for _, name := range names {
+		if err := a.blobs.Delete(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			a.log.WarnContext(ctx, "delete of a file that is no longer needed failed; trying again later", "file", name, "err", err)
+			continue
+		}
+		a.mu.Lock()
+		delete(a.garbage, name)
+		a.mu.Unlock()
+	}
+}
+
+// damage counts and logs a damaged place, once.
+func (a *Archive) damage(name string, err error) {
+	a.damaged.Add(1)
+	if _, again := a.told.LoadOrStore(name+err.Error(), true); !again {
+		a.log.Error("damaged file in the archive; skipping that part", "file", name, "err", err)
+	}
+}
+
+// Damaged tells how many parts were found damaged since Open, one found twice counting twice.
+func (a *Archive) Damaged() int64 { return a.damaged.Load() }
+
+func (a *Archive) rangeOf(name string) ranger {
+	return func(ctx context.Context, off, n int64) ([]byte, error) { return a.blobs.Get(ctx, name, off, n) }
+}
+
+// directory gives a file's directory, from the cache or read anew.
+func (a *Archive) directory(ctx context.Context, f *file) (*directory, error) {
+	if d, ok := a.cache.get(f.name).(*directory); ok {
+		return d, nil
+	}
+	d, err := readDirectory(ctx, f.size, a.rangeOf(f.name))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.name, err)
+	}
+	a.cache.put(f.name, d, d.size())
+	return d, nil
+}
+
+// Position gives the offset up to which every line of a generation is held, from 0 on; 0 if none is.
+func (a *Archive) Position(s lastnight.Stream, g lastnight.Generation) int64 {
+	h := a.heldOf(streamNumber(s.ID()), g)
+	if h == nil {
+		return 0
+	}
+	r, _ := h.all.at(0)
+	return r.to
+}
+
+func (a *Archive) heldOf(stream uint64, g lastnight.Generation) *held {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.index.gens[genKey{stream, g}]
+}
+
+// Close waits for nothing and frees what the archive holds in memory. Iterators must be done.
+func (a *Archive) Close() error { return nil }

@@ -1,0 +1,207 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"path"
+	"strings"
+	"sync/atomic"
+
+	"lastnight/internal/vfs"
+)
+
+// Blobs is where the archive keeps its files: a folder, or an object store. Names are
+// slash-separated. All methods may be called at once. A missing blob gives an error
+// that is fs.ErrNotExist.
+type Blobs interface {
+	// Put stores a blob, replacing one of that name. When it returns nil the blob is durable and
+	// whole; when it fails, or the process dies in it, nothing of the new blob is ever seen.
+	Put(ctx context.Context, name string, data []byte) error
+	// Get gives n bytes from off on, all of them or an error.
+	Get(ctx context.Context, name string, off, n int64) ([]byte, error)
+	// Size gives the length of a blob in bytes.
+	Size(ctx context.Context, name string) (int64, error)
+	// List streams the blobs whose name begins with prefix, by name.
+	List(ctx context.Context, prefix string) iter.Seq2[BlobInfo, error]
+	// Delete removes a blob. A missing one is no error.
+	Delete(ctx context.Context, name string) error
+}
+
+// BlobInfo is a blob as List gives it.
+type BlobInfo struct {
+	Name string
+	Size int64 // bytes
+}
+
+// tempFolder holds what is being written; it is never listed.
+const tempFolder = ".tmp"
+
+// Dir keeps blobs as files: written aside, synced, renamed, and the folder synced.
+type Dir struct {
+	fs   vfs.FS
+	next atomic.Int64 // number of the next temporary file
+}
+
+var _ Blobs = (*Dir)(nil)
+
+// NewDir makes Blobs of a file system, which must have no other writer, and removes
+// what writes that never finished have left.
+func NewDir(fsys vfs.FS) (*Dir, error) {
+	left, err := fsys.List(tempFolder)
+	if err != nil {
+		return nil, fmt.Errorf("list unfinished files: %w", err)
+	}
+	for _, f := range left {
+		if err := fsys.Remove(f.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("remove unfinished file %s: %w", f.Name, err)
+		}
+	}
+	return &Dir{fs: fsys}, nil
+}
+
+// Put stores a blob.
+func (d *Dir) Put(ctx context.Context, name string, data []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	temp := fmt.Sprintf("%s/%d", tempFolder, d.next.Add(1))
+	if err := d.write(temp, data); err != nil {
+		return fmt.Errorf("write %s: %w", name, errors.Join(err, d.discard(temp)))
+	}
+	if err := d.moveTo(temp, name); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
+}
+
+// moveTo gives a written file its name. If that cannot be made durable the name is
+// taken back, so that a failed Put is not seen.
+func (d *Dir) moveTo(temp, name string) error {
+	if err := d.makeFolder(path.Dir(name)); err != nil {
+		return errors.Join(err, d.discard(temp))
+	}
+	if err := d.fs.Rename(temp, name); err != nil {
+		return errors.Join(err, d.discard(temp))
+	}
+	if err := d.fs.Sync(path.Dir(name)); err != nil {
+		return errors.Join(err, d.discard(name))
+	}
+	return nil
+}
+
+// makeFolder makes a folder by making a file in it: a vfs has no other way.
+func (d *Dir) makeFolder(dir string) error {
+	if dir == "." {
+		return nil
+	}
+	if err := d.fs.Sync(dir); err == nil {
+		return nil
+	}
+	keep := dir + "/.keep"
+	f, err := d.fs.Create(keep)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), d.discard(keep))
+}
+
+func (d *Dir) discard(name string) error {
+	if err := d.fs.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove %s: %w", name, err)
+	}
+	return nil
+}
+
+func (d *Dir) write(name string, data []byte) error {
+	f, err := d.fs.Create(name)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// Get reads a range.
+func (d *Dir) Get(ctx context.Context, name string, off, n int64) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f, err := d.fs.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	defer func() { _ = f.Close() }() // only read
+	size, err := f.Size()
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if off < 0 || n < 0 || off > size || n > size-off {
+		return nil, fmt.Errorf("read %s: %d bytes at %d of %d: %w", name, n, off, size, io.ErrUnexpectedEOF)
+	}
+	b := make([]byte, n)
+	if got, err := f.ReadAt(b, off); int64(got) < n {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return b, nil
+}
+
+// Size gives the length of a blob.
+func (d *Dir) Size(ctx context.Context, name string) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	f, err := d.fs.Open(name)
+	if err != nil {
+		return 0, fmt.Errorf("size of %s: %w", name, err)
+	}
+	size, err := f.Size()
+	return size, errors.Join(err, f.Close())
+}
+
+// List streams the blobs by name.
+func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[BlobInfo, error] {
+	return func(yield func(BlobInfo, error) bool) {
+		files, err := d.fs.List(".")
+		if err != nil {
+			yield(BlobInfo{}, fmt.Errorf("list blobs: %w", err))
+			return
+		}
+		for _, f := range files {
+			if err := ctx.Err(); err != nil {
+				yield(BlobInfo{}, err)
+				return
+			}
+			if !strings.HasPrefix(f.Name, prefix) || strings.HasPrefix(path.Base(f.Name), ".") || strings.HasPrefix(f.Name, tempFolder+"/") {
+				continue
+			}
+			if !yield(BlobInfo{Name: f.Name, Size: f.Size}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Delete removes a blob, durably.
+func (d *Dir) Delete(ctx context.Context, name string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := d.fs.Remove(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = d.fs.Sync(path.Dir(name))
+	}
+	if err != nil {
+		return fmt.Errorf("delete %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,248 @@
+package archive
+
+import (
+	"lastnight"
+)
+
+// row is a record in a block: which generation of which stream (an index into
+// directory.keys) and the record itself.
+type row struct {
+	key int
+	rec lastnight.Record
+}
+
+const (
+	// usualHeader is what containerd writes before a line, in bytes: time, stream and tag, each
+	// with a space. With it the next line's offset can be foretold; what differs is stored.
+	usualHeader = 40
+	// maxLine bounds one line's text, in bytes.
+	maxLine = 128 << 20
+)
+
+// Flags of a line.
+const (
+	flagStderr  = 1
+	flagPartial = 2
+	flagParts   = 4
+)
+
+// foretell gives the offset at which the line after l begins, as far as one can know.
+func foretell(l *lastnight.Line) int64 {
+	if n := len(l.Parts); n > 0 {
+		return l.Parts[n-1].Offset + usualHeader + int64(l.Parts[n-1].Size) + 1
+	}
+	return l.Offset + usualHeader + int64(len(l.Text)) + 1
+}
+
+// lineColumns encodes what lines have besides their text: which stream, how many a
+// record, when, where, and how they were cut.
+type lineColumns struct {
+	runs, lines, times, offsets, flags, parts enc
+}
+
+func (c *lineColumns) reset() {
+	for _, e := range []*enc{&c.runs, &c.lines, &c.times, &c.offsets, &c.flags, &c.parts} {
+		e.b = e.b[:0]
+	}
+}
+
+// encode fills the columns. Rows of one key that follow each other are one run.
+func (c *lineColumns) encode(rows []row) {
+	c.reset()
+	for i := 0; i < len(rows); {
+		n := i + 1
+		for n < len(rows) && rows[n].key == rows[i].key {
+			n++
+		}
+		c.runs.len(rows[i].key)
+		c.runs.len(n - i)
+		var at, t int64
+		for ; i < n; i++ {
+			lines := rows[i].rec.Lines
+			c.lines.len(len(lines))
+			for j := range lines {
+				at, t = c.line(&lines[j], at, t)
+			}
+		}
+	}
+}
+
+func (c *lineColumns) line(l *lastnight.Line, at, t int64) (nextAt, nextT int64) {
+	c.times.int(l.Time - t)
+	c.offsets.int(l.Offset - at)
+	var flags byte
+	if l.Stderr {
+		flags |= flagStderr
+	}
+	if l.Partial {
+		flags |= flagPartial
+	}
+	if l.Parts != nil {
+		flags |= flagParts
+		c.parts.len(len(l.Parts))
+		off, pt := l.Offset, l.Time
+		for _, p := range l.Parts {
+			c.parts.int(p.Offset - off)
+			c.parts.int(p.Time - pt)
+			c.parts.int(int64(p.Size))
+			off, pt = p.Offset+usualHeader+int64(p.Size)+1, p.Time
+		}
+	}
+	c.flags.byte(flags)
+	return foretell(l), l.Time
+}
+
+func (c *lineColumns) sections() []section {
+	return []section{
+		{secRuns, c.runs.b}, {secLines, c.lines.b}, {secTimes, c.times.b},
+		{secOffsets, c.offsets.b}, {secFlags, c.flags.b}, {secParts, c.parts.b},
+	}
+}
+
+// blockReader gives the sections of a block as decoders.
+type blockReader struct {
+	stored map[sectionID]stored
+}
+
+func (r *blockReader) open(id sectionID) (*dec, error) {
+	s, ok := r.stored[id]
+	if !ok {
+		return &dec{}, nil
+	}
+	b, err := s.open()
+	if err != nil {
+		return nil, corruptf("section %d: %w", id, err)
+	}
+	return &dec{b: b}, nil
+}
+
+// opens opens several sections at once.
+func (r *blockReader) opens(ids ...sectionID) ([]*dec, error) {
+	out := make([]*dec, len(ids))
+	for i, id := range ids {
+		d, err := r.open(id)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = d
+	}
+	return out, nil
+}
+
+// lineSet is a block's lines while they are being decoded.
+type lineSet struct {
+	rows   []row
+	lines  []lastnight.Line // of all rows, in order; the rows' Lines share it
+	starts []bool           // lines that begin a run
+	flags  []byte
+}
+
+// decodeBlock gives the rows of a block, of a file with so many keys. Texts share one
+// piece of memory.
+func decodeBlock(block []byte, keys int) ([]row, error) {
+	stored, err := sections(block)
+	if err != nil {
+		return nil, err
+	}
+	r := &blockReader{stored: stored}
+	set, err := r.decodeLines(keys)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.decodeTimes(set); err != nil {
+		return nil, err
+	}
+	if _, columns := stored[secShapes]; columns {
+		err = r.decodeColumns(set)
+	} else {
+		err = r.decodePlain(set)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return set.rows, r.decodeOffsets(set)
+}
+
+// decodeLines reads which lines there are and how they make records.
+func (r *blockReader) decodeLines(keys int) (*lineSet, error) {
+	d, err := r.opens(secRuns, secLines, secFlags)
+	if err != nil {
+		return nil, err
+	}
+	runs, perRecord, flags := d[0], d[1], d[2].b
+	set := &lineSet{
+		rows: make([]row, 0, len(perRecord.b)), lines: make([]lastnight.Line, len(flags)),
+		starts: make([]bool, len(flags)), flags: flags,
+	}
+	used := 0
+	for len(runs.b) > 0 && runs.err == nil {
+		key := runs.index(keys)
+		n := runs.upTo(len(perRecord.b))
+		for i := range n {
+			k := perRecord.upTo(len(set.lines) - used)
+			if k == 0 {
+				return nil, corruptf("record without lines")
+			}
+			set.starts[used] = i == 0
+			set.rows = append(set.rows, row{key: key, rec: lastnight.Record{Lines: set.lines[used : used+k : used+k]}})
+			used += k
+		}
+	}
+	if used != len(set.lines) || len(perRecord.b) > 0 {
+		return nil, corruptf("lines and records do not match")
+	}
+	return set, runs.done("streams")
+}
+
+func (r *blockReader) decodeTimes(set *lineSet) error {
+	times, err := r.open(secTimes)
+	if err != nil {
+		return err
+	}
+	var t int64
+	for i := range set.lines {
+		if set.starts[i] {
+			t = 0
+		}
+		t += times.int()
+		l := &set.lines[i]
+		l.Time, l.Stderr, l.Partial = t, set.flags[i]&flagStderr != 0, set.flags[i]&flagPartial != 0
+	}
+	return times.done("times")
+}
+
+// decodeOffsets comes after the texts, whose lengths foretell the offsets.
+func (r *blockReader) decodeOffsets(set *lineSet) error {
+	d, err := r.opens(secOffsets, secParts)
+	if err != nil {
+		return err
+	}
+	offsets, parts := d[0], d[1]
+	var at int64
+	for i := range set.lines {
+		if set.starts[i] {
+			at = 0
+		}
+		l := &set.lines[i]
+		l.Offset = at + offsets.int()
+		if set.flags[i]&flagParts != 0 {
+			decodeParts(parts, l)
+		}
+		at = foretell(l)
+	}
+	if err := parts.done("parts"); err != nil {
+		return err
+	}
+	return offsets.done("offsets")
+}
+
+func decodeParts(d *dec, l *lastnight.Line) {
+	n := d.count()
+	l.Parts = make([]lastnight.Part, 0, n)
+	off, t := l.Offset, l.Time
+	for range n {
+		p := lastnight.Part{Offset: off + d.int(), Time: t + d.int(), Size: int(d.int())}
+		l.Parts = append(l.Parts, p)
+		off, t = p.Offset+usualHeader+int64(p.Size)+1, p.Time
+	}
+}

@@ -1,0 +1,267 @@
+package archive
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"lastnight"
+)
+
+// genKey names one generation of one stream in memory.
+type genKey struct {
+	stream uint64 // the stream's id as a number
+	gen    lastnight.Generation
+}
+
+// tools are the buffers that writing files needs, reused over files. Not safe for concurrent use.
+type tools struct {
+	z     *compressor
+	plain plainEncoder
+	cols  columnEncoder
+	words wordSet
+	buf   []byte // the last file
+}
+
+func newTools() (*tools, error) {
+	z, err := newCompressor()
+	if err != nil {
+		return nil, err
+	}
+	return &tools{z: z}, nil
+}
+
+type minuteKey struct {
+	stream int
+	level  lastnight.Level
+	minute int64
+}
+
+type templateKey struct {
+	stream   int
+	level    lastnight.Level
+	template string
+}
+
+// builder makes a file block by block and keeps its directory.
+type builder struct {
+	t        *tools
+	w        *fileWriter
+	dir      *directory
+	streams  map[uint64]int
+	keys     map[genKey]int
+	jobs     map[[2]string]int // first stream of each job: names it in counts
+	minutes  map[minuteKey]int64
+	tmpls    map[templateKey]int64
+	perBlock bool // a filter for each block, else one for the file
+}
+
+func newBuilder(t *tools, k kind) *builder {
+	t.words.reset()
+	return &builder{
+		t: t, w: newFileWriter(k, t.buf), dir: &directory{kind: k}, perBlock: k == kindChunk,
+		streams: map[uint64]int{}, keys: map[genKey]int{}, jobs: map[[2]string]int{},
+		minutes: map[minuteKey]int64{}, tmpls: map[templateKey]int64{},
+	}
+}
+
+// key numbers a generation of a stream.
+func (b *builder) key(s streamEntry, g lastnight.Generation) int {
+	k := genKey{s.id, g}
+	if i, ok := b.keys[k]; ok {
+		return i
+	}
+	stream, ok := b.streams[s.id]
+	if !ok {
+		stream = len(b.dir.streams)
+		b.streams[s.id] = stream
+		b.dir.streams = append(b.dir.streams, s)
+	}
+	i := len(b.dir.keys)
+	b.keys[k] = i
+	b.dir.keys = append(b.dir.keys, keyEntry{stream: stream, gen: g})
+	return i
+}
+
+// hold says that all lines that begin in [from, to) will be in the file. It comes before
+// the blocks that have them. Ranges of one key must not overlap.
+func (b *builder) hold(key int, from, to int64) {
+	x := b.dir.keys[key].extents
+	i, _ := slices.BinarySearchFunc(x, from, func(e extent, at int64) int { return cmp.Compare(e.from, at) })
+	switch {
+	case i > 0 && x[i-1].to == from:
+		x[i-1].to = to
+		if i < len(x) && x[i].from == to {
+			x[i-1].to = x[i].to
+			x = slices.Delete(x, i, i+1)
+		}
+	case i < len(x) && x[i].from == to:
+		x[i].from = from
+	default:
+		x = slices.Insert(x, i, extent{from: from, to: to})
+	}
+	b.dir.keys[key].extents = x
+}
+
+// block adds a block of rows. Rows with the same key must follow each other.
+func (b *builder) block(rows []row) {
+	if len(rows) == 0 {
+		return
+	}
+	e := blockEntry{filter: -1, first: rows[0].rec.Lines[0].Time, last: rows[0].rec.Lines[0].Time}
+	for i := range rows {
+		if i == 0 || rows[i].key != rows[i-1].key {
+			off := rows[i].rec.Lines[0].Offset
+			e.keys = append(e.keys, blockKey{rows[i].key, off, off})
+		}
+		b.count(&e, &rows[i])
+	}
+	e.keys = unite(e.keys)
+	b.encode(rows, &e)
+	if b.perBlock {
+		b.filter(&e)
+	}
+	b.dir.blocks = append(b.dir.blocks, e)
+}
+
+// encode writes the block in the layout of the file's kind, with the words of its texts.
+func (b *builder) encode(rows []row, e *blockEntry) {
+	if b.w.kind == kindChunk {
+		e.part = b.w.add(b.t.packColumns(rows))
+		return
+	}
+	sections := b.t.plain.encode(rows)
+	for i := range rows {
+		for j := range rows[i].rec.Lines {
+			addWords(&b.t.words, rows[i].rec.Lines[j].Text)
+		}
+	}
+	e.part = b.w.add(b.t.z.pack(sections, codecS2))
+}
+
+// filter adds a filter of the words so far, for the block e or, if e is nil, for all blocks.
+func (b *builder) filter(e *blockEntry) {
+	b.dir.filters = append(b.dir.filters, b.w.add(filterOf(&b.t.words)))
+	b.t.words.reset()
+	if e != nil {
+		e.filter = len(b.dir.filters) - 1
+		return
+	}
+	for i := range b.dir.blocks {
+		b.dir.blocks[i].filter = 0
+	}
+}
+
+// count adds a row to the block's, the range's and the job's numbers.
+func (b *builder) count(e *blockEntry, r *row) {
+	rec := &r.rec
+	e.records++
+	e.levels |= 1 << min(rec.Level, 7)
+	k := &b.dir.keys[r.key]
+	in := &e.keys[len(e.keys)-1]
+	for i := range rec.Lines {
+		l := &rec.Lines[i]
+		in.from, in.to = min(in.from, l.Offset), max(in.to, l.Offset)
+		e.lines++
+		e.raw += int64(len(l.Text))
+		e.first, e.last = min(e.first, l.Time), max(e.last, l.Time)
+		if l.Partial {
+			k.partials = append(k.partials, partial{l.Offset, int64(len(l.Text))})
+			continue
+		}
+		x := k.extentAt(l.Offset)
+		if x == nil {
+			continue
+		}
+		if x.lines == 0 {
+			x.first, x.last = l.Time, l.Time
+		}
+		x.first, x.last = min(x.first, l.Time), max(x.last, l.Time)
+		x.lines++
+		if i == 0 {
+			x.records++
+		}
+	}
+	s := &b.dir.streams[k.stream]
+	job := [2]string{s.stream.Namespace, s.job}
+	stream, ok := b.jobs[job]
+	if !ok {
+		stream = k.stream
+		b.jobs[job] = stream
+	}
+	minute := rec.Lines[0].Time / int64(60e9)
+	b.minutes[minuteKey{stream, rec.Level, minute}]++
+	if rec.Template != "" {
+		b.tmpls[templateKey{stream, rec.Level, rec.Template}]++
+	}
+}
+
+func (k *keyEntry) extentAt(off int64) *extent {
+	for i := range k.extents {
+		if x := &k.extents[i]; off >= x.from && off < x.to {
+			return x
+		}
+	}
+	return nil
+}
+
+// finish gives the whole file; it is valid until the tools make another.
+func (b *builder) finish() ([]byte, error) {
+	if !b.perBlock && len(b.dir.blocks) > 0 {
+		b.filter(nil)
+	}
+	for k, n := range b.minutes {
+		b.dir.counts = append(b.dir.counts, minuteCount{stream: k.stream, level: k.level, minute: k.minute, n: n})
+	}
+	slices.SortFunc(b.dir.counts, func(a, c minuteCount) int {
+		return cmp.Or(cmp.Compare(a.stream, c.stream), cmp.Compare(a.level, c.level), cmp.Compare(a.minute, c.minute))
+	})
+	for k, n := range b.tmpls {
+		b.dir.tmpls = append(b.dir.tmpls, templateCount{stream: k.stream, template: k.template, level: k.level, n: n})
+	}
+	slices.SortFunc(b.dir.tmpls, func(a, c templateCount) int {
+		return cmp.Or(cmp.Compare(a.stream, c.stream), cmp.Compare(a.template, c.template), cmp.Compare(a.level, c.level))
+	})
+	out := b.w.finish(b.dir, b.t.z)
+	b.t.buf = out
+	if n := len(out); n > maxFile {
+		return nil, lastnight.Errorf(lastnight.CodeTooLarge, "send less at once", "a %s of %d bytes is over the limit of %d", b.w.kind, n, maxFile)
+	}
+	return out, nil
+}
+
+// maxFile bounds a file, in bytes.
+const maxFile = 1 << 30
+
+// streamNumber gives a stream's id as a number.
+func streamNumber(id lastnight.StreamID) uint64 {
+	var n uint64
+	for i := range min(len(id), 16) {
+		c := id[i]
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		}
+		n = n<<4 | uint64(c&15)
+	}
+	return n
+}
+
+// streamID is streamNumber the other way.
+func streamID(n uint64) lastnight.StreamID { return lastnight.StreamID(fmt.Sprintf("%016x", n)) }
+
+// unite sorts the keys of a block and joins those that come more than once.
+func unite(keys []blockKey) []blockKey {
+	slices.SortFunc(keys, func(a, b blockKey) int { return cmp.Compare(a.key, b.key) })
+	out := keys[:0]
+	for _, k := range keys {
+		if n := len(out); n > 0 && out[n-1].key == k.key {
+			out[n-1].from, out[n-1].to = min(out[n-1].from, k.from), max(out[n-1].to, k.to)
+			continue
+		}
+		out = append(out, k)
+	}
+	return out
+}

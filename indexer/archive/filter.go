@@ -1,0 +1,204 @@
+package archive
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// A filter tells which words a block certainly does not have: a split block Bloom
+// filter (Putze, Sanders, Singler 2007, as in Parquet) over the lower-cased words, a
+// word being a maximal run of letters, digits and _. A word touches one group of
+// 32 bytes, so a test costs one cache miss. At 10 bits a word about one answer in
+// eighty is wrongly yes; none is wrongly no.
+const (
+	filterGroup   = 32 // bytes
+	bitsPerWord   = 10
+	maxFilterSize = 8 << 20
+)
+
+var filterSalt = [8]uint32{0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31}
+
+// filterOf builds the filter of distinct word hashes.
+func filterOf(words *wordSet) []byte {
+	groups := min(max((words.n*bitsPerWord+filterGroup*8-1)/(filterGroup*8), 1), maxFilterSize/filterGroup)
+	f := make([]byte, groups*filterGroup)
+	for _, h := range words.slots {
+		if h != 0 {
+			addToFilter(f, h)
+		}
+	}
+	return f
+}
+
+func filterAt(f []byte, h uint64) []byte {
+	groups := uint64(len(f) / filterGroup) //nolint:gosec // a length
+	i, _ := bits.Mul64(h, groups)
+	return f[i*filterGroup : (i+1)*filterGroup]
+}
+
+func addToFilter(f []byte, h uint64) {
+	g := filterAt(f, h)
+	for i, salt := range filterSalt {
+		w := g[i*4 : i*4+4]
+		binary.LittleEndian.PutUint32(w, binary.LittleEndian.Uint32(w)|1<<((uint32(h)*salt)>>27)) //nolint:gosec // the low half is meant
+	}
+}
+
+// mayHave tells whether a word of that hash may be in the filter. A filter of an odd size knows nothing.
+func mayHave(f []byte, h uint64) bool {
+	if len(f) < filterGroup || len(f)%filterGroup != 0 {
+		return true
+	}
+	g := filterAt(f, h)
+	for i, salt := range filterSalt {
+		if binary.LittleEndian.Uint32(g[i*4:i*4+4])&(1<<((uint32(h)*salt)>>27)) == 0 { //nolint:gosec // the low half is meant
+			return false
+		}
+	}
+	return true
+}
+
+// wordSet is a set of word hashes, none of which is 0.
+type wordSet struct {
+	slots []uint64
+	n     int
+}
+
+func (s *wordSet) reset() {
+	if len(s.slots) == 0 {
+		s.slots = make([]uint64, 1<<12)
+	}
+	clear(s.slots)
+	s.n = 0
+}
+
+func (s *wordSet) add(h uint64) {
+	mask := uint64(len(s.slots) - 1) //nolint:gosec // never empty after reset
+	for i := h >> 7 & mask; ; i = (i + 1) & mask {
+		switch s.slots[i] {
+		case h:
+			return
+		case 0:
+			s.slots[i] = h
+			if s.n++; s.n*2 > len(s.slots) {
+				s.grow()
+			}
+			return
+		}
+	}
+}
+
+func (s *wordSet) grow() {
+	old := s.slots
+	s.slots = make([]uint64, 2*len(old))
+	s.n = 0
+	for _, h := range old {
+		if h != 0 {
+			s.add(h)
+		}
+	}
+}
+
+// wordBytes tells what a byte is in a word: 0 if it ends one, else its lower case;
+// 0xff if it begins a character that needs a closer look.
+var wordBytes = func() (t [256]byte) {
+	for c := range t {
+		switch {
+		case c >= utf8.RuneSelf:
+			t[c] = 0xff
+		case c >= 'A' && c <= 'Z':
+			t[c] = byte(c) + 'a' - 'A' //nolint:gosec // a letter
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '_':
+			t[c] = byte(c) //nolint:gosec // a letter or digit
+		}
+	}
+	return t
+}()
+
+const (
+	hashSeed  = 0x9e3779b97f4a7c15
+	hashPrime = 0xff51afd7ed558ccd
+)
+
+// mix finishes a word's hash. It never gives 0.
+func mix(h uint64) uint64 {
+	h ^= h >> 32
+	h *= hashPrime
+	h ^= h >> 29
+	h *= hashSeed
+	h ^= h >> 32
+	if h == 0 {
+		return 1
+	}
+	return h
+}
+
+// addWords adds the words of text, which may be any bytes.
+func addWords(s *wordSet, text []byte) {
+	for i := 0; i < len(text); {
+		c := wordBytes[text[i]]
+		if c == 0 {
+			i++
+			continue
+		}
+		h, start := uint64(hashSeed), i
+		for c != 0 && c != 0xff {
+			h = (h ^ uint64(c)) * hashPrime
+			if i++; i == len(text) {
+				break
+			}
+			c = wordBytes[text[i]]
+		}
+		if i < len(text) && c == 0xff {
+			i = addUnicodeWord(s, text, start)
+			continue
+		}
+		s.add(mix(h))
+	}
+}
+
+// addUnicodeWord adds the word that begins at start, some of whose characters are not
+// ASCII, and gives where it ends.
+func addUnicodeWord(s *wordSet, text []byte, start int) int {
+	h, i, n := uint64(hashSeed), start, 0
+	for i < len(text) {
+		r, size := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError && size <= 1 || !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' {
+			if n == 0 {
+				i += size
+			}
+			break
+		}
+		h = hashRune(h, unicode.ToLower(r))
+		i += size
+		n++
+	}
+	if n > 0 {
+		s.add(mix(h))
+	}
+	return i
+}
+
+func hashRune(h uint64, r rune) uint64 {
+	var b [utf8.UTFMax]byte
+	for _, c := range b[:utf8.EncodeRune(b[:], r)] {
+		h = (h ^ uint64(c)) * hashPrime
+	}
+	return h
+}
+
+// hashWord gives the hash of a word as a query has it. It is the same for any case.
+func hashWord(w string) uint64 {
+	h := uint64(hashSeed)
+	for _, r := range w {
+		h = hashRune(h, unicode.ToLower(r))
+	}
+	return mix(h)
+}
+
+// sum is the checksum of a part.
+func sum(p []byte) uint64 { return xxhash.Sum64(p) }

@@ -1,0 +1,205 @@
+package archive
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// A segment and a chunk are the same kind of file with different blocks in it:
+//
+//	┌────────────┬───────┬───┬────────┬───┬───────────┬─────────┐
+//	│ header 16  │ block │ … │ filter │ … │ directory │ tail 32 │
+//	└────────────┴───────┴───┴────────┴───┴───────────┴─────────┘
+//	header: magic 8, version 4, zero 4
+//	tail:   offset of the directory 8, its length 4, version 4, its checksum 8, magic 8
+//
+// Numbers are little endian; checksums are xxhash64. The directory lists offset, length
+// and checksum of every block and filter. It is compressed with zstd. A file is read
+// from its end: one range for tail and (mostly) directory, then one per filter or block.
+const (
+	magicSegment = "LNsegmnt"
+	magicChunk   = "LNchunk\x00"
+	// version is that of the files written now. Older ones stay readable.
+	version = 1
+
+	headerSize = 16
+	tailSize   = 32
+	// tailGuess is read of a file at first: most directories fit.
+	tailGuess = 64 << 10
+	// maxDirectory bounds a directory, compressed and not.
+	maxDirectory = 64 << 20
+)
+
+// ErrVersion is in the chain of errors about a file of a version that is not known.
+// Such a file is whole: a newer lastnight reads it.
+var ErrVersion = errors.New("unknown version")
+
+// kind tells a segment (just arrived) from a chunk (compacted).
+type kind uint8
+
+const (
+	kindSegment kind = 1
+	kindChunk   kind = 2
+)
+
+func (k kind) String() string {
+	if k == kindSegment {
+		return "segment"
+	}
+	return "chunk"
+}
+
+func (k kind) magic() string {
+	if k == kindSegment {
+		return magicSegment
+	}
+	return magicChunk
+}
+
+func kindOfMagic(magic []byte) (kind, bool) {
+	switch string(magic) {
+	case magicSegment:
+		return kindSegment, true
+	case magicChunk:
+		return kindChunk, true
+	}
+	return 0, false
+}
+
+// part is where a block or filter lies in its file.
+type part struct {
+	off int64
+	n   int64
+	sum uint64
+}
+
+// fileWriter builds a file in memory.
+type fileWriter struct {
+	b    []byte
+	kind kind
+}
+
+func newFileWriter(k kind, buf []byte) *fileWriter {
+	b := append(buf[:0], k.magic()...)
+	b = binary.LittleEndian.AppendUint32(b, version)
+	b = binary.LittleEndian.AppendUint32(b, 0)
+	return &fileWriter{b: b, kind: k}
+}
+
+func (w *fileWriter) add(p []byte) part {
+	at := part{off: int64(len(w.b)), n: int64(len(p)), sum: sum(p)}
+	w.b = append(w.b, p...)
+	return at
+}
+
+// finish adds directory and tail and gives the whole file.
+func (w *fileWriter) finish(d *directory, z *compressor) []byte {
+	dir := z.zstd.EncodeAll(d.encode(), nil)
+	at := w.add(dir)
+	w.b = binary.LittleEndian.AppendUint64(w.b, uint64(at.off)) //nolint:gosec // not negative
+	w.b = binary.LittleEndian.AppendUint32(w.b, uint32(at.n))   //nolint:gosec // below maxDirectory
+	w.b = binary.LittleEndian.AppendUint32(w.b, version)
+	w.b = binary.LittleEndian.AppendUint64(w.b, at.sum)
+	w.b = append(w.b, w.kind.magic()...)
+	return w.b
+}
+
+// ranger gives n bytes of a file at off, all of them or an error.
+type ranger func(ctx context.Context, off, n int64) ([]byte, error)
+
+// readDirectory reads a file's directory; size is the file's length.
+func readDirectory(ctx context.Context, size int64, get ranger) (*directory, error) {
+	if size < headerSize+tailSize {
+		return nil, corruptf("offset 0: file of %d bytes is cut short", size)
+	}
+	n := min(size, tailGuess)
+	end, err := get(ctx, size-n, n)
+	if err != nil {
+		return nil, err
+	}
+	k, at, err := parseTail(end[n-tailSize:], size)
+	if err != nil {
+		return nil, err
+	}
+	var packed []byte
+	if at.off >= size-n {
+		packed = end[at.off-(size-n):][:at.n]
+	} else if packed, err = get(ctx, at.off, at.n); err != nil {
+		return nil, err
+	}
+	if sum(packed) != at.sum {
+		return nil, corruptf("offset %d: directory: checksum does not match", at.off)
+	}
+	return unpackDirectory(packed, k, at.off)
+}
+
+func parseTail(tail []byte, size int64) (kind, part, error) {
+	k, ok := kindOfMagic(tail[24:32])
+	if !ok {
+		return 0, part{}, corruptf("offset %d: no segment or chunk, or its end is missing", size-tailSize)
+	}
+	if v := binary.LittleEndian.Uint32(tail[12:16]); v != version {
+		return 0, part{}, fmt.Errorf("%w %d of a %s: this lastnight reads %d", ErrVersion, v, k, version)
+	}
+	off := binary.LittleEndian.Uint64(tail[0:8])
+	n := int64(binary.LittleEndian.Uint32(tail[8:12]))
+	if off < headerSize || off > uint64(size) || int64(off)+n+tailSize != size || n > maxDirectory { //nolint:gosec // bounded by size
+		return 0, part{}, corruptf("offset %d: tail points outside the file", size-tailSize)
+	}
+	return k, part{off: int64(off), n: n, sum: binary.LittleEndian.Uint64(tail[16:24])}, nil //nolint:gosec // bounded by size
+}
+
+func unpackDirectory(packed []byte, k kind, off int64) (*directory, error) {
+	raw, err := inflate(packed, maxDirectory)
+	if err != nil {
+		return nil, corruptf("offset %d: directory: %w", off, err)
+	}
+	d, err := decodeDirectory(raw, off)
+	if err != nil {
+		return nil, fmt.Errorf("offset %d: directory: %w", off, err)
+	}
+	d.kind = k
+	return d, nil
+}
+
+// inflate decompresses zstd up to a limit.
+func inflate(packed []byte, limit int) ([]byte, error) {
+	z, err := zstdDecoder()
+	if err != nil {
+		return nil, err
+	}
+	out, err := z.DecodeAll(packed, nil)
+	if err != nil {
+		return nil, err
+	}
+	if len(out) > limit {
+		return nil, fmt.Errorf("%d bytes are more than %d", len(out), limit)
+	}
+	return out, nil
+}
+
+// readPart reads a block or filter and checks it.
+func readPart(ctx context.Context, p part, get ranger) ([]byte, error) {
+	b, err := get(ctx, p.off, p.n)
+	if err != nil {
+		return nil, err
+	}
+	if sum(b) != p.sum {
+		return nil, corruptf("offset %d: checksum does not match", p.off)
+	}
+	return b, nil
+}
+
+// rangeOf reads from an io.ReaderAt.
+func rangeOf(r io.ReaderAt) ranger {
+	return func(_ context.Context, off, n int64) ([]byte, error) {
+		b := make([]byte, n)
+		if got, err := r.ReadAt(b, off); int64(got) < n {
+			return nil, fmt.Errorf("read %d bytes at %d: %w", n, off, err)
+		}
+		return b, nil
+	}
+}

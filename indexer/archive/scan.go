@@ -1,0 +1,298 @@
+package archive
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"slices"
+
+	"lastnight"
+)
+
+// place is where a record or line stands in an order: by time (major is the time), or
+// file by file (major is the restart).
+type place struct {
+	major  int64
+	stream uint64
+	gen    lastnight.Generation
+	off    int64
+}
+
+func (p place) compare(q place) int {
+	return cmp.Or(cmp.Compare(p.major, q.major), cmp.Compare(p.stream, q.stream), p.gen.Compare(q.gen), cmp.Compare(p.off, q.off))
+}
+
+// edge gives the first or, for sign -1, the last place of a time.
+func edge(major int64, sign int) place {
+	if sign > 0 {
+		return place{major: major, gen: lastnight.Generation{Start: math.MinInt64}, off: math.MinInt64}
+	}
+	return place{major: major, stream: math.MaxUint64, gen: lastnight.Generation{Start: math.MaxInt64, Sum: math.MaxUint32}, off: math.MaxInt64}
+}
+
+// scanBudget is about how many bytes of results one scan holds back to put them in order.
+const scanBudget = 16 << 20
+
+// scan reads blocks of a snapshot of the archive. It is used by one goroutine.
+type scan struct {
+	a       *Archive
+	files   []*file
+	special map[genKey]*held
+	sign    int  // 1: ascending, -1: descending
+	byTime  bool // else file by file
+	start   int64
+	end     int64 // exclusive
+	stream  func(*streamEntry) bool
+	hashes  []uint64 // of words that all results have
+	budget  int64
+	limit   int // of results; 0: none
+	after   *place
+}
+
+// newScan takes hold of the files that have lines in the time asked for. Call release at the end.
+func (a *Archive) newScan(req lastnight.SearchRequest) *scan {
+	s := &scan{
+		a: a, sign: -1, byTime: true, start: math.MinInt64, end: math.MaxInt64, budget: scanBudget, limit: req.Limit,
+		stream: func(e *streamEntry) bool { return wanted(e, &req) },
+	}
+	if req.Oldest {
+		s.sign = 1
+	}
+	if !req.Start.IsZero() {
+		s.start = clampNano(req.Start)
+	}
+	if !req.End.IsZero() {
+		s.end = clampNano(req.End)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, f := range a.files {
+		if !f.empty && !f.dead && f.last >= s.start && f.first < s.end {
+			f.refs++
+			s.files = append(s.files, f)
+		}
+	}
+	if len(a.index.special) > 0 {
+		s.special = make(map[genKey]*held, len(a.index.special))
+		for k, h := range a.index.special {
+			s.special[k] = h
+		}
+	}
+	slices.SortFunc(s.files, (*file).compare)
+	return s
+}
+
+// release lets go of the files.
+func (s *scan) release(ctx context.Context) {
+	s.a.mu.Lock()
+	sweep := false
+	for _, f := range s.files {
+		f.refs--
+		sweep = sweep || f.dead && f.refs == 0
+	}
+	s.a.mu.Unlock()
+	if sweep {
+		s.a.sweep(context.WithoutCancel(ctx))
+	}
+}
+
+// wanted tells whether a stream is asked for.
+func wanted(e *streamEntry, req *lastnight.SearchRequest) bool {
+	f := func(want, is string) bool { return want == "" || want == is }
+	s := e.stream
+	return f(req.Namespace, s.Namespace) && f(req.Job, e.job) && f(req.Pod, s.Pod) && f(req.PodUID, s.PodUID) &&
+		f(req.Container, s.Container) && f(req.Node, s.Node) && (req.Restart == nil || *req.Restart == s.Restart)
+}
+
+// candidate is a file whose directory, or a block whose rows are still to be looked at.
+type candidate struct {
+	bound place // nothing in it comes before, in the order of the scan
+	f     *file
+	d     *directory
+	keys  []bool // streams that are asked for; nil for a file
+	block int
+}
+
+type candidates struct {
+	list []candidate
+	sign int
+}
+
+func (c *candidates) Len() int           { return len(c.list) }
+func (c *candidates) Less(i, j int) bool { return c.sign*c.list[i].bound.compare(c.list[j].bound) < 0 }
+func (c *candidates) Swap(i, j int)      { c.list[i], c.list[j] = c.list[j], c.list[i] }
+func (c *candidates) Push(x any)         { c.list = append(c.list, x.(candidate)) } //nolint:forcetypeassert // ours
+func (c *candidates) Pop() any {
+	n := len(c.list) - 1
+	x := c.list[n]
+	c.list = c.list[:n]
+	return x
+}
+
+// begin gives the candidates of a pass.
+func (s *scan) begin(ctx context.Context) (*candidates, error) {
+	q := &candidates{sign: s.sign}
+	for _, f := range s.files {
+		if !s.byTime { // which places a file has is known from its directory only
+			if err := s.expand(ctx, candidate{f: f}, q); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		c := candidate{f: f, bound: edge(f.last, -1)}
+		if s.sign > 0 {
+			c.bound = edge(f.first, 1)
+		}
+		q.list = append(q.list, c)
+	}
+	heap.Init(q)
+	return q, nil
+}
+
+// expand reads a file's directory and adds the blocks that may have something.
+func (s *scan) expand(ctx context.Context, c candidate, q *candidates) error {
+	d, err := s.a.directory(ctx, c.f)
+	if err != nil {
+		return s.skip(ctx, c.f, err)
+	}
+	keys := make([]bool, len(d.keys))
+	any := false
+	for i := range d.keys {
+		keys[i] = s.stream(&d.streams[d.keys[i].stream])
+		any = any || keys[i]
+	}
+	if !any {
+		return nil
+	}
+	for i := range d.blocks {
+		b := &d.blocks[i]
+		bound, ok := s.bound(d, b, keys, s.sign)
+		if !ok || b.last < s.start || b.first >= s.end {
+			continue
+		}
+		if end, _ := s.bound(d, b, keys, -s.sign); s.after != nil && s.sign*end.compare(*s.after) <= 0 {
+			continue
+		}
+		may, err := s.mayHave(ctx, c.f, d, b)
+		if err != nil {
+			return err
+		}
+		if may {
+			heap.Push(q, candidate{bound: bound, f: c.f, d: d, keys: keys, block: i})
+		}
+	}
+	return nil
+}
+
+// bound gives the place in a block that comes first in the direction of sign, and whether it
+// has any that is asked for.
+func (s *scan) bound(d *directory, b *blockEntry, keys []bool, sign int) (place, bool) {
+	found := false
+	var first place
+	for _, k := range b.keys {
+		if !keys[k.key] {
+			continue
+		}
+		if s.byTime {
+			if sign > 0 {
+				return edge(b.first, 1), true
+			}
+			return edge(b.last, -1), true
+		}
+		e := &d.keys[k.key]
+		st := &d.streams[e.stream]
+		p := place{major: int64(st.stream.Restart), stream: st.id, gen: e.gen, off: k.from}
+		if sign < 0 {
+			p.off = k.to
+		}
+		if !found || sign*p.compare(first) < 0 {
+			first, found = p, true
+		}
+	}
+	return first, found
+}
+
+// mayHave asks a block's filter for the words.
+func (s *scan) mayHave(ctx context.Context, f *file, d *directory, b *blockEntry) (bool, error) {
+	if len(s.hashes) == 0 || b.filter < 0 {
+		return true, nil
+	}
+	key := fmt.Sprintf("%s#%d", f.name, b.filter)
+	filter, ok := s.a.cache.get(key).([]byte)
+	if !ok {
+		var err error
+		filter, err = readPart(ctx, d.filters[b.filter], s.a.rangeOf(f.name))
+		if err != nil {
+			return true, s.skip(ctx, f, fmt.Errorf("filter: %w", err))
+		}
+		s.a.cache.put(key, filter, int64(len(filter))+200)
+	}
+	for _, h := range s.hashes {
+		if !mayHave(filter, h) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// skip decides about a part that cannot be read: damage and a missing file are reported and
+// skipped, anything else ends the scan.
+func (s *scan) skip(ctx context.Context, f *file, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if errors.Is(err, errCorrupt) || errors.Is(err, fs.ErrNotExist) {
+		s.a.damage(f.name, err)
+		return nil
+	}
+	return lastnight.Errorf(lastnight.CodeUnavailable, "", "read the archive: %w", err)
+}
+
+// rows reads a block's rows.
+func (a *Archive) rows(ctx context.Context, f *file, d *directory, block int) ([]row, error) {
+	b := &d.blocks[block]
+	data, err := readPart(ctx, b.part, a.rangeOf(f.name))
+	if err != nil {
+		return nil, fmt.Errorf("block %d: %w", block, err)
+	}
+	rows, err := decodeBlock(data, len(d.keys))
+	if err != nil {
+		return nil, fmt.Errorf("offset %d: block %d: %w", b.off, block, err)
+	}
+	return rows, nil
+}
+
+// visit calls take with every record of a block that is asked for, without the lines that
+// are read from elsewhere.
+func (s *scan) visit(ctx context.Context, c candidate, take func(*streamEntry, lastnight.Generation, *lastnight.Record)) error {
+	rows, err := s.a.rows(ctx, c.f, c.d, c.block)
+	if err != nil {
+		return s.skip(ctx, c.f, err)
+	}
+	last := -1
+	var h *held
+	for i := range rows {
+		r := &rows[i]
+		if !c.keys[r.key] {
+			continue
+		}
+		k := &c.d.keys[r.key]
+		e := &c.d.streams[k.stream]
+		if r.key != last && s.special != nil {
+			last, h = r.key, s.special[genKey{e.id, k.gen}]
+		}
+		if h != nil {
+			rec, ok := trimRecord(r.rec, func(l *lastnight.Line) bool { return h.shows(c.f, l) })
+			if !ok {
+				continue
+			}
+			r.rec = rec
+		}
+		take(e, k.gen, &r.rec)
+	}
+	return nil
+}

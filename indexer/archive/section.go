@@ -1,0 +1,197 @@
+package archive
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
+)
+
+// A block is a list of sections, each one column or a few that belong together, and
+// each compressed by itself, so that a reader may decode only those it needs:
+//
+//	count { id(uvarint) codec(1) rawLen(uvarint) storedLen(uvarint) }… stored bytes…
+type sectionID uint32
+
+// Sections of a block. Numbers are for ever.
+const (
+	secRuns      sectionID = 1  // streams: which records belong to which
+	secLines     sectionID = 2  // lines per record
+	secTimes     sectionID = 3  // time of each line
+	secOffsets   sectionID = 4  // offset of each line, against what the line before predicts
+	secFlags     sectionID = 5  // stderr, partial, cut into parts
+	secParts     sectionID = 6  // parts of the lines that were cut
+	secDict      sectionID = 7  // strings that the following refer to
+	secRecords   sectionID = 8  // level, logger, thread … of each record
+	secAttrs     sectionID = 9  // attributes
+	secLengths   sectionID = 10 // plain layout: length of each line
+	secText      sectionID = 11 // plain layout: all text
+	secShapes    sectionID = 12 // column layout: dictionary of shapes
+	secShapeIDs  sectionID = 13 // column layout: shape of each line
+	secMeta      sectionID = 14 // column layout: dictionary of record properties
+	secMetaIDs   sectionID = 15 // column layout: which of them, if not the shape's usual ones
+	secThreads   sectionID = 16 // column layout: explicit values of records whose text has them nowhere
+	secAppTimes  sectionID = 17 // column layout: explicit application times
+	secFirstVars sectionID = 32 // column layout: this and all above are columns of variables
+	maxSections            = 1 << 16
+)
+
+type codec uint8
+
+const (
+	codecNone codec = 0
+	codecS2   codec = 1
+	codecZstd codec = 2
+)
+
+const (
+	// maxSectionBytes bounds what one section may grow to when decompressed.
+	maxSectionBytes = 256 << 20
+	// minCompress is where compressing begins to be worth its header.
+	minCompress = 24
+)
+
+type section struct {
+	id  sectionID
+	raw []byte
+}
+
+// 
+// compressor holds what compressing needs, reused over blocks. Not safe for concurrent use.
+type compressor struct {
+	zstd *zstd.Encoder
+	buf  []byte
+}
+
+func newCompressor() (*compressor, error) {
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1),
+		zstd.WithEncoderCRC(false), zstd.WithWindowSize(4<<20), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		return nil, fmt.Errorf("make zstd encoder: %w", err)
+	}
+	return &compressor{zstd: z}, nil
+}
+
+// pack makes a block of sections, compressed with c where that makes them smaller.
+func (z *compressor) pack(sections []section, c codec) []byte {
+	var head enc
+	head.len(len(sections))
+	z.buf = z.buf[:0]
+	for _, s := range sections {
+		from, used := len(z.buf), codecNone
+		if len(s.raw) >= minCompress {
+			z.buf, used = z.compress(z.buf, s.raw, c)
+		}
+		if used != codecNone && len(z.buf)-from >= len(s.raw) {
+			z.buf, used = z.buf[:from], codecNone
+		}
+		if used == codecNone {
+			z.buf = append(z.buf, s.raw...)
+		}
+		head.uint(uint64(s.id))
+		head.byte(byte(used))
+		head.len(len(s.raw))
+		head.len(len(z.buf) - from)
+	}
+	return append(head.b, z.buf...)
+}
+
+func (z *compressor) compress(dst, raw []byte, c codec) ([]byte, codec) {
+	switch c {
+	case codecS2:
+		n := s2.MaxEncodedLen(len(raw))
+		if n < 0 {
+			return dst, codecNone
+		}
+		from := len(dst)
+		dst = growBy(dst, n)
+		out := s2.Encode(dst[from:from+n], raw)
+		return dst[:from+len(out)], codecS2
+	case codecZstd:
+		return z.zstd.EncodeAll(raw, dst), codecZstd
+	case codecNone:
+	}
+	return dst, codecNone
+}
+
+// growBy gives b with room for n more bytes.
+func growBy(b []byte, n int) []byte {
+	if cap(b)-len(b) >= n {
+		return b
+	}
+	grown := make([]byte, len(b), len(b)+n+len(b)/2)
+	copy(grown, b)
+	return grown
+}
+
+// stored is a section as it lies in a block.
+type stored struct {
+	codec  codec
+	rawLen int
+	data   []byte
+}
+
+// sections finds the sections of a block without decompressing any.
+func sections(block []byte) (map[sectionID]stored, error) {
+	d := dec{b: block}
+	n := d.upTo(min(maxSections, len(block)))
+	type entry struct {
+		id          sectionID
+		codec       codec
+		raw, stored int
+	}
+	list := make([]entry, 0, min(n, len(d.b)/4+1))
+	for range n {
+		if d.err != nil {
+			break
+		}
+		id := d.upTo(1 << 30)
+		list = append(list, entry{sectionID(id), codec(d.byte()), d.upTo(maxSectionBytes), d.upTo(maxSectionBytes)}) //nolint:gosec // id is checked
+	}
+	out := make(map[sectionID]stored, len(list))
+	for _, s := range list {
+		if _, twice := out[s.id]; twice {
+			d.fail("section twice")
+		}
+		out[s.id] = stored{codec: s.codec, rawLen: s.raw, data: d.take(s.stored)}
+	}
+	return out, d.done("block")
+}
+
+// decompressors are shared: zstd's one-shot decoding may be called at once.
+var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(maxSectionBytes), zstd.WithDecoderLowmem(true))
+})
+
+// open decompresses a section.
+func (s stored) open() ([]byte, error) {
+	switch s.codec {
+	case codecNone:
+		if len(s.data) != s.rawLen {
+			return nil, corruptf("section of %d bytes says %d", len(s.data), s.rawLen)
+		}
+		return s.data, nil
+	case codecS2:
+		n, err := s2.DecodedLen(s.data)
+		if err != nil || n != s.rawLen {
+			return nil, corruptf("section says %d bytes, its content %d", s.rawLen, n)
+		}
+		out, err := s2.Decode(nil, s.data)
+		if err != nil {
+			return nil, corruptf("decompress: %w", err)
+		}
+		return out, nil
+	case codecZstd:
+		z, err := zstdDecoder()
+		if err != nil {
+			return nil, fmt.Errorf("make zstd decoder: %w", err)
+		}
+		out, err := z.DecodeAll(s.data, nil)
+		if err != nil || len(out) != s.rawLen {
+			return nil, corruptf("decompress %d bytes to %d: %w", len(s.data), s.rawLen, err)
+		}
+		return out, nil
+	}
+	return nil, corruptf("codec %d is not known", s.codec)
+}

@@ -1,0 +1,87 @@
+package archive
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"lastnight"
+)
+
+// Streams lists container instances with lines in the time asked for, by namespace, pod,
+// container and restart. First, Last, Lines and Bytes are those of all of the stream's
+// lines in files that overlap that time.
+func (a *Archive) Streams(ctx context.Context, req lastnight.StreamsRequest) ([]lastnight.StreamInfo, error) {
+	s := a.newScan(lastnight.SearchRequest{Namespace: req.Namespace, Job: req.Job, Pod: req.Pod, Start: req.Start, End: req.End})
+	defer s.release(ctx)
+	byID := map[uint64]*lastnight.StreamInfo{}
+	for _, f := range s.files {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		d, err := a.directory(ctx, f)
+		if err != nil {
+			if err := s.skip(ctx, f, err); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		for i := range d.keys {
+			k := &d.keys[i]
+			if e := &d.streams[k.stream]; s.stream(e) {
+				s.addStream(byID, f, e, k)
+			}
+		}
+	}
+	out := make([]lastnight.StreamInfo, 0, len(byID))
+	for _, info := range byID {
+		if clampNano(info.Last) >= s.start && clampNano(info.First) < s.end {
+			out = append(out, *info)
+		}
+	}
+	slices.SortFunc(out, func(x, y lastnight.StreamInfo) int {
+		return cmp.Or(
+			cmp.Compare(x.Namespace, y.Namespace), cmp.Compare(x.Pod, y.Pod), cmp.Compare(x.PodUID, y.PodUID),
+			cmp.Compare(x.Container, y.Container), cmp.Compare(x.Restart, y.Restart),
+		)
+	})
+	return out, nil
+}
+
+func (s *scan) addStream(byID map[uint64]*lastnight.StreamInfo, f *file, e *streamEntry, k *keyEntry) {
+	info := byID[e.id]
+	if info == nil {
+		info = &lastnight.StreamInfo{Stream: *e.stream, ID: streamID(e.id), Job: e.job, Component: e.component, Kind: e.kind}
+	}
+	add := func(first, last time.Time, lines, bytes int64) {
+		if info.Lines == 0 || first.Before(info.First) {
+			info.First = first
+		}
+		if info.Lines == 0 || last.After(info.Last) {
+			info.Last = last
+		}
+		info.Lines += lines
+		info.Bytes += bytes
+	}
+	h := s.special[genKey{e.id, k.gen}]
+	for _, x := range k.extents {
+		lines, bytes := x.lines, x.to-x.from
+		if h != nil && bytes > 0 { // lines that an older file has are counted there, in proportion
+			var mine int64
+			for _, o := range h.owned(f) {
+				mine += max(min(o.to, x.to)-max(o.from, x.from), 0)
+			}
+			lines, bytes = lines*mine/bytes, mine
+		}
+		if lines > 0 {
+			add(nsTime(x.first), nsTime(x.last), lines, bytes)
+		}
+	}
+	if info.Lines == 0 && len(k.partials) > 0 {
+		add(nsTime(f.first), nsTime(f.last), 1, 0)
+	}
+	if info.Lines > 0 {
+		byID[e.id] = info
+	}
+}
