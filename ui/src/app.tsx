@@ -38,7 +38,7 @@ export function App() {
     <PrefsContext.Provider value={prefs}>
       <a class="skip" href="#main">Skip to the content</a>
       <Header screen={screen} help={() => setHelp(true)} />
-      <main id="main" ref={main} tabIndex={-1} class={screen.name}>
+      <main id="main" ref={main} tabIndex={-1} class={`on-${screen.name}`}>
         <View screen={screen} />
       </main>
       <div class="toast" role="status">{toast}</div>

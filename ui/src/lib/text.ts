@@ -73,19 +73,22 @@ export function clip(text: string, max: number): { text: string; left: number } 
   return { text: text.slice(0, end), left: text.length - end }
 }
 
-const term = /"((?:[^"\\]|\\.)*)"|([^\s()":<>]+)(:)?/g
+// A field with its value, a quoted phrase, or a word.
+const term = /[\w.@]+(?::|[<>]=?)(?:"(?:[^"\\]|\\.)*"|\([^)]*\)|[^\s()]*)|"((?:[^"\\]|\\.)*)"|([^\s()"]+)/g
 
-/** The words and phrases of a query that can be marked in a text: no field names, operators, negated or wild ones. */
+/** The words and phrases of a query that can be marked in a text: no fields, operators, negated or wild ones. */
 export function wordsOf(query: string): string[] {
   const out: string[] = []
   let negated = false
-  for (const m of query.matchAll(term)) {
-    const word = m[1]?.replace(/\\(.)/g, '$1') ?? m[2] ?? ''
-    if (m[1] === undefined && /^(and|or)$/i.test(word)) continue
-    if (m[1] === undefined && /^not$/i.test(word)) { negated = true; continue }
-    const skip = negated || m[3] === ':' || word.startsWith('-') || word.includes('*') || word.startsWith('/')
-    negated = false
-    if (!skip && word.trim()) out.push(word)
+  for (const [, phrase, plain] of query.matchAll(term)) {
+    if (plain && /^(and|or|not)$/i.test(plain)) {
+      negated = /^not$/i.test(plain)
+      continue
+    }
+    const word = phrase?.replace(/\\(.)/g, '$1') ?? plain ?? ''
+    const odd = plain !== undefined && (/^[-/]/.test(plain) || plain.includes('*'))
+    if (!negated && !odd && word.trim()) out.push(word)
+    negated = plain === '-' // of "-" and a phrase
   }
   return [...new Set(out)]
 }

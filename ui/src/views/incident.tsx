@@ -51,7 +51,7 @@ function Shown({ incident: i }: { incident: Found }) {
       <p class="actions">
         <CopyButton text={() => href} icon="link">Copy link</CopyButton>
         <CopyButton text={() => incidentMarkdown(i, href)}>Copy as Markdown</CopyButton>
-        <a class="button" href={logsAround(i)}><Icon name="log" /> Log of the job then</a>
+        <a class="button" href={logsAround(i)}><Icon name="log" /> Log around it</a>
       </p>
       <Chain chain={d.chain} start={i.start} />
       <Others incident={i} />

@@ -62,7 +62,7 @@ function Table({ jobs, range }: { jobs: Job[]; range: RangeName }) {
             <td data-name="Kind">{j.kind}</td>
             <td data-name="First seen"><When at={j.first_seen} /></td>
             <td data-name="Last seen"><When at={j.last_seen} /></td>
-            <td data-name="Log"><a href={logsHref({ namespace: j.namespace, job: j.workload || j.name })} aria-label={`Log of ${j.name}`}><Icon name="log" /> Log</a></td>
+            <td><a href={logsHref({ namespace: j.namespace, job: j.workload || j.name })} aria-label={`Log of ${j.name}`}><Icon name="log" /> Log</a></td>
           </tr>
         ))}
       </tbody>

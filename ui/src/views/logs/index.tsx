@@ -44,9 +44,9 @@ function Said({ state: s, records, search }: { state: LogsState; records: Record
   const whole = '/logs' + withParams(search, { line: undefined, order: undefined })
   return (
     <p class="said" role="status">
-      {records.loading ? '' : `${count(n)}${records.below || records.above ? ' loaded so far' : ''} record${n === 1 ? '' : 's'}`}
-      {s.q && !records.loading ? ` for ${s.q}` : ''}
-      {boundsOf(s).start === defaultStart && !s.line ? ', last 7 days' : ''}
+      {n > 0 && `${count(n)} record${n === 1 ? '' : 's'}${records.below || records.above ? ' so far' : ''}`}
+      {n > 0 && s.q && <> for <code>{s.q}</code></>}
+      {boundsOf(s).start === defaultStart && !s.line ? ' in the last 7 days' : ''}
       {s.line && !s.q && <> around the marked line. <a href={whole}>Whole log</a></>}
       {s.line && s.q && <>. <a href={'/logs' + withParams(search, { q: undefined })}>Show around the marked line, unfiltered</a></>}
     </p>

@@ -63,8 +63,8 @@ function Text({ doc: d, open, raw, words, toggle }: Pick<Props, 'doc' | 'open' |
         ? folded.lines.map((l, i) => <span key={i} class={l.cause ? 'line caused' : 'line'}><LogText text={l.text} words={words} /></span>)
         : <span class="line"><LogText text={text} words={words} /></span>}
       {(d.alike ?? 0) > 1 && <span class="alike" title="So many alike in this container and minute"> × {d.alike} alike</span>}
-      <button type="button" class="more" aria-expanded={open} onClick={toggle}>
-        {open ? 'fold' : folded?.hidden ? `${folded.hidden} more lines` : '…'}
+      <button type="button" class={folded && !folded.hidden ? 'more fields' : 'more'} aria-expanded={open} onClick={toggle}>
+        {open ? 'fold' : folded?.hidden ? `${folded.hidden} more lines` : 'fields'}
         <span class="sr"> of the record</span>
       </button>
     </>

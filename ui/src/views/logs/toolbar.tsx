@@ -11,7 +11,8 @@ export function Toolbar({ state: s }: { state: LogsState }) {
   const [q, setQ] = useState(s.q)
   useEffect(() => setQ(s.q), [s.q])
   return (
-    <form class="bar tools" role="search" onSubmit={(e) => { e.preventDefault(); setParams({ q: q.trim(), line: undefined }) }}>
+    <form class="tools" role="search" onSubmit={(e) => { e.preventDefault(); setParams({ q: q.trim(), line: undefined }) }}>
+      <div class="bar">
       <label class="grow">
         <span class="sr">Search</span>
         <input type="search" data-search value={q} spellcheck={false} autocomplete="off" autocapitalize="off" placeholder='Search: words, "a phrase", level:ERROR'
@@ -21,6 +22,8 @@ export function Toolbar({ state: s }: { state: LogsState }) {
         <button type="button" aria-pressed={!s.important} onClick={() => setParams({ scope: undefined })} title="Every record, and events">Everything</button>
         <button type="button" aria-pressed={s.important} onClick={() => setParams({ scope: 'important', line: undefined })} title="Warnings, exceptions, state changes, events; alike ones merged">Important</button>
       </div>
+      </div>
+      <div class="bar">
       <div class="choices" role="group" aria-label="Order">
         <button type="button" aria-pressed={!s.oldest} onClick={() => setParams({ order: 'newest' })}>Newest first</button>
         <button type="button" aria-pressed={s.oldest} onClick={() => setParams({ order: 'oldest' })}>Oldest first</button>
@@ -33,6 +36,7 @@ export function Toolbar({ state: s }: { state: LogsState }) {
           <Icon name="down" /> Raw
         </a>
       )}
+      </div>
     </form>
   )
 }

@@ -1,0 +1,31 @@
+import type { IncidentList, Incident } from '../src/api/types'
+import { incidentHref, jobHref, logsHref } from '../src/lib/address'
+
+/** An incident that is explained by a record of a pod, from the server under test. */
+export async function example(url: string): Promise<{ incident: Incident; logLink: string }> {
+  const res = await fetch(`${url}/api/v1/incidents?start=now-7d`)
+  const { items } = (await res.json()) as IncidentList
+  for (const incident of items) {
+    const e = incident.diagnosis.chain.find((x) => x.record_id && x.link)
+    if (incident.diagnosis.explained && e) return { incident, logLink: e.link }
+  }
+  throw new Error('no incident is explained by a record')
+}
+
+/** Every screen and state, by name. */
+export async function screens(url: string): Promise<Record<string, string>> {
+  const { incident: i, logLink } = await example(url)
+  return {
+    'home': '/?planned=1',
+    'home-empty': '/?namespace=nowhere',
+    'incident': incidentHref(i.id),
+    'incident-unknown': incidentHref('no-such-incident'),
+    'logs-choose': '/logs',
+    'logs-line': logLink,
+    'logs-search': logsHref({ namespace: i.namespace, job: i.workload || i.job, q: 'switched', scope: 'important' }),
+    'logs-job': logsHref({ namespace: i.namespace, job: i.workload || i.job }),
+    'logs-error': logsHref({ namespace: i.namespace, job: i.workload || i.job, q: '(open' }),
+    'jobs': '/jobs',
+    'job': jobHref(i.namespace, i.job),
+  }
+}

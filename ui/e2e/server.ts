@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+/** A running lastnight. */
+export interface Server {
+  url: string
+  stop: () => Promise<void>
+}
+
+const bin = resolve(process.env['LASTNIGHT_BIN'] ?? join(import.meta.dirname, '../../bin/lastnight'))
+
+/** True if there is a server to test: a binary, or one that runs at LASTNIGHT_URL. */
+export const hasServer = !!process.env['LASTNIGHT_URL'] || existsSync(bin)
+
+function freePort(): Promise<number> {
+  return new Promise((done, fail) => {
+    const s = createServer()
+    s.on('error', fail)
+    s.listen(0, '127.0.0.1', () => {
+      const a = s.address()
+      s.close(() => done(typeof a === 'object' && a ? a.port : 0))
+    })
+  })
+}
+
+/** Starts the demo in a data dir of its own, and waits until it has incidents. */
+export async function start(): Promise<Server> {
+  const given = process.env['LASTNIGHT_URL']
+  if (given) return { url: given.replace(/\/$/, ''), stop: () => Promise.resolve() }
+  const data = mkdtempSync(join(tmpdir(), 'lastnight-e2e-'))
+  const listen = `127.0.0.1:${await freePort()}`
+  const child = spawn(bin, ['demo', '--listen', listen, '--data', data], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let said = ''
+  child.stdout.on('data', (b: Buffer) => { said += b.toString() })
+  child.stderr.on('data', (b: Buffer) => { said += b.toString() })
+  const ended = new Promise<void>((done) => child.once('exit', () => done()))
+  const stop = async (): Promise<void> => {
+    child.kill('SIGTERM')
+    await ended
+    rmSync(data, { recursive: true, force: true })
+  }
+  const url = `http://${listen}`
+  for (let i = 0; i < 600; i++) {
+    if (child.exitCode !== null) throw new Error(`lastnight demo ended with ${child.exitCode}:\n${said}`)
+    const n = await incidents(url)
+    if (n > 0) return { url, stop }
+    await new Promise((r) => setTimeout(r, 250))
+  }
+  await stop()
+  throw new Error(`lastnight demo had no incidents after 150 s:\n${said}`)
+}
+
+async function incidents(url: string): Promise<number> {
+  try {
+    const res = await fetch(`${url}/api/v1/incidents?start=now-7d`)
+    return res.ok ? ((await res.json()) as { items: unknown[] }).items.length : 0
+  } catch {
+    return 0
+  }
+}
