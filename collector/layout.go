@@ -3,6 +3,7 @@ package collector
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -155,6 +156,18 @@ func (t *tree) podDir(dir string, stream lastnight.Stream) {
 			t.files = append(t.files, File{Path: filepath.Join(path, f.Name()), Stream: stream, Rotated: rotated})
 		}
 	}
+}
+
+// ListPods lists the log files below a directory laid out as /var/log/pods, also if
+// it is empty. What is odd there is told to damage.
+func ListPods(dir, node string, damage func(Damage)) ([]File, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("list pods: %w", err)
+	}
+	t := &tree{damage: damage}
+	t.podsDir(dir, node, entries)
+	return t.files, nil
 }
 
 // isDir tells whether an entry is a directory or a symbolic link to one.

@@ -64,6 +64,20 @@ func (b *Block) Span(stream *lastnight.Stream, gen lastnight.Generation) lastnig
 	}
 }
 
+// Damages tells what was wrong with the lines of a parsed block, one finding a reason.
+func (b *Block) Damages(file string) []Damage {
+	var found []Damage
+	for _, l := range b.damaged {
+		i := slices.IndexFunc(found, func(d Damage) bool { return d.Reason == l.reason })
+		if i < 0 {
+			found = append(found, Damage{File: file, Offset: l.offset, Reason: l.reason})
+			i = len(found) - 1
+		}
+		found[i].Count++
+	}
+	return found
+}
+
 // Parser turns blocks of one file into records. It keeps nothing from one block to
 // the next but the time of the last line, so a block parses the same wherever reading
 // began. Use Reset for another file. Not for several goroutines at once.
@@ -84,8 +98,12 @@ func NewParser() *Parser {
 	return p
 }
 
-// Reset begins another file.
-func (p *Parser) Reset() { p.last = 0 }
+// Reset turns to another file, or to the same one again after others. last is what
+// Last gave for it, 0 at its beginning.
+func (p *Parser) Reset(last int64) { p.last = last }
+
+// Last gives the time of the last line of the block parsed last, for Reset.
+func (p *Parser) Last() int64 { return p.last }
 
 // Parse finds the records of a block and sets b.To: the next block begins there.
 // With More or Quiet it may be b.Base: then nothing is complete yet. all is false if

@@ -39,7 +39,7 @@ func (r *Reader) Read(ctx context.Context, path string) error {
 	if r.parser == nil {
 		r.parser = NewParser()
 	}
-	r.parser.Reset()
+	r.parser.Reset(0)
 	f, err := openRegular(path)
 	if err != nil {
 		r.Damage(Damage{File: path, Reason: "cannot be opened: " + reason(err), Count: 1})
@@ -191,8 +191,8 @@ func (f *reading) skipTo(offset int64) {
 
 // count keeps a block's damages, one finding a reason.
 func (f *reading) count(b *Block) {
-	for _, d := range b.damaged {
-		f.damage(d.offset, d.reason, 1)
+	for _, d := range b.Damages(f.path) {
+		f.damage(d.Offset, d.Reason, d.Count)
 	}
 }
 
