@@ -79,7 +79,7 @@ func newRouter(c Config) (*chi.Mux, error) {
 	g := guard{env: e, allowed: c.AllowedHosts}
 
 	r := chi.NewRouter()
-	r.Use(m.observe, e.recoverPanic, e.limits, g.check, middleware.GetHead)
+	r.Use(m.observe, e.recoverPanic, e.limits, g.check, headAsGet)
 	// Before anything is mounted: chi hands these down to what is mounted later.
 	r.NotFound(e.elsewhere(c.UI))
 	r.MethodNotAllowed(e.wrongMethod)

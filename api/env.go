@@ -57,7 +57,9 @@ func (ep *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch streams := ep.streams != nil && ep.streams(r); {
 	case streams && r.Method == http.MethodHead:
 		return // Reading it all to send nothing would be a waste.
-	case !streams:
+	case streams: // It may take long to find the first line; see timedWriter.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+	default:
 		ctx, cancel := context.WithTimeout(r.Context(), questionTimeout)
 		defer cancel()
 		r = r.WithContext(ctx)
@@ -65,6 +67,16 @@ func (ep *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := ep.handle(w, r, p); err != nil {
 		ep.env.fail(w, r, err)
 	}
+}
+
+// headAsGet sends HEAD to the routes of GET; net/http leaves the body out. (chi's own does not look into mounted routers.)
+func headAsGet(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c := chi.RouteContext(r.Context()); r.Method == http.MethodHead && c != nil {
+			c.RouteMethod = http.MethodGet
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // fewAtOnce refuses questions when too many are under way already.

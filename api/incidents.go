@@ -36,7 +36,7 @@ func (i incidents) list(w http.ResponseWriter, r *http.Request, p *params) error
 		Namespace: p.text("namespace"), Job: p.text("job"), Start: in.Start, End: in.End,
 		Planned: p.boolean("planned"), Limit: p.integer("limit", 100, 1, 1000),
 	}
-	at, id, _ := p.position()
+	at, id := p.position()
 	if p.err != nil {
 		return p.err
 	}

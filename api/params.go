@@ -196,17 +196,17 @@ func (p *params) interval() lastnight.Interval {
 	return in
 }
 
-// position gives where a cursor stands; ok is false if none is given.
-func (p *params) position() (at time.Time, id string, ok bool) {
+// position gives where a cursor stands; id is "" if none is given.
+func (p *params) position() (at time.Time, id string) {
 	s := p.text("cursor")
 	if s == "" {
-		return time.Time{}, "", false
+		return time.Time{}, ""
 	}
 	at, id, err := lastnight.ParseCursor(s)
 	if err != nil && p.err == nil {
 		p.err = err
 	}
-	return at, id, err == nil
+	return at, id
 }
 
 // pathText gives a part of the path, which chi leaves escaped if the reader escaped more than needed.

@@ -22,9 +22,8 @@ const (
 )
 
 const (
-	flushAfter   = 50 * time.Millisecond // a line waits at most so long for others to go with it
-	flushBytes   = 32 << 10
-	extendBefore = writeTimeout / 2 // a stream's deadline moves when less than this is left
+	flushAfter = 50 * time.Millisecond // a line waits at most so long for others to go with it
+	flushBytes = 32 << 10
 )
 
 // List is a page of things on the wire.
@@ -83,28 +82,49 @@ func wantsLines(r *http.Request) bool {
 // those that follow within flushAfter. Nothing is sent before the first, so that an
 // error until then is a problem with its status. Close it before the handler returns.
 type lineWriter struct {
-	w    http.ResponseWriter
-	rc   *http.ResponseController
+	out  timedWriter
 	kind string // media type
 
-	mu       sync.Mutex // all below
-	buf      *bufio.Writer
-	started  bool
-	closed   bool
-	timer    *time.Timer // pending flush; nil if none
-	deadline time.Time   // of writing
-	err      error       // of a flush that nobody waited for
+	mu      sync.Mutex // all below
+	buf     *bufio.Writer
+	started bool
+	closed  bool
+	timer   *time.Timer // pending flush; nil if none
+	err     error       // of a flush that nobody waited for
 }
 
 func newLineWriter(w http.ResponseWriter, kind string) *lineWriter {
-	return &lineWriter{w: w, rc: http.NewResponseController(w), kind: kind, buf: bufio.NewWriterSize(w, flushBytes)}
+	out := timedWriter{w, http.NewResponseController(w)}
+	return &lineWriter{out: out, kind: kind, buf: bufio.NewWriterSize(out, flushBytes)}
+}
+
+// timedWriter gives the reader writeTimeout to take what is written; in between, while
+// the next line is being looked for, there is no deadline.
+type timedWriter struct {
+	w  http.ResponseWriter
+	rc *http.ResponseController
+}
+
+// Not every writer has deadlines (those of tests do not): then there is none.
+func (t timedWriter) begin() { _ = t.rc.SetWriteDeadline(time.Now().Add(writeTimeout)) }
+func (t timedWriter) end()   { _ = t.rc.SetWriteDeadline(time.Time{}) }
+
+func (t timedWriter) Write(p []byte) (int, error) {
+	t.begin()
+	defer t.end()
+	return t.w.Write(p)
+}
+
+func (t timedWriter) flush() error {
+	t.begin()
+	defer t.end()
+	return t.rc.Flush()
 }
 
 // line sends one line; the error says that the reader is gone.
 func (l *lineWriter) line(b []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.extend()
 	first := !l.started
 	l.start()
 	if _, err := l.buf.Write(b); err != nil {
@@ -144,18 +164,10 @@ func (l *lineWriter) begun() bool {
 func (l *lineWriter) start() {
 	if !l.started {
 		l.started = true
-		l.w.Header().Set("Content-Type", l.kind)
-		l.w.Header().Set("Cache-Control", "no-store")
-		l.w.WriteHeader(http.StatusOK)
-	}
-}
-
-// extend gives the reader more time, as long as it takes what it gets.
-func (l *lineWriter) extend() {
-	if now := time.Now(); l.deadline.Sub(now) < extendBefore {
-		l.deadline = now.Add(writeTimeout)
-		// Not every writer has deadlines: then there is none.
-		_ = l.rc.SetWriteDeadline(l.deadline)
+		h := l.out.w.Header()
+		h.Set("Content-Type", l.kind)
+		h.Set("Cache-Control", "no-store")
+		l.out.w.WriteHeader(http.StatusOK)
 	}
 }
 
@@ -163,7 +175,7 @@ func (l *lineWriter) flush() error {
 	if err := l.buf.Flush(); err != nil {
 		return err
 	}
-	return l.rc.Flush()
+	return l.out.flush()
 }
 
 func (l *lineWriter) flushLater() {
@@ -171,7 +183,6 @@ func (l *lineWriter) flushLater() {
 	defer l.mu.Unlock()
 	l.timer = nil
 	if !l.closed && l.err == nil {
-		l.extend()
 		l.err = l.flush()
 	}
 }
@@ -181,11 +192,11 @@ func (l *lineWriter) finish() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err == nil {
-		l.extend()
 		l.start()
 		// The reader may have gone; nobody is left to tell.
 		_ = l.flush()
 	}
+	l.out.begin() // For the last bytes, which net/http writes when the handler has returned.
 }
 
 // stop sees to it that nothing is written any more. What was not sent is lost.

@@ -43,7 +43,9 @@ func Sample() *Memory {
 	}
 	g := lastnight.Generation{Start: Night.UnixNano(), Sum: 0xfeed}
 	texts := [][]byte{
-		[]byte("line 0 <&> \u2028"), {}, []byte("line 2 \xff\xfe\x00 not text"), []byte(" \t line 3\r"), []byte("line 4 {\"a\":1}"),
+		[]byte("line 0 <&> \u2028"),
+		{},
+		[]byte("line 2 \xff\xfe\x00 not text"), []byte(" \t line 3\r"), []byte("line 4 {\"a\":1}"),
 		[]byte("line 5"), []byte("line 6"), []byte("line 7"), []byte("line 8"), []byte("line 9 the end"),
 	}
 	for i, text := range texts {

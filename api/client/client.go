@@ -138,9 +138,8 @@ func (c *Client) broken(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return lastnight.Errorf(lastnight.CodeUnavailable, "ask for a shorter interval, or one job", "%s did not answer in time: %w", c.base, ctx.Err())
 	}
-	var unwrapped *url.Error
-	if errors.As(err, &unwrapped) {
-		err = unwrapped.Err // It repeats the whole address.
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err // It repeats the whole address.
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return lastnight.Errorf(lastnight.CodeUnavailable, "the server's log says why; what came so far is right, but not all", "%s broke off its answer: %w", c.base, err)

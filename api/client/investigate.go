@@ -61,9 +61,7 @@ func (c *Client) Why(ctx context.Context, req lastnight.WhyRequest) (*lastnight.
 	if err := c.ask(ctx, "/why", q, &a); err != nil {
 		return nil, err
 	}
-	if req.Zone != "" {
-		a.Interval.Zone = req.Zone
-	}
+	a.Interval.Zone = req.Zone
 	return &a, nil
 }
 
