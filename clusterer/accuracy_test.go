@@ -13,7 +13,7 @@ import (
 )
 
 // TestAccuracy writes what the evaluator of labeled data wants. LOGHUB names the folder of
-// the data sets, LOGHUB_OUT one for the results. The data are not part of the project.
+// the data sets, LOGHUB_OUT one for the results; with LOGHUB_RAW whole lines are read, not messages. The data are not part of the project.
 func TestAccuracy(t *testing.T) {
 	dir, out := os.Getenv("LOGHUB"), os.Getenv("LOGHUB_OUT")
 	if dir == "" || out == "" {
@@ -41,12 +41,22 @@ func TestAccuracy(t *testing.T) {
 		for _, r := range rows[1:] {
 			in.WriteString(strings.ReplaceAll(r[col], "\n", " ") + "\n")
 		}
+		format := clusterer.FormatMessage
+		if os.Getenv("LOGHUB_RAW") != "" {
+			raw, err := os.ReadFile(strings.Replace(name, "_structured_corrected.csv", "", 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			in.Reset()
+			in.Write(raw)
+			format = clusterer.FormatRaw
+		}
 		set := filepath.Base(filepath.Dir(name))
 		o, err := os.Create(filepath.Join(out, set+".jsonl"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = clusterer.Run(context.Background(), &in, o, clusterer.RunConfig{Final: true, Format: clusterer.FormatMessage})
+		err = clusterer.Run(context.Background(), &in, o, clusterer.RunConfig{Final: true, Format: format})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,14 +25,16 @@ func kindOf(x []byte) (lastnight.VarKind, int) {
 	if len(x) == 36 && isUUID(x) {
 		return lastnight.VarUUID, 36
 	}
+	if attr[x[0]]&isDigit != 0 && len(x) >= 5 { // before addresses: 06:01 is no port of 2025-02-10T06
+		if n := dateTime(x); n == len(x) {
+			return lastnight.VarTime, n
+		}
+	}
 	if k, n := addressKind(x, flags); n > 0 {
 		return k, n
 	}
 	if flags&isSlash != 0 && isPath(x) && !keyed(x) {
 		return lastnight.VarPath, len(x)
-	}
-	if n := dateTime(x); n == len(x) {
-		return lastnight.VarTime, n
 	}
 	return plainKind(x)
 }

@@ -1,6 +1,7 @@
 package clusterer
 
 import (
+	"bytes"
 	"strings"
 
 	"lastnight"
@@ -10,7 +11,7 @@ import (
 type group struct {
 	id     string
 	text   string
-	seen   bool
+	lines  int
 	fixed  []string // of each variable the only value so far
 	varies []bool   // it has shown another, or is variable by its form
 }
@@ -38,7 +39,7 @@ func (c *Clusterer) present(lines [][]byte, ids []string, write func(result) err
 		g := all[i]
 		r := result{Line: i + 1, Template: g.id, Text: g.present(), Variables: []string{}}
 		for k, v := range vars[i] {
-			if g.varies[k] {
+			if g.varies[k] || g.lines < minLines {
 				r.Variables = append(r.Variables, string(line[v.From:v.To]))
 			}
 		}
@@ -62,8 +63,7 @@ func (c *Clusterer) varsOf(line []byte, id string) []lastnight.Var {
 }
 
 func (g *group) add(line []byte, vars []lastnight.Var) {
-	if !g.seen {
-		g.seen = true
+	if g.lines++; g.lines == 1 {
 		g.fixed, g.varies = make([]string, len(vars)), make([]bool, len(vars))
 		for k, v := range vars {
 			g.fixed[k] = string(line[v.From:v.To])
@@ -73,10 +73,13 @@ func (g *group) add(line []byte, vars []lastnight.Var) {
 		if k < len(g.varies) && !g.varies[k] {
 			x := line[v.From:v.To]
 			soft := v.Kind == lastnight.VarWord || v.Kind == lastnight.VarQuoted || v.Kind == lastnight.VarList
-			g.varies[k] = !soft || string(x) != g.fixed[k] || flagsOf(x)&isDigit != 0 || isLiteral(x)
+			g.varies[k] = !soft || string(x) != g.fixed[k] || flagsOf(x)&isDigit != 0 || isLiteral(x) || bytes.Count(x, []byte(".")) >= 2
 		}
 	}
 }
+
+// minLines is how many lines must agree in a value by place for it to be constant.
+const minLines = 3
 
 func (g *group) present() string {
 	var b strings.Builder
@@ -84,7 +87,7 @@ func (g *group) present() string {
 	for k := range g.varies {
 		before, after, _ := strings.Cut(text, lastnight.Wildcard)
 		b.WriteString(before)
-		if g.varies[k] {
+		if g.varies[k] || g.lines < minLines {
 			b.WriteString(lastnight.Wildcard)
 		} else {
 			b.WriteString(g.fixed[k])

@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"lastnight"
+	"lastnight/internal/header"
 )
 
 // The formats of RunConfig.
@@ -23,10 +24,6 @@ type RunConfig struct {
 
 	Final  bool   // templates and variables as they stand after the last line; keeps all lines in memory
 	Format string // FormatRaw (default) or FormatMessage
-
-	// MessageAt tells where the message begins in a raw line. It is called for each
-	// line in order. nil: at 0.
-	MessageAt func(line []byte) int
 }
 
 // maxLine bounds a line of Run's input, in bytes.
@@ -42,9 +39,10 @@ type result struct {
 
 // Run clusters the lines of in with a Clusterer of its own and writes a JSON object
 // a line to out: number, template_id, template, variables. Each line is a record of its
-// own. Without Final, template and variables are what is known when the line
+// own, and of a raw line only the message counts. Without Final, template and variables are what is known when the line
 // arrives, and Render(template, variables) is the message. With Final they are those of
-// all lines of the template, as people would write it (see present).
+// all lines of the template, as people write it: what is variable by its place
+// alone but always was the same is constant, and runs of blanks are one.
 func Run(ctx context.Context, in io.Reader, out io.Writer, rc RunConfig) error {
 	if rc.Format != FormatRaw && rc.Format != FormatMessage && rc.Format != "" {
 		return lastnight.Errorf(lastnight.CodeInvalid, "formats are raw and message", "unknown format %q", rc.Format)
@@ -53,12 +51,15 @@ func Run(ctx context.Context, in io.Reader, out io.Writer, rc RunConfig) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	c := New(rc.Config)
+	var heads header.Parser
 	var kept [][]byte
 	var ids []string
 	var vars []lastnight.Var
 	err := eachLine(ctx, in, func(n int, line []byte) error {
-		if rc.Format != FormatMessage && rc.MessageAt != nil {
-			line = line[rc.MessageAt(line):]
+		if rc.Format != FormatMessage {
+			var h header.Header
+			heads.Parse(line, &h)
+			line = line[h.MessageAt:]
 		}
 		m := c.Add(line, nil, vars)
 		vars = m.Vars

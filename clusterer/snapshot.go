@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"lastnight"
+
 	"github.com/cespare/xxhash/v2"
 )
 
@@ -168,12 +170,14 @@ func (c *Clusterer) restoreTemplates(ts []snapTemplate) error {
 			id: s.ID, text: string(s.Text), exception: s.Exception, pinned: s.Pinned,
 			open: s.Open, used: s.Used, key: s.Key, shape: s.Shape,
 		}
-		last := -1
+		last, end := -1, 0
 		for _, w := range s.Words {
-			if w.At <= last || w.Class > wordKey || w.Cue > cueSure || w.At > 1024 || w.Pos < 0 || w.Size < 0 || w.Pos > len(t.text) || w.Size > len(t.text)-w.Pos {
+			if w.At <= last || w.Pos < end || w.Class > wordKey || w.Cue > cueSure || w.At > 1024 || w.Pos < 0 || w.Size < 0 || w.Pos > len(t.text) || w.Size > len(t.text)-w.Pos {
 				return fmt.Errorf("template %s: a word is out of place", s.ID)
 			}
-			last = w.At
+			if last, end = w.At, w.Pos+w.Size; w.Size == 0 {
+				end += len(lastnight.Wildcard)
+			}
 			t.words = append(t.words, word{at: w.At, pos: w.Pos, text: t.text[w.Pos : w.Pos+w.Size], sum: w.Sum, class: w.Class, gap: w.Gap, cue: w.Cue})
 		}
 		if s.ID == Unclustered {

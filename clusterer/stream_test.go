@@ -1,0 +1,133 @@
+package clusterer_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"lastnight/clusterer"
+)
+
+// grouping gives the final template's text of each distinct line.
+func grouping(lines []string, c *clusterer.Clusterer) map[string]string {
+	ids := map[string]string{}
+	for _, line := range lines {
+		ids[line] = c.Add([]byte(line), nil, nil).ID
+	}
+	texts := map[string]string{}
+	for line, id := range ids {
+		t, _ := c.Template(c.Resolve(id))
+		texts[line] = t.ID + " " + t.Text
+	}
+	return texts
+}
+
+// agreement is the share of pairs of lines that a and b both put together or both apart.
+func agreement(lines []string, a, b map[string]string) float64 {
+	same, all := 0, 0
+	for i := 0; i < len(lines); i += 7 {
+		for j := i + 1; j < len(lines); j += 3 {
+			x, y := lines[i], lines[j]
+			all++
+			if (a[x] == a[y]) == (b[x] == b[y]) {
+				same++
+			}
+		}
+	}
+	return float64(same) / float64(all)
+}
+
+func TestAnotherOrderGivesTheSameGroups(t *testing.T) {
+	lines := append(flinkLines(2000), goldenInput(t)...)
+	want := grouping(lines, clusterer.New(clusterer.Config{}))
+	for seed := range uint64(5) {
+		mixed := append([]string(nil), lines...)
+		rand.New(rand.NewPCG(seed, 1)).Shuffle(len(mixed), func(i, j int) { mixed[i], mixed[j] = mixed[j], mixed[i] }) //nolint:gosec // repeatable on purpose
+		got := grouping(mixed, clusterer.New(clusterer.Config{}))
+		if a := agreement(lines, want, got); a < 0.99 {
+			t.Errorf("seed %d: pairwise agreement %.4f, want at least .99", seed, a)
+		}
+		ids := 0
+		for line, id := range want {
+			if got[line] == id {
+				ids++
+			}
+		}
+		if share := float64(ids) / float64(len(want)); share < 0.95 {
+			t.Errorf("seed %d: %.3f of the lines have the same final id in both orders, want at least .95", seed, share)
+		}
+	}
+}
+
+func TestEveryOldIDLeadsToTheFinalTemplate(t *testing.T) {
+	c := clusterer.New(clusterer.Config{})
+	lines := flinkLines(3000)
+	ids := make([]string, len(lines))
+	stored := map[string]string{} // what a store knows: id → link
+	for i, line := range lines {
+		ids[i] = c.Add([]byte(line), nil, nil).ID
+		if i%100 == 0 || i == len(lines)-1 {
+			for _, x := range c.Changed() {
+				stored[x.ID] = x.Link
+			}
+		}
+	}
+	for i, line := range lines {
+		now := c.Add([]byte(line), nil, nil).ID
+		if got := c.Resolve(ids[i]); got != now {
+			t.Fatalf("line %d had id %s that leads to %s, now it is %s: %s", i, ids[i], got, now, line)
+		}
+		id := ids[i]
+		for stored[id] != "" {
+			id = stored[id]
+		}
+		if id != now {
+			t.Fatalf("line %d: the changes told of lead from %s to %s, not to %s", i, ids[i], id, now)
+		}
+	}
+}
+
+func TestHostileStreamIsBounded(t *testing.T) {
+	c := clusterer.New(clusterer.Config{MaxTemplates: 500})
+	pinned := c.Add([]byte("the one that people have labeled 1"), nil, nil).ID
+	if !c.Pin(pinned) {
+		t.Fatal("cannot pin")
+	}
+	r := rand.New(rand.NewPCG(5, 6)) //nolint:gosec // repeatable on purpose
+	start := time.Now()
+	const n = 20000
+	for i := range n {
+		line := fmt.Appendf(nil, "%s %s %s=%s (%s) %s", wordOf(r.IntN(1e9)), wordOf(r.IntN(1e9)), wordOf(r.IntN(1e9)), wordOf(i), wordOf(r.IntN(1e9)), wordOf(r.IntN(1e9)))
+		check(t, c, line, c.Add(line, nil, nil))
+	}
+	s := c.Stats()
+	if s.Templates > 500+64 || s.Patterns > 2000 || s.Evicted < n/2 {
+		t.Errorf("not bounded, or not reported: %+v", s)
+	}
+	if per := time.Since(start) / n; per > time.Millisecond {
+		t.Errorf("%v a line", per)
+	}
+	if m := c.Add([]byte("the one that people have labeled 2"), nil, nil); m.ID != pinned || m.New {
+		t.Errorf("the pinned template was lost: %+v", m)
+	}
+}
+
+func TestLongAndWordlessLines(t *testing.T) {
+	c := clusterer.New(clusterer.Config{MaxBytes: 100, MaxTokens: 16})
+	for _, line := range []string{"", "12 34", "10.0.0.1 - 7", "  ", "=====", "()"} {
+		check(t, c, []byte(line), c.Add([]byte(line), nil, nil))
+	}
+	if id := c.Add([]byte("12 34"), nil, nil).ID; id != clusterer.Unclustered {
+		t.Errorf("numbers alone: template %s, want Unclustered", id)
+	}
+	long := []byte("a very long line ")
+	for len(long) < 1<<20 {
+		long = append(long, "word,word;word "...)
+	}
+	m := c.Add(long, nil, nil)
+	check(t, c, long, m)
+	if other := c.Add(long[:1<<19], nil, nil); other.ID != m.ID {
+		t.Errorf("long lines that begin alike have templates %s and %s", m.ID, other.ID)
+	}
+}
