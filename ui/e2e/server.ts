@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { writePods } from './hostile'
 
 /** A running lastnight. */
 export interface Server {
@@ -26,11 +27,15 @@ function freePort(): Promise<number> {
   })
 }
 
-/** Starts the demo in a data dir of its own, and waits until it has incidents. */
+/** Starts the demo in a data dir of its own, with a pod of hostile log lines beside it, and waits until it has incidents. */
 export async function start(): Promise<Server> {
   const given = process.env['LASTNIGHT_URL']
   if (given) return { url: given.replace(/\/$/, ''), stop: () => Promise.resolve() }
-  const data = mkdtempSync(join(tmpdir(), 'lastnight-e2e-'))
+  const dir = mkdtempSync(join(tmpdir(), 'lastnight-e2e-'))
+  const data = join(dir, 'data')
+  writePods(join(dir, 'pods'), Date.now())
+  const done = spawnSync(bin, ['import', join(dir, 'pods'), '--data', data], { encoding: 'utf8' })
+  if (done.status !== 0) throw new Error(`lastnight import ended with ${done.status}:\n${done.stderr}`)
   const listen = `127.0.0.1:${await freePort()}`
   const child = spawn(bin, ['demo', '--listen', listen, '--data', data], { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
@@ -40,7 +45,7 @@ export async function start(): Promise<Server> {
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM')
     await ended
-    rmSync(data, { recursive: true, force: true })
+    rmSync(dir, { recursive: true, force: true })
   }
   const url = `http://${listen}`
   for (let i = 0; i < 600; i++) {

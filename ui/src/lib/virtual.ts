@@ -8,7 +8,7 @@ export type Rows = Virtualizer<HTMLElement, HTMLElement>
 export interface VirtualOptions {
   count: number
   scroller: () => HTMLElement | null
-  keyOf: (index: number) => string
+  keyOf: (index: number) => string // the same function as long as the rows are the same
   estimate: (index: number) => number // px
 }
 
@@ -20,6 +20,8 @@ export function useVirtual({ count, scroller, keyOf, estimate }: VirtualOptions)
     getItemKey: keyOf,
     estimateSize: estimate,
     overscan: 12,
+    // What is looked at stays in its place when records come in above it.
+    anchorTo: 'end' as const,
     observeElementRect,
     observeElementOffset,
     scrollToFn: elementScroll,

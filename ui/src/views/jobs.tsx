@@ -50,14 +50,13 @@ function Table({ jobs, range }: { jobs: Job[]; range: RangeName }) {
     <table class="list">
       <caption class="sr">Jobs and their incidents, {ranges[range]}</caption>
       <thead>
-        <tr><th scope="col">Job</th><th scope="col">Incidents</th><th scope="col">Kind</th><th scope="col">First seen</th><th scope="col">Last seen</th><th scope="col">Log</th></tr>
+        <tr><th scope="col">Job</th><th scope="col">Namespace</th><th scope="col">Incidents</th><th scope="col">Kind</th><th scope="col">First seen</th><th scope="col">Last seen</th><th scope="col">Log</th></tr>
       </thead>
       <tbody>
         {jobs.map((j) => (
           <tr key={`${j.namespace}/${j.name}`}>
-            <th scope="row">
-              <a data-row href={jobHref(j.namespace, j.name)}>{j.name}</a> <span class="quiet">{j.namespace}</span>
-            </th>
+            <th scope="row"><a data-row href={jobHref(j.namespace, j.name)}>{j.name}</a></th>
+            <td data-name="Namespace">{j.namespace}</td>
             <td data-name="Incidents">{j.incidents ? <strong class="count">{j.incidents}</strong> : <span class="quiet">none</span>}</td>
             <td data-name="Kind">{j.kind}</td>
             <td data-name="First seen"><When at={j.first_seen} /></td>

@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 import type { LogsState } from '../../lib/address'
 import { setParams } from '../../lib/router'
 import { wordsOf } from '../../lib/text'
@@ -6,7 +6,8 @@ import { useVirtual } from '../../lib/virtual'
 import type { Records } from './data'
 import { Record } from './record'
 
-const rowHeight = 22
+/** Height of a record of one line, px; each is measured once it is drawn. */
+const estimate = (): number => 22
 
 /** The records, of which only those in sight are drawn. */
 export function RecordList({ records, state }: { records: Records; state: LogsState }) {
@@ -16,10 +17,9 @@ export function RecordList({ records, state }: { records: Records; state: LogsSt
   const rows = useVirtual({
     count: items.length,
     scroller: () => scroller.current,
-    keyOf: (i) => items[i]?.id ?? String(i),
-    estimate: () => rowHeight,
+    keyOf: useCallback((i: number) => items[i]?.id ?? String(i), [items]),
+    estimate,
   })
-  useKeepPlace(rows, items)
   useGoToLine(rows, items, state.line)
   const drawn = rows.getVirtualItems()
   const last = drawn.at(-1)?.index ?? 0
@@ -36,8 +36,9 @@ export function RecordList({ records, state }: { records: Records; state: LogsSt
     setOpen(next)
   }
   return (
+    <>
+    {records.above && <p class="above"><button type="button" class="small" disabled={records.busy} onClick={records.above}>{state.oldest ? 'Load earlier' : 'Load later'}</button></p>}
     <div class={`records ${state.wrap ? 'wrap' : 'nowrap'}`} ref={scroller} role="region" aria-label="Records" tabIndex={0}>
-      {records.above && <button type="button" class="load" disabled={records.busy} onClick={records.above}>{state.oldest ? 'Load earlier' : 'Load later'}</button>}
       <div class="rows" role="list" style={{ height: `${rows.getTotalSize()}px` }}>
         {drawn.map((v) => {
           const doc = items[v.index]
@@ -51,34 +52,14 @@ export function RecordList({ records, state }: { records: Records; state: LogsSt
         })}
       </div>
       <p class="end">{records.busy ? 'Loading more…' : records.full ? 'That is as much as a browser holds well. Narrow the time or the search to see the rest.'
-        : records.below ? <button type="button" class="load" onClick={records.below}>Load more</button>
+        : records.below ? <button type="button" class="small" onClick={records.below}>Load more</button>
         : state.oldest ? 'The log ends here.' : 'The log begins here.'}</p>
     </div>
+    </>
   )
 }
 
 type Virtual = ReturnType<typeof useVirtual>
-
-/** Holds what the reader looks at in its place when records come in above it. */
-function useKeepPlace(rows: Virtual, items: Records['items']): void {
-  const anchor = useRef<{ id: string; from: number } | undefined>(undefined)
-  const before = useRef(items)
-  useLayoutEffect(() => {
-    if (before.current !== items && before.current[0] && items[0]?.id !== before.current[0].id && anchor.current) {
-      const { id, from } = anchor.current
-      const at = items.findIndex((d) => d.id === id)
-      const start = rows.measurementsCache[at]?.start
-      if (at > 0 && start !== undefined) rows.scrollToOffset(start + from)
-    }
-    before.current = items
-  }, [items])
-  useLayoutEffect(() => {
-    const offset = rows.scrollOffset ?? 0
-    const top = rows.getVirtualItems().find((v) => v.end > offset)
-    const doc = top && items[top.index]
-    anchor.current = doc ? { id: doc.id, from: offset - top.start } : undefined
-  })
-}
 
 /** Brings the line of the address into the middle, once for each that was not there before. */
 function useGoToLine(rows: Virtual, items: Records['items'], line: string): void {

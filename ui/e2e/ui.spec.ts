@@ -1,0 +1,224 @@
+// The UI in a real browser against the real server on its recorded failures.
+
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { StreamList } from '../src/api/types'
+import { launch } from './browser'
+import { fillers, pod } from './hostile'
+import { example, screens } from './screens'
+import { start, type Server } from './server'
+import { inSight, noOverflow, session, type Session } from './session'
+
+let browser: Browser
+let server: Server
+let s: Session
+let page: Page
+
+beforeAll(async () => {
+  ;[browser, server] = await Promise.all([launch(), start()])
+})
+afterAll(async () => {
+  await browser?.close()
+  await server?.stop()
+})
+beforeEach(async () => {
+  s = await session(browser)
+  page = s.page
+})
+afterEach(async () => {
+  await s.close()
+})
+
+test('last night’s failure is found without knowing a pod, down to the very line', async () => {
+  await page.goto(server.url)
+  await page.getByRole('heading', { level: 1, name: 'Last night' }).waitFor()
+  await page.locator('.incident').first().waitFor()
+  const { incident } = await example(server.url)
+  await page.locator(`a[href="/incidents/${incident.id}"]`).click()
+  await page.getByRole('heading', { level: 1, name: incident.diagnosis.verdict }).waitFor()
+  expect(await page.locator('.chain > li').count()).toBe(incident.diagnosis.chain.length)
+  if (incident.diagnosis.advice) expect(await page.locator('.advice').innerText()).toContain(incident.diagnosis.advice.slice(0, 40))
+
+  const at = incident.diagnosis.chain.findIndex((e) => e.record_id)
+  const evidence = incident.diagnosis.chain[at]
+  await page.locator('.chain > li').nth(at).getByRole('link', { name: 'Open in the log' }).click()
+  await page.locator('.chosen').waitFor()
+  expect(new URL(page.url()).searchParams.get('line')).toBe(evidence?.record_id)
+  expect(await inSight(page, '.chosen')).toBe(true)
+  expect(await page.locator('.record').count()).toBeGreaterThan(1)
+  const shown = await page.locator('.chosen .logtext').first().innerText()
+  expect(evidence?.text).toContain(shown.slice(0, 60))
+
+  const url = page.url()
+  await page.reload()
+  await page.locator('.chosen').waitFor()
+  expect(page.url()).toBe(url)
+  expect(await inSight(page, '.chosen')).toBe(true)
+  await page.goBack()
+  await page.getByRole('heading', { level: 1, name: incident.diagnosis.verdict }).waitFor()
+  expect(s.errors).toEqual([])
+})
+
+test('the log of a job is searched, the state is in the address', async () => {
+  const { incident } = await example(server.url)
+  await page.goto(`${server.url}/logs?namespace=${incident.namespace}&job=${incident.workload || incident.job}`)
+  await page.locator('.record').first().waitFor()
+  await page.keyboard.press('/')
+  await page.keyboard.type('switched')
+  await page.keyboard.press('Enter')
+  await page.locator('.record mark').first().waitFor()
+  expect(new URL(page.url()).searchParams.get('q')).toBe('switched')
+  expect((await page.locator('.record mark').first().innerText()).toLowerCase()).toBe('switched')
+  await page.getByRole('button', { name: 'Oldest first' }).click()
+  await expect.poll(() => new URL(page.url()).searchParams.get('order')).toBe('oldest')
+  await page.locator('.record mark').first().waitFor()
+  await page.reload()
+  expect(await page.getByRole('searchbox').inputValue()).toBe('switched')
+  await page.locator('.record mark').first().waitFor()
+  const times = await page.locator('.record time').evaluateAll((all) => all.map((t) => t.getAttribute('datetime') ?? ''))
+  expect(times).toEqual([...times].sort())
+  await page.goBack()
+  await expect.poll(() => new URL(page.url()).searchParams.get('order')).toBe(null)
+  expect(s.errors).toEqual([])
+})
+
+test('keys walk the lists and the screens', async () => {
+  await page.goto(server.url)
+  await page.locator('.incident').first().waitFor()
+  await page.keyboard.press('?')
+  await page.getByRole('dialog', { name: 'Keys' }).waitFor()
+  await page.keyboard.press('Escape')
+  await page.getByRole('dialog').waitFor({ state: 'hidden' })
+  const focused = (): Promise<string | null> => page.evaluate(() => document.activeElement?.getAttribute('href') ?? null)
+  const links = await page.locator('a.incident-link').evaluateAll((all) => all.map((a) => a.getAttribute('href')))
+  await page.keyboard.press('j')
+  expect(await focused()).toBe(links[0])
+  if (links.length > 1) {
+    await page.keyboard.press('j')
+    expect(await focused()).toBe(links[1])
+    await page.keyboard.press('k')
+    expect(await focused()).toBe(links[0])
+  }
+  await page.keyboard.press('Enter')
+  await page.locator('.chain').waitFor()
+  expect(new URL(page.url()).pathname).toBe(links[0])
+  await page.keyboard.press('g')
+  await page.keyboard.press('j')
+  await page.getByRole('heading', { level: 1, name: 'Jobs' }).waitFor()
+  expect(s.errors).toEqual([])
+})
+
+test('look and zone are switched and remembered', async () => {
+  await page.goto(server.url)
+  await page.getByRole('button', { name: /Look/ }).click()
+  await page.getByRole('button', { name: /Europe\/Berlin/ }).click()
+  expect(await page.evaluate(() => document.documentElement.dataset['theme'])).toBe('dark')
+  await page.reload()
+  expect(await page.evaluate(() => document.documentElement.dataset['theme'])).toBe('dark')
+  await page.getByRole('button', { name: /UTC/ }).waitFor()
+  expect(s.errors).toEqual([])
+})
+
+describe('hostile log lines', () => {
+  const open = async (): Promise<string> => {
+    const res = await fetch(`${server.url}/api/v1/streams?pod=${pod}`)
+    const { items } = (await res.json()) as StreamList
+    const st = items[0]
+    expect(st, 'the pod of hostile lines is there').toBeDefined()
+    await page.goto(`${server.url}/logs?namespace=${st?.namespace}&pod=${pod}&order=oldest`)
+    await page.locator('.record').first().waitFor()
+    return server.url
+  }
+
+  test('stay text', async () => {
+    await open()
+    const inside = await page.locator('.records').evaluate((el) => el.querySelectorAll('img, script, svg:not(.icon), b, iframe').length)
+    expect(inside).toBe(0)
+    expect(await page.evaluate(() => (window as unknown as { __broken?: number }).__broken)).toBeUndefined()
+    const text = await page.locator('.records').innerText()
+    expect(text).toContain('<img src=x onerror=')
+    expect(text).toContain('⟨U+202E⟩gnp.exe')
+    expect(text).toContain('␛]0;title␇')
+    // eslint-disable-next-line no-control-regex
+    expect(text).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u202a-\u202e\u2066-\u2069\ufeff]/)
+    await noOverflow(page, 'the log')
+    expect(s.errors).toEqual([])
+  })
+
+  test('a line of 1 MB is shown in pieces', async () => {
+    await open()
+    const big = page.locator('.record', { hasText: 'x'.repeat(1000) })
+    expect((await big.innerText()).length).toBeLessThan(10_000)
+    await big.getByRole('button', { name: /more characters/ }).click()
+    await expect.poll(async () => (await big.innerText()).length).toBeGreaterThan(60_000)
+    expect(s.errors).toEqual([])
+  })
+
+  test('a long log is read to its end with few rows on the page', async () => {
+    await open()
+    let rows = 0
+    await expect.poll(async () => {
+      await page.locator('.records').evaluate((el) => el.scrollTo(0, el.scrollHeight))
+      rows = Math.max(rows, await page.locator('.record').count())
+      return page.locator('.records').innerText()
+    }, { timeout: 40_000, interval: 100 }).toContain(`filler line ${fillers - 1} `)
+    expect(rows).toBeLessThan(200)
+    await page.getByText('The log ends here.').waitFor()
+    expect(s.errors).toEqual([])
+  })
+
+  test('a line is linked without the list moving, and more comes in above it', async () => {
+    await open()
+    await page.locator('.records').evaluate((el) => el.scrollTo(0, 6000))
+    await page.waitForTimeout(200)
+    const row = page.locator('.record').nth(20)
+    const before = (await row.boundingBox())?.y
+    await row.locator('.record-time').click()
+    await page.locator('.chosen').waitFor()
+    expect(Math.abs(((await page.locator('.chosen').boundingBox())?.y ?? 0) - (before ?? -99))).toBeLessThan(2)
+    const text = await page.locator('.chosen .logtext').first().innerText()
+    await page.reload()
+    await page.locator('.chosen').waitFor()
+    expect(await page.locator('.chosen .logtext').first().innerText()).toBe(text)
+    expect(await inSight(page, '.chosen')).toBe(true)
+
+    await page.locator('.records').evaluate((el) => el.scrollTo(0, 0))
+    await page.waitForTimeout(200)
+    const top = page.locator('.record').nth(1)
+    const said = await top.locator('.logtext').first().innerText()
+    const y = (await top.boundingBox())?.y ?? 0
+    await page.getByRole('button', { name: 'Load earlier' }).click()
+    await page.waitForTimeout(600)
+    const same = page.locator('.record', { hasText: said.slice(0, 60) }).first()
+    expect(Math.abs(((await same.boundingBox())?.y ?? -999) - y)).toBeLessThan(40)
+    expect(s.errors).toEqual([])
+  })
+})
+
+describe('every screen', () => {
+  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+  for (const options of [{ colorScheme: 'light' }, { colorScheme: 'dark', viewport: { width: 390, height: 844 } }] as const) {
+    test(`is usable by everybody (${options.colorScheme})`, async () => {
+      const own = await session(browser, options)
+      for (const [name, href] of Object.entries(await screens(server.url))) {
+        await own.page.goto(server.url + href)
+        await own.page.waitForLoadState('networkidle')
+        await own.page.waitForTimeout(300)
+        await noOverflow(own.page, name)
+        await own.page.evaluate(axe)
+        const found = await own.page.evaluate(async () => {
+          const { axe } = window as unknown as { axe: typeof import('axe-core') }
+          const { violations } = await axe.run(document)
+          return violations.filter((v) => v.impact === 'serious' || v.impact === 'critical')
+            .map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 200)).slice(0, 3).join(' | ')}`)
+        })
+        expect(found, name).toEqual([])
+      }
+      // An answer of 4xx is in the console of the screens that show one.
+      expect(own.errors.filter((e) => !/status of 40[04]/.test(e))).toEqual([])
+      await own.close()
+    })
+  }
+})
