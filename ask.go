@@ -167,7 +167,7 @@ type WhyRequest struct {
 
 // Investigator explains failovers.
 type Investigator interface {
-	// Incidents lists incidents, newest first.
+	// Incidents lists incidents, newest first; those of one moment by id, greatest first.
 	Incidents(ctx context.Context, req IncidentsRequest) ([]Incident, error)
 	// Incident gives one by id, or an error of CodeNotFound.
 	Incident(ctx context.Context, id string) (*Incident, error)
