@@ -1,0 +1,246 @@
+// Package indexer takes what collectors send and answers what people ask of it.
+//
+// The way in (Ingest), for every batch:
+//
+//	trim what the archive holds ─▶ cluster ─▶ recognise ─▶ templates to the store
+//	  ─▶ archive.Append: durable, so this is the ack ─▶ documents ─▶ counts to the store
+//
+// Templates go first, so that no id in the archive lacks its text. Counts go last and
+// are named after the segment: a segment without counts was cut off by a crash or by a
+// store that was away, and is indexed again from the archive (see recover.go). So a
+// failure between the two tiers loses nothing and doubles nothing.
+//
+// The way out (search.go, ask.go) is the lastnight.Searcher over both tiers.
+//
+// Limits: one Indexer writes an archive and its store at a time. Clusterer shards are
+// kept in memory up to Config.MaxShards, least recently used ones are put into the store.
+package indexer
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"lastnight"
+	"lastnight/indexer/archive"
+	"lastnight/indexer/store"
+)
+
+// SignalSink is told which workloads have something new to investigate.
+type SignalSink interface {
+	// Mark says that a signal of the workload happened at t. It must be quick.
+	Mark(namespace, workload string, t time.Time)
+}
+
+// Config says what an Indexer works on.
+type Config struct {
+	Archive    *archive.Archive
+	Store      store.Store
+	Recognizer lastnight.Recognizer
+	Sink       SignalSink // may be nil
+	Logger     *slog.Logger
+	MaxShards  int // clusterer shards in memory; default 512
+}
+
+// Indexer implements lastnight.Ingester and lastnight.Searcher. It is safe for concurrent use.
+type Indexer struct {
+	cfg       Config
+	log       *slog.Logger
+	shards    *shards
+	merger    *merger
+	workloads *workloads
+	metrics   Metrics
+
+	mu        sync.Mutex
+	unindexed []string                      // segments that the store has not taken; guarded by mu
+	templates map[string]lastnight.Template // changed, but not yet in the store; guarded by mu
+}
+
+// Open makes an Indexer and indexes what a crash left out.
+func Open(ctx context.Context, cfg Config) (*Indexer, error) {
+	if cfg.MaxShards <= 0 {
+		cfg.MaxShards = 512
+	}
+	x := &Indexer{
+		cfg:       cfg,
+		log:       cfg.Logger,
+		shards:    newShards(cfg.Store, cfg.MaxShards),
+		merger:    newMerger(),
+		workloads: newWorkloads(cfg.Store),
+	}
+	if err := x.recover(ctx); err != nil {
+		return nil, fmt.Errorf("recover index: %w", err)
+	}
+	return x, nil
+}
+
+// SetSink names who is told of signals. Call it before the first Ingest.
+func (x *Indexer) SetSink(s SignalSink) { x.cfg.Sink = s }
+
+// Flush puts what is in memory only, the clusterer's shards, into the store.
+func (x *Indexer) Flush(ctx context.Context) error { return x.shards.flush(ctx) }
+
+// Close flushes. Archive and store stay open: they are their owner's.
+func (x *Indexer) Close(ctx context.Context) error { return x.Flush(ctx) }
+
+// Position tells up to which offset the archive holds a file generation.
+func (x *Indexer) Position(s lastnight.Stream, g lastnight.Generation) int64 {
+	return x.cfg.Archive.Position(s, g)
+}
+
+// Ingest implements lastnight.Ingester.
+func (x *Indexer) Ingest(ctx context.Context, b lastnight.Batch) error {
+	if err := x.catchUp(ctx); err != nil {
+		return err
+	}
+	if err := x.ingestPods(ctx, b.Pods); err != nil {
+		return err
+	}
+	if err := x.ingestSpans(ctx, b.Spans); err != nil {
+		return err
+	}
+	return x.ingestEvents(ctx, b.Events)
+}
+
+func (x *Indexer) ingestPods(ctx context.Context, pods []lastnight.Pod) error {
+	if len(pods) == 0 {
+		return nil
+	}
+	jobs := make([]lastnight.Job, 0, len(pods))
+	for i := range pods {
+		w := x.workloads.learn(&pods[i])
+		jobs = append(jobs, jobOf(w, pods[i].Cluster, pods[i].Created, pods[i].Created))
+	}
+	if err := x.cfg.Store.PutPods(ctx, pods); err != nil {
+		return fmt.Errorf("put pods: %w", err)
+	}
+	if err := x.cfg.Store.PutJobs(ctx, jobs); err != nil {
+		return fmt.Errorf("put jobs: %w", err)
+	}
+	return nil
+}
+
+// jobOf makes the job that a workload is before anything else is known of it.
+func jobOf(w lastnight.Workload, cluster string, first, last time.Time) lastnight.Job {
+	return lastnight.Job{
+		Cluster: cluster, Namespace: w.Namespace, Name: w.Name, Kind: w.Kind, Workload: w.Name,
+		FirstSeen: first, LastSeen: last,
+	}
+}
+
+func (x *Indexer) ingestSpans(ctx context.Context, spans []lastnight.Span) error {
+	p := newPass(x)
+	for i := range spans {
+		if err := p.span(ctx, &spans[i]); err != nil {
+			return err
+		}
+	}
+	if len(p.items) == 0 {
+		return nil
+	}
+	if err := x.putTemplates(ctx, p); err != nil {
+		return err
+	}
+	seg, err := x.cfg.Archive.Append(ctx, p.items)
+	if err != nil {
+		x.merger.reset()
+		return fmt.Errorf("append to archive: %w", err)
+	}
+	x.metrics.count(p)
+	if err := x.index(ctx, seg.Name, p); err != nil {
+		// The lines are safe: say so by acknowledging them, and index them later.
+		x.log.Error("index segment", "segment", seg.Name, "err", err)
+		x.merger.reset()
+		x.mu.Lock()
+		x.unindexed = append(x.unindexed, seg.Name)
+		x.mu.Unlock()
+	}
+	return nil
+}
+
+// putTemplates writes the templates that changed. The clusterer tells of a change
+// once, so those that the store refused are kept for the next time.
+func (x *Indexer) putTemplates(ctx context.Context, p *pass) error {
+	x.mu.Lock()
+	for id, t := range x.templates {
+		if _, ok := p.tmpl[id]; !ok {
+			p.tmpl[id] = t
+		}
+	}
+	x.templates = p.tmpl
+	x.mu.Unlock()
+	if err := x.cfg.Store.PutTemplates(ctx, p.templates()); err != nil {
+		x.merger.reset()
+		return fmt.Errorf("put templates: %w", err)
+	}
+	x.mu.Lock()
+	x.templates = nil
+	x.mu.Unlock()
+	return nil
+}
+
+// index writes to the store what a pass over a segment gave. Counts come last: they
+// are the mark that the segment is indexed.
+func (x *Indexer) index(ctx context.Context, segment string, p *pass) error {
+	if err := x.cfg.Store.PutJobs(ctx, p.jobList()); err != nil {
+		return fmt.Errorf("put jobs: %w", err)
+	}
+	if err := x.cfg.Store.Index(ctx, p.documents()); err != nil {
+		return fmt.Errorf("index documents: %w", err)
+	}
+	if err := x.cfg.Store.PutCounts(ctx, segment, p.countList()); err != nil {
+		return fmt.Errorf("put counts: %w", err)
+	}
+	p.markSignals()
+	return nil
+}
+
+func (x *Indexer) ingestEvents(ctx context.Context, events []lastnight.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	docs := make([]lastnight.Document, len(events))
+	for i := range events {
+		e := events[i]
+		if e.Workload == "" {
+			e.Workload = x.workloads.ofObject(ctx, e.Object)
+		}
+		docs[i] = eventDocument(&e)
+	}
+	if err := x.cfg.Store.Index(ctx, docs); err != nil {
+		return fmt.Errorf("index events: %w", err)
+	}
+	x.metrics.events.Add(int64(len(events)))
+	if x.cfg.Sink != nil {
+		for i := range docs {
+			if docs[i].Job != "" {
+				x.cfg.Sink.Mark(docs[i].Namespace, docs[i].Job, docs[i].Time)
+			}
+		}
+	}
+	return nil
+}
+
+// eventDocument is how an event is kept in the store.
+func eventDocument(e *lastnight.Event) lastnight.Document {
+	d := lastnight.Document{
+		ID: e.ID, Kind: lastnight.DocumentEvent, Time: e.Time, Text: e.Message, Event: e,
+		Cluster: e.Cluster, Namespace: e.Object.Namespace, Node: e.Node, Container: e.Container,
+		Restart: e.Restart, Job: e.Workload,
+	}
+	switch e.Object.Kind {
+	case "Pod":
+		d.Pod, d.PodUID = e.Object.Name, e.Object.UID
+	case "Node":
+		d.Namespace = ""
+		if d.Node == "" {
+			d.Node = e.Object.Name
+		}
+	}
+	if e.Type == "Warning" {
+		d.Level = lastnight.LevelWarn.String()
+	}
+	return d
+}

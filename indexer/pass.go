@@ -1,0 +1,243 @@
+package indexer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"lastnight"
+	"lastnight/clusterer"
+	"lastnight/indexer/archive"
+)
+
+// pass is what one batch of spans turns into. It lives as long as one call of Ingest.
+type pass struct {
+	x      *Indexer
+	items  []archive.Item
+	docs   map[string]*lastnight.Document // by id: a merged document may change more than once
+	order  []string                       // ids in the order of arrival
+	tmpl   map[string]lastnight.Template
+	counts map[countKey]int64
+	jobs   map[jobKey]*lastnight.Job
+	marks  map[mark]time.Time
+	// what went through, for the metrics
+	records, lines, bytes int64
+	vars                  [256]lastnight.Var
+}
+
+type countKey struct {
+	namespace, job, template string
+	level                    lastnight.Level
+	minute                   int64
+}
+
+type (
+	jobKey struct{ namespace, name string }
+	mark   struct{ namespace, workload string }
+)
+
+func newPass(x *Indexer) *pass {
+	return &pass{
+		x: x, docs: map[string]*lastnight.Document{}, tmpl: map[string]lastnight.Template{},
+		counts: map[countKey]int64{}, jobs: map[jobKey]*lastnight.Job{}, marks: map[mark]time.Time{},
+	}
+}
+
+// span trims, clusters and recognises one span and makes it an item for the archive.
+func (p *pass) span(ctx context.Context, s *lastnight.Span) error {
+	w := p.x.workloads.ofPod(ctx, s.Stream.Namespace, s.Stream.Pod, s.Stream.PodUID)
+	if !p.x.cfg.Archive.Trim(s) {
+		return nil
+	}
+	p.items = append(p.items, archive.Item{Span: s, Job: w.Name, Component: w.Component, Kind: w.Kind})
+	p.bytes += s.RawBytes
+	err := p.x.shards.with(ctx, w, func(c *clusterer.Clusterer) {
+		p.cluster(c, s, w, true)
+	})
+	if err != nil {
+		return fmt.Errorf("cluster %s/%s: %w", s.Stream.Namespace, s.Stream.Pod, err)
+	}
+	return nil
+}
+
+// replay is span for what the archive already holds: templates are as they were.
+func (p *pass) replay(ctx context.Context, it archive.Item) error {
+	w := lastnight.Workload{Namespace: it.Span.Stream.Namespace, Name: it.Job, Kind: it.Kind, Component: it.Component}
+	return p.x.shards.with(ctx, w, func(c *clusterer.Clusterer) { p.cluster(c, it.Span, w, false) })
+}
+
+func (p *pass) cluster(c *clusterer.Clusterer, s *lastnight.Span, w lastnight.Workload, assign bool) {
+	if len(s.Records) == 0 {
+		return
+	}
+	stream := s.Stream.ID()
+	job := p.job(s, w)
+	for i := range s.Records {
+		r := &s.Records[i]
+		m := c.Add(r.Message(), r.Exception, p.vars[:0])
+		if assign || r.Template == "" {
+			r.Template = m.ID
+		}
+		p.records++
+		p.lines += int64(len(r.Lines))
+		t := r.Lines[0].Time
+		p.counts[countKey{w.Namespace, w.Name, r.Template, r.Level, floorMinute(t)}]++
+		rec := p.x.cfg.Recognizer.Recognize(s.Stream, r)
+		if rec.JobName != "" {
+			p.flinkJob(s, w, rec, t)
+		}
+		if m.New {
+			rec.Signals = append(slices.Clip(rec.Signals), lastnight.SignalNew)
+		}
+		if r.Level >= lastnight.LevelWarn || len(r.Exception) > 0 || len(rec.Signals) > 0 {
+			p.important(s, stream, r, w, rec)
+		}
+	}
+	last := time.Unix(0, s.Records[len(s.Records)-1].Lines[0].Time).UTC()
+	if last.After(job.LastSeen) {
+		job.LastSeen = last
+	}
+	for _, t := range c.Changed() {
+		t.FirstSeen, t.LastSeen = s.Records[0].Time(), last
+		p.tmpl[t.ID] = t
+	}
+}
+
+// job notes that the workload was seen.
+func (p *pass) job(s *lastnight.Span, w lastnight.Workload) *lastnight.Job {
+	first := s.Records[0].Time()
+	return p.noteJob(jobOf(w, s.Stream.Cluster, first, first))
+}
+
+func (p *pass) noteJob(j lastnight.Job) *lastnight.Job {
+	k := jobKey{j.Namespace, j.Name}
+	known := p.jobs[k]
+	if known == nil {
+		p.jobs[k] = &j
+		return &j
+	}
+	if j.FirstSeen.Before(known.FirstSeen) {
+		known.FirstSeen = j.FirstSeen
+	}
+	if j.LastSeen.After(known.LastSeen) {
+		known.LastSeen = j.LastSeen
+	}
+	for _, id := range j.FlinkIDs {
+		if !slices.Contains(known.FlinkIDs, id) {
+			known.FlinkIDs = append(known.FlinkIDs, id)
+		}
+	}
+	return known
+}
+
+// flinkJob notes a Flink job that a record names: the workload itself in application
+// mode, one of several in a session cluster.
+func (p *pass) flinkJob(s *lastnight.Span, w lastnight.Workload, rec lastnight.Recognition, t int64) {
+	j := jobOf(w, s.Stream.Cluster, time.Unix(0, t).UTC(), time.Unix(0, t).UTC())
+	j.Name, j.Kind = rec.JobName, lastnight.JobFlink
+	if rec.JobID != "" {
+		j.FlinkIDs = []string{rec.JobID}
+	}
+	p.noteJob(j)
+}
+
+// important makes a document of a record, unless it is one more of the same.
+func (p *pass) important(s *lastnight.Span, stream lastnight.StreamID, r *lastnight.Record, w lastnight.Workload, rec lastnight.Recognition) {
+	t := r.Lines[0].Time
+	if trouble(r, rec) {
+		k := mark{w.Namespace, w.Name}
+		if at := r.Time(); at.After(p.marks[k]) {
+			p.marks[k] = at
+		}
+	}
+	g := p.x.merger.see(groupKey{stream, r.Template, floorMinute(t)}, landmark(rec))
+	switch {
+	case g.keep:
+	case g.first != nil: // one more of the same: only the number changes
+		d := *g.first
+		d.Alike = g.n
+		p.put(&d)
+		return
+	default:
+		return
+	}
+	d := document(s, stream, r, w)
+	d.Signals, d.FlinkJob, d.FlinkJobID = rec.Signals, rec.JobName, rec.JobID
+	d.Alike = 1
+	p.put(&d)
+	p.x.merger.kept(g, &d)
+}
+
+func (p *pass) put(d *lastnight.Document) {
+	if _, ok := p.docs[d.ID]; !ok {
+		p.order = append(p.order, d.ID)
+	}
+	p.docs[d.ID] = d
+}
+
+// maxStoredText bounds the text that the store keeps of a record, in bytes; the archive has all of it.
+const maxStoredText = 16 << 10
+
+func document(s *lastnight.Span, stream lastnight.StreamID, r *lastnight.Record, w lastnight.Workload) lastnight.Document {
+	text := r.Text()
+	if len(text) > maxStoredText {
+		text = text[:maxStoredText]
+	}
+	return lastnight.Document{
+		ID: string(lastnight.NewLineID(stream, s.Generation, r.Lines[0].Offset)), Kind: lastnight.DocumentRecord,
+		Time: r.Time(), Text: text, Level: r.Level.String(), Logger: r.Logger, Thread: r.Thread, MessageAt: r.MessageAt,
+		Cluster: s.Stream.Cluster, Namespace: s.Stream.Namespace, Pod: s.Stream.Pod, PodUID: s.Stream.PodUID,
+		Container: s.Stream.Container, Restart: s.Stream.Restart, Node: s.Stream.Node, Stderr: r.Lines[0].Stderr,
+		Job: w.Name, Component: w.Component, Template: r.Template, Exception: r.Exception, Attrs: r.Attrs,
+	}
+}
+
+// floorMinute gives the start of t's minute, both in ns since 1970.
+func floorMinute(t int64) int64 {
+	return t - ((t%int64(time.Minute))+int64(time.Minute))%int64(time.Minute)
+}
+
+func (p *pass) templates() []lastnight.Template {
+	ts := make([]lastnight.Template, 0, len(p.tmpl))
+	for _, t := range p.tmpl {
+		ts = append(ts, t)
+	}
+	return ts
+}
+
+func (p *pass) documents() []lastnight.Document {
+	docs := make([]lastnight.Document, len(p.order))
+	for i, id := range p.order {
+		docs[i] = *p.docs[id]
+	}
+	return docs
+}
+
+func (p *pass) countList() []lastnight.TemplateCount {
+	list := make([]lastnight.TemplateCount, 0, len(p.counts))
+	for k, n := range p.counts {
+		list = append(list, lastnight.TemplateCount{
+			Namespace: k.namespace, Job: k.job, Template: k.template, Level: k.level.String(),
+			Minute: time.Unix(0, k.minute).UTC(), Count: n,
+		})
+	}
+	return list
+}
+
+func (p *pass) jobList() []lastnight.Job {
+	list := make([]lastnight.Job, 0, len(p.jobs))
+	for _, j := range p.jobs {
+		list = append(list, *j)
+	}
+	return list
+}
+
+func (p *pass) markSignals() {
+	if p.x.cfg.Sink == nil {
+		return
+	}
+	for m, t := range p.marks {
+		p.x.cfg.Sink.Mark(m.namespace, m.workload, t)
+	}
+}

@@ -1,0 +1,62 @@
+package indexer
+
+import (
+	"context"
+	"fmt"
+
+	"lastnight"
+)
+
+// recover indexes the segments that were put before a crash but whose documents and
+// counts did not reach the store.
+func (x *Indexer) recover(ctx context.Context) error {
+	for _, name := range x.cfg.Archive.Segments() {
+		ok, err := x.cfg.Store.HasCounts(ctx, name)
+		if err != nil {
+			return fmt.Errorf("look up counts of %s: %w", name, err)
+		}
+		if ok {
+			continue
+		}
+		x.log.Info("index segment that was cut off", "segment", name)
+		if err := x.reindex(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// catchUp indexes what the store refused earlier. While it goes on refusing, nothing
+// new is taken, so that what is not searchable yet stays bounded.
+func (x *Indexer) catchUp(ctx context.Context) error {
+	x.mu.Lock()
+	todo := x.unindexed
+	x.unindexed = nil
+	x.mu.Unlock()
+	for i, name := range todo {
+		if err := x.reindex(ctx, name); err != nil {
+			x.mu.Lock()
+			x.unindexed = append(todo[i:], x.unindexed...)
+			x.mu.Unlock()
+			return lastnight.Errorf(lastnight.CodeUnavailable, "the store does not take documents; see its log", "index segment %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// reindex reads a segment and writes to the store what Ingest would have.
+func (x *Indexer) reindex(ctx context.Context, name string) error {
+	p := newPass(x)
+	for it, err := range x.cfg.Archive.Replay(ctx, name) {
+		if err != nil {
+			return fmt.Errorf("replay segment %s: %w", name, err)
+		}
+		if err := p.replay(ctx, it); err != nil {
+			return err
+		}
+	}
+	if err := x.putTemplates(ctx, p); err != nil {
+		return err
+	}
+	return x.index(ctx, name, p)
+}

@@ -1,0 +1,128 @@
+package indexer
+
+import (
+	"bytes"
+	"container/list"
+	"context"
+	"fmt"
+	"sync"
+
+	"lastnight"
+	"lastnight/clusterer"
+	"lastnight/indexer/store"
+)
+
+// shardBucket is where the clusterer's snapshots are kept.
+const shardBucket = "clusterer"
+
+// shard is the clusterer of one workload. Its lock is held while lines go through it.
+type shard struct {
+	key   string
+	mu    sync.Mutex
+	c     *clusterer.Clusterer // guarded by mu; nil once the shard has been put away
+	dirty bool
+}
+
+// shards keeps the clusterers of the workloads in use; others rest in the store.
+type shards struct {
+	store store.Exact
+	max   int
+	mu    sync.Mutex
+	byKey map[string]*list.Element // of *shard
+	lru   *list.List
+}
+
+func newShards(s store.Exact, maxShards int) *shards {
+	return &shards{store: s, max: maxShards, byKey: map[string]*list.Element{}, lru: list.New()}
+}
+
+// with calls f with the workload's clusterer, alone.
+func (s *shards) with(ctx context.Context, w lastnight.Workload, f func(*clusterer.Clusterer)) error {
+	for {
+		sh, err := s.get(ctx, w.Namespace+"/"+w.Name)
+		if err != nil {
+			return err
+		}
+		sh.mu.Lock()
+		if sh.c == nil { // put away between get and Lock
+			sh.mu.Unlock()
+			continue
+		}
+		f(sh.c)
+		sh.dirty = true
+		sh.mu.Unlock()
+		return nil
+	}
+}
+
+func (s *shards) get(ctx context.Context, key string) (*shard, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e, ok := s.byKey[key]; ok {
+		s.lru.MoveToFront(e)
+		return e.Value.(*shard), nil
+	}
+	for s.lru.Len() >= s.max {
+		if err := s.putAway(ctx, s.lru.Back()); err != nil {
+			return nil, err
+		}
+	}
+	sh := &shard{key: key, c: clusterer.New(clusterer.Config{})}
+	item, err := s.store.Get(ctx, shardBucket, key)
+	switch {
+	case err == nil:
+		if err := sh.c.Restore(bytes.NewReader(item.Value)); err != nil {
+			return nil, fmt.Errorf("restore clusterer of %s: %w", key, err)
+		}
+	case lastnight.CodeOf(err) != lastnight.CodeNotFound:
+		return nil, fmt.Errorf("get clusterer of %s: %w", key, err)
+	}
+	s.byKey[key] = s.lru.PushFront(sh)
+	return sh, nil
+}
+
+// putAway writes a shard to the store and forgets it. The caller holds s.mu.
+func (s *shards) putAway(ctx context.Context, e *list.Element) error {
+	sh := e.Value.(*shard)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if err := s.save(ctx, sh); err != nil {
+		return err
+	}
+	sh.c = nil
+	s.lru.Remove(e)
+	delete(s.byKey, sh.key)
+	return nil
+}
+
+// save writes a shard that changed. The caller holds sh.mu.
+func (s *shards) save(ctx context.Context, sh *shard) error {
+	if !sh.dirty {
+		return nil
+	}
+	var buf bytes.Buffer
+	if err := sh.c.Snapshot(&buf); err != nil {
+		return fmt.Errorf("snapshot clusterer of %s: %w", sh.key, err)
+	}
+	if _, err := s.store.Put(ctx, shardBucket, sh.key, buf.Bytes(), -1); err != nil {
+		return fmt.Errorf("put clusterer of %s: %w", sh.key, err)
+	}
+	sh.dirty = false
+	return nil
+}
+
+// flush writes all shards that changed.
+func (s *shards) flush(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for e := s.lru.Front(); e != nil; e = e.Next() {
+		sh := e.Value.(*shard)
+		sh.mu.Lock()
+		err := s.save(ctx, sh)
+		sh.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

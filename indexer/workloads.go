@@ -1,0 +1,79 @@
+package indexer
+
+import (
+	"context"
+	"regexp"
+	"sync"
+
+	"lastnight"
+	"lastnight/indexer/store"
+)
+
+// maxWorkloadCache bounds how many pods' workloads are kept in memory; beyond it the cache starts anew.
+const maxWorkloadCache = 100_000
+
+// workloads tells which workload a pod belongs to. What it does not know it asks the
+// store, then guesses from the name. Safe for concurrent use.
+type workloads struct {
+	store store.Inventory
+	mu    sync.Mutex
+	byPod map[podKey]lastnight.Workload
+}
+
+type podKey struct{ namespace, name, uid string }
+
+func newWorkloads(s store.Inventory) *workloads {
+	return &workloads{store: s, byPod: map[podKey]lastnight.Workload{}}
+}
+
+// learn remembers a pod's workload.
+func (w *workloads) learn(p *lastnight.Pod) lastnight.Workload {
+	wl := lastnight.WorkloadOf(p)
+	w.put(podKey{p.Namespace, p.Name, p.UID}, wl)
+	return wl
+}
+
+func (w *workloads) put(k podKey, wl lastnight.Workload) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.byPod) >= maxWorkloadCache {
+		clear(w.byPod)
+	}
+	w.byPod[k] = wl
+}
+
+// ofPod tells the workload of a pod by its identity.
+func (w *workloads) ofPod(ctx context.Context, namespace, name, uid string) lastnight.Workload {
+	k := podKey{namespace, name, uid}
+	w.mu.Lock()
+	wl, ok := w.byPod[k]
+	w.mu.Unlock()
+	if ok {
+		return wl
+	}
+	wl = lastnight.WorkloadOf(&lastnight.Pod{Namespace: namespace, Name: name, UID: uid})
+	pods, err := w.store.Pods(ctx, store.PodsRequest{Namespace: namespace, Name: name, UID: uid})
+	if err == nil && len(pods) > 0 {
+		wl = lastnight.WorkloadOf(&pods[len(pods)-1])
+	}
+	w.put(k, wl)
+	return wl
+}
+
+var replicaSetName = regexp.MustCompile(`^(.+)-[a-z0-9]{6,10}$`)
+
+// ofObject tells the workload that the object of an event belongs to, or "".
+func (w *workloads) ofObject(ctx context.Context, o lastnight.ObjectRef) string {
+	switch o.Kind {
+	case "Pod":
+		return w.ofPod(ctx, o.Namespace, o.Name, o.UID).Name
+	case "ReplicaSet":
+		if m := replicaSetName.FindStringSubmatch(o.Name); m != nil {
+			return m[1]
+		}
+		return o.Name
+	case "Deployment", "StatefulSet", "DaemonSet", "Job", "FlinkDeployment", "FlinkSessionJob":
+		return o.Name
+	}
+	return ""
+}
