@@ -24,11 +24,11 @@ const (
 
 // Detector finds incidents. Mark and Detect may be called at once.
 type Detector struct {
-	cfg    DetectorConfig
-	run    sync.Mutex // one Detect at a time
-	mu     sync.Mutex // guards dirty and due
-	dirty  map[workloadKey]stretch
-	due    map[workloadKey]recheck
+	cfg   DetectorConfig
+	run   sync.Mutex // one Detect at a time
+	mu    sync.Mutex // guards dirty and due
+	dirty map[workloadKey]stretch
+	due   map[workloadKey]recheck
 }
 
 // DetectorConfig is what a detector works with. Source, Keeper and Catalogue must be given.
