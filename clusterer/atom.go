@@ -199,7 +199,7 @@ func (s *scanner) word(i, j int, flags uint16) int {
 			return i + n
 		}
 	}
-	s.push(token{from: int32(i), to: int32(j), what: tokWord}) //nolint:gosec // see Add
+	s.push(token{from: int32(i), to: int32(j), what: tokWord})
 	return j
 }
 
@@ -268,7 +268,7 @@ func (s *scanner) path(j int) int {
 func (s *scanner) typed(i, j int) int {
 	x := s.b[i:j]
 	if j < s.end && s.b[j] == '=' && attr[x[0]]&isDigit == 0 && flagsOf(x)&(isSlash|isColon|isMark) == 0 && countDigits(x) <= 3 {
-		s.push(token{from: int32(i), to: int32(j), what: tokWord}) //nolint:gosec // see Add
+		s.push(token{from: int32(i), to: int32(j), what: tokWord})
 		return j
 	}
 	if i == 0 && j+1 < s.end && s.b[j] == ':' && s.b[j+1] == ' ' && attr[x[0]]&isDigit == 0 && isHost(x) && countDigits(x) <= 3 {

@@ -123,7 +123,7 @@ func (c *Clusterer) addUnclustered(message []byte, vars []lastnight.Var) Match {
 	c.stats.Unclustered++
 	first := c.rest.used == 0
 	c.rest.used = c.seq
-	return Match{ID: Unclustered, New: first, Vars: append(vars[:0], lastnight.Var{To: int32(len(message)), Kind: lastnight.VarWord})} //nolint:gosec // a line is far shorter than 2 GiB
+	return Match{ID: Unclustered, New: first, Vars: append(vars[:0], lastnight.Var{To: int32(len(message)), Kind: lastnight.VarWord})}
 }
 
 // Template gives the template of an id, following no link: Text is what Render

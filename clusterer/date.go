@@ -2,36 +2,52 @@ package clusterer
 
 import "lastnight"
 
-// extend gives where a value ends that began at i as x[i:j], of a kind: some go on after a blank or a comma.
+// extend gives where a value ends that began at i and is, up to j, of a kind: some go on after a blank or a comma.
 func (s *scanner) extend(i, j int, kind lastnight.VarKind) int {
-	b := s.b[:s.end]
-	switch kind {
-	case lastnight.VarTime:
-		if j+4 <= len(b) && b[j] == ',' && number(b[j+1:]) == 3 { // milliseconds
-			return j + 4
-		}
-		if j < len(b) && b[j] == ' ' { // a date, then a time
-			k := j + 1
-			for k < len(b) && attr[b[k]]&isAtom != 0 {
-				k++
-			}
-			if n := clock(b[j+1 : k]); n > 0 && isDate(b[i:j]) {
-				return s.extend(j+1, j+1+n, lastnight.VarTime)
-			}
-		}
-	case lastnight.VarNumber:
-		if j+2 <= len(b) && b[j] == ' ' { // 12 KB
-			k := j + 1
-			for k < len(b) && attr[b[k]]&isAlnum != 0 {
-				k++
-			}
-			switch string(b[j+1 : k]) {
-			case "B", "kB", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB":
-				return k
-			}
-		}
-	case lastnight.VarPath:
+	if kind == lastnight.VarTime {
+		return s.extendTime(i, j)
+	}
+	if kind == lastnight.VarNumber {
+		return s.extendNumber(j)
+	}
+	if kind == lastnight.VarPath {
 		return s.path(j)
+	}
+	return j
+}
+
+// extendTime takes milliseconds after a comma, and a time after a date.
+func (s *scanner) extendTime(i, j int) int {
+	b := s.b[:s.end]
+	if j+4 <= len(b) && b[j] == ',' && number(b[j+1:]) == 3 {
+		return j + 4
+	}
+	if j == len(b) || b[j] != ' ' || !isDate(b[i:j]) {
+		return j
+	}
+	k := j + 1
+	for k < len(b) && attr[b[k]]&isAtom != 0 {
+		k++
+	}
+	if n := clock(b[j+1 : k]); n > 0 {
+		return s.extendTime(j+1, j+1+n)
+	}
+	return j
+}
+
+// extendNumber takes the unit of a size after a blank: 12 KB. Other units are words.
+func (s *scanner) extendNumber(j int) int {
+	b := s.b[:s.end]
+	if j+2 > len(b) || b[j] != ' ' {
+		return j
+	}
+	k := j + 1
+	for k < len(b) && attr[b[k]]&isAlnum != 0 {
+		k++
+	}
+	switch string(b[j+1 : k]) {
+	case "B", "kB", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB":
+		return k
 	}
 	return j
 }

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"lastnight/clusterer"
-
 	"github.com/google/go-cmp/cmp"
+
+	"lastnight/clusterer"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

@@ -30,7 +30,7 @@ func (c *Clusterer) learn(message []byte, exception []string) (p *pattern, fresh
 		if fresh {
 			t.key, t.shape, t.words = s.sum, shape, words
 			c.generalize(t)
-			fresh = t.link == nil || t.link.used == 0
+			fresh = t.final().used == 0
 		}
 	}
 	p = newPattern(message, s)
@@ -142,11 +142,9 @@ func (c *Clusterer) generalize(t *template) {
 			continue
 		}
 		key := t.keyWithout(w)
-		n := len(c.places[key].templates)
-		if other := c.byKey[key]; other != nil && other.link == nil && slices.Equal(other.exception, t.exception) {
-			n += slotWorth // it has a value there that is variable by its form
-		}
-		if n >= enough(w, i) {
+		other := c.byKey[key]
+		slot := other != nil && other.link == nil && slices.Equal(other.exception, t.exception)
+		if len(c.places[key].templates) >= enough(w, i, slot) {
 			c.open(t, i)
 			return
 		}
@@ -176,15 +174,12 @@ func (c *Clusterer) adopt(t *template) {
 				i, w = k, &x.words[k]
 			}
 		}
-		if w != nil && x.link == nil && x != t && x.saysMore(i) && len(pl.templates)+slotWorth >= enough(w, i) {
+		if w != nil && x.link == nil && x != t && x.saysMore(i) && len(pl.templates) >= enough(w, i, true) {
 			c.open(x, i)
 			return
 		}
 	}
 }
-
-// slotWorth is how many words a variable in the same position counts for.
-const slotWorth = 3
 
 // open makes word i of t variable: the templates that differ in nothing else are linked to the result.
 func (c *Clusterer) open(t *template, i int) {

@@ -59,7 +59,7 @@ func (c *Clusterer) varsOf(line []byte, id string) []lastnight.Var {
 			return p.vars(s.toks, nil)
 		}
 	}
-	return []lastnight.Var{{To: int32(len(line))}} //nolint:gosec // see Add
+	return []lastnight.Var{{To: int32(len(line))}}
 }
 
 func (g *group) add(line []byte, vars []lastnight.Var) {

@@ -77,7 +77,7 @@ func shareOf(sum uint64, gap bool, i int) uint64 {
 	if gap {
 		sum = ^sum
 	}
-	return mix(sum, uint64(i+1)*mulA) //nolint:gosec // i is below 1024
+	return mix(sum, uint64(i+1)*mulA)
 }
 
 // run cuts a message. After it, toks, sum, slots and hasWord tell of it.
@@ -106,7 +106,7 @@ func (s *scanner) run(b []byte, exception []string) {
 	if i < len(b) && (i >= s.end || len(s.toks) >= s.maxTokens-3) {
 		s.slot(i, len(b), lastnight.VarWord) // too long: the rest is one variable
 	} else if s.gapFrom < len(b) {
-		s.push(token{from: int32(s.gapFrom), to: int32(len(b)), what: tokPunct}) //nolint:gosec // see Add
+		s.push(token{from: int32(s.gapFrom), to: int32(len(b)), what: tokPunct})
 	}
 	s.b = nil
 }
@@ -118,10 +118,10 @@ func (s *scanner) push(t token) {
 	switch {
 	case n <= 0:
 	case s.b[s.gapFrom] != ' ', n > 1 && t.what != tokSlot:
-		s.add(token{from: int32(s.gapFrom), to: t.from, what: tokPunct}) //nolint:gosec // see Add
+		s.add(token{from: int32(s.gapFrom), to: t.from, what: tokPunct})
 	default:
 		t.gap = true
-		t.from = int32(s.gapFrom) + 1 //nolint:gosec // see Add
+		t.from = int32(s.gapFrom) + 1
 	}
 	s.gapFrom = int(t.to)
 	s.add(t)
@@ -145,32 +145,32 @@ func (s *scanner) add(t token) {
 func (s *scanner) slot(from, to int, kind lastnight.VarKind) {
 	s.value = false
 	if n := len(s.toks); n > 0 && from == s.gapFrom+1 && s.toks[n-1].what == tokSlot && s.b[s.gapFrom] == ' ' && s.alike(&s.toks[n-1], from, kind) {
-		s.toks[n-1].to = int32(to) //nolint:gosec // see Add
+		s.toks[n-1].to = int32(to)
 		s.toks[n-1].kind = lastnight.VarList
 		s.gapFrom = to
 		return
 	}
-	s.push(token{from: int32(from), to: int32(to), what: tokSlot, kind: kind}) //nolint:gosec // see Add
+	s.push(token{from: int32(from), to: int32(to), what: tokSlot, kind: kind})
 }
 
 // alike tells whether what begins at from is of the same sort as the slot before it:
 // addresses, or ids that begin with the same letter.
 func (s *scanner) alike(t *token, from int, kind lastnight.VarKind) bool {
-	switch kind {
-	case lastnight.VarIP, lastnight.VarHostPort, lastnight.VarUUID:
-		return t.kind == kind || t.kind == lastnight.VarList
-	case lastnight.VarWord:
-		at := t.from
-		for at < t.to && s.b[at] == ' ' { // padding
-			at++
-		}
-		return (t.kind == kind || t.kind == lastnight.VarList) && at < t.to && from < s.end && s.b[from] == s.b[at] && attr[s.b[from]]&(isLower|isUpper) != 0
+	if t.kind != kind && t.kind != lastnight.VarList {
+		return false
 	}
-	return false
+	if kind == lastnight.VarIP || kind == lastnight.VarHostPort || kind == lastnight.VarUUID {
+		return true
+	}
+	at := t.from
+	for at < t.to && s.b[at] == ' ' { // padding
+		at++
+	}
+	return kind == lastnight.VarWord && at < t.to && from < s.end && s.b[from] == s.b[at] && attr[s.b[from]]&(isLower|isUpper) != 0
 }
 
 func (s *scanner) punct(from, to int) {
-	s.push(token{from: int32(from), to: int32(to), what: tokPunct}) //nolint:gosec // see Add
+	s.push(token{from: int32(from), to: int32(to), what: tokPunct})
 }
 
 // delimiter takes what begins with a delimiter at i and gives where it ends.

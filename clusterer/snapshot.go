@@ -10,9 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"lastnight"
-
 	"github.com/cespare/xxhash/v2"
+
+	"lastnight"
 )
 
 // The first line of a snapshot is "lastnight-clusterer VERSION SUM BYTES\n"; SUM is the

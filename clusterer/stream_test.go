@@ -43,7 +43,7 @@ func TestAnotherOrderGivesTheSameGroups(t *testing.T) {
 	want := grouping(lines, clusterer.New(clusterer.Config{}))
 	for seed := range uint64(5) {
 		mixed := append([]string(nil), lines...)
-		rand.New(rand.NewPCG(seed, 1)).Shuffle(len(mixed), func(i, j int) { mixed[i], mixed[j] = mixed[j], mixed[i] }) //nolint:gosec // repeatable on purpose
+		rand.New(rand.NewPCG(seed, 1)).Shuffle(len(mixed), func(i, j int) { mixed[i], mixed[j] = mixed[j], mixed[i] })
 		got := grouping(mixed, clusterer.New(clusterer.Config{}))
 		if a := agreement(lines, want, got); a < 0.99 {
 			t.Errorf("seed %d: pairwise agreement %.4f, want at least .99", seed, a)
@@ -94,7 +94,7 @@ func TestHostileStreamIsBounded(t *testing.T) {
 	if !c.Pin(pinned) {
 		t.Fatal("cannot pin")
 	}
-	r := rand.New(rand.NewPCG(5, 6)) //nolint:gosec // repeatable on purpose
+	r := rand.New(rand.NewPCG(5, 6))
 	start := time.Now()
 	const n = 20000
 	for i := range n {

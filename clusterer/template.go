@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"lastnight"
-
 	"github.com/cespare/xxhash/v2"
+
+	"lastnight"
 )
 
 // template is what All exports, and how to find its lines.
@@ -76,10 +76,10 @@ func newPattern(message []byte, s *scanner) *pattern {
 	for i := range toks {
 		if t := &toks[i]; t.what == tokSlot {
 			p.consts = append(p.consts, message[from:t.from]...)
-			p.ends = append(p.ends, int32(len(p.consts))) //nolint:gosec // bounded by Config
+			p.ends = append(p.ends, int32(len(p.consts)))
 			from = int(t.to)
 		} else if t.what == tokWord && len(p.words) < maxWords {
-			p.words = append(p.words, int32(i)) //nolint:gosec // bounded by Config
+			p.words = append(p.words, int32(i))
 		}
 	}
 	p.consts = append(p.consts, message[from:]...)

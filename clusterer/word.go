@@ -49,7 +49,8 @@ func hasInnerUpper(x []byte) bool {
 // What stands before a word.
 const (
 	cueNone uint8 = iota
-	cueWeak       // a preposition, a colon, a bracket: a value is likely
+	cueMark       // a colon, a bracket: a value, but maybe a state or a reason
+	cueWeak       // a preposition: a value is likely
 	cueSure       // "user", "host" …: names what follows
 )
 
@@ -63,7 +64,7 @@ func cueOf(b []byte, toks []token, i int) uint8 {
 	case tokPunct:
 		switch b[t.to-1] {
 		case ':', '(', '[', '{', '\'', '"', '/', '@', '#', '|':
-			return cueWeak
+			return cueMark
 		}
 	case tokWord:
 		switch string(b[t.from:t.to]) {
@@ -77,18 +78,25 @@ func cueOf(b []byte, toks []token, i int) uint8 {
 }
 
 // enough is how many words a position must have shown, all else the same, to be
-// variable. i counts words: the first of a line mostly says who speaks or what happened.
-func enough(w *word, i int) int {
-	by := [...][3]int{ // none, weak, sure
-		wordPlain:  {10, 4, 2},
-		wordCaps:   {30, 20, 4},
-		wordName:   {5, 3, 2},
-		wordDotted: {3, 2, 2},
-		wordDigit:  {2, 2, 2},
+// variable. i counts words: the first of a line mostly says who speaks or what
+// happened. slot tells that a value that is variable by its form was seen there.
+func enough(w *word, i int, slot bool) int {
+	by := [...][4]int{ // cueNone, cueMark, cueWeak, cueSure
+		wordPlain:  {10, 8, 4, 2},
+		wordCaps:   {30, 20, 20, 4},
+		wordName:   {5, 3, 3, 2},
+		wordDotted: {3, 2, 2, 2},
+		wordDigit:  {2, 2, 2, 2},
 	}
 	n := by[w.class][w.cue]
 	if i == 0 && w.class != wordDigit {
 		n *= 2
 	}
-	return n
+	switch {
+	case !slot:
+		return n
+	case w.cue != cueNone && w.class != wordCaps:
+		return 1
+	}
+	return (n + 1) / 2
 }
