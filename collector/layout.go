@@ -34,15 +34,15 @@ type tree struct {
 
 // search looks for recorded cases and pod directories below dir. node is "" until a nodes/NODE was passed.
 func (t *tree) search(dir, node string, depth int) {
-	real, err := filepath.EvalSymlinks(dir)
+	where, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		t.damage(Damage{File: dir, Reason: reason(err), Count: 1})
 		return
 	}
-	if t.seen[real] {
+	if t.seen[where] {
 		return
 	}
-	t.seen[real] = true
+	t.seen[where] = true
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.damage(Damage{File: dir, Reason: "cannot be listed: " + reason(err), Count: 1})

@@ -256,6 +256,15 @@ func (p *Parser) order() {
 	}
 }
 
+// lastOffset gives where the last part of a line begins: who reads on from before it
+// would take that part for a line.
+func lastOffset(l *lastnight.Line) int64 {
+	if n := len(l.Parts); n > 0 {
+		return l.Parts[n-1].Offset
+	}
+	return l.Offset
+}
+
 // holdBack leaves out the records with a line at or behind To, and moves To before
 // their first line, until the span has every line before To and no other.
 func (b *Block) holdBack() {
@@ -263,7 +272,7 @@ func (b *Block) holdBack() {
 		moved = false
 		for i := range b.Records {
 			lines := b.Records[i].Lines
-			if lines[len(lines)-1].Offset >= b.To {
+			if lastOffset(&lines[len(lines)-1]) >= b.To {
 				b.To = min(b.To, lines[0].Offset)
 				b.Records = b.Records[:i]
 				moved = true
@@ -273,8 +282,17 @@ func (b *Block) holdBack() {
 	}
 }
 
-// markPartial marks the lines at or behind To, and cuts records in two there.
+// markPartial marks the lines at or behind To, and cuts records in two there. To
+// moves before the lines that have parts on both sides of it.
 func (b *Block) markPartial() {
+	for moved := true; moved; {
+		moved = false
+		for i := range b.lines {
+			if l := &b.lines[i]; l.Offset < b.To && lastOffset(l) >= b.To {
+				b.To, moved = l.Offset, true
+			}
+		}
+	}
 	for i := 0; i < len(b.Records); i++ {
 		lines := b.Records[i].Lines
 		if lines[len(lines)-1].Offset < b.To {

@@ -2,6 +2,7 @@ package multiline
 
 import (
 	"bytes"
+	"slices"
 
 	"lastnight"
 	"lastnight/internal/header"
@@ -77,6 +78,7 @@ func (p *pending) continues(text []byte, h *header.Header) bool {
 			return true
 		}
 		return len(text) == 0 || bytes.HasPrefix(text, pyDuring) || bytes.HasPrefix(text, pyCause)
+	case plain, julHead:
 	}
 	return continuation(text)
 }
@@ -130,7 +132,7 @@ func exceptions(names *header.Parser, lines []lastnight.Line, messageAt int) []s
 			return
 		}
 		// Flink sends exceptions between processes as text: the type itself begins the message.
-		if _, rest, ok := bytes.Cut(text, append(name[:len(name):len(name)], ": "...)); ok {
+		if _, rest, ok := bytes.Cut(text, append(slices.Clip(name), ": "...)); ok {
 			if inner := typeAt(rest, true); inner != nil {
 				found = append(found, names.Intern(inner))
 			}
@@ -211,7 +213,7 @@ func typeWithin(text []byte) []byte {
 // pythonType reads "ValueError: …" or "pkg.mod.Error".
 func pythonType(text []byte) []byte {
 	n := 0
-	for n < len(text) && (isTypeByte(text[n])) {
+	for n < len(text) && isTypeByte(text[n]) {
 		n++
 	}
 	if n == 0 || n < len(text) && text[n] != ':' {
