@@ -95,7 +95,7 @@ func (n Compare) match(d *lastnight.Document) bool {
 		return n.holds(float64(d.Restart))
 	case FieldLevel:
 		l, ok := levelOf(d.Level)
-		return ok && n.holds(float64(l))
+		return ok && strings.EqualFold(l.String(), d.Level) && n.holds(float64(l))
 	}
 	name, _ := n.Field.Attr()
 	v, err := strconv.ParseFloat(strings.TrimSpace(d.Attrs[name]), 64)

@@ -1,0 +1,291 @@
+package blevestore
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"lastnight"
+	"lastnight/query"
+)
+
+// maxValueBytes bounds what a value may become when it is decompressed.
+const maxValueBytes = 256 << 20
+
+// The first byte of a sealed value says how the rest is to be read.
+const (
+	sealPlain = 0
+	sealZstd  = 1
+)
+
+var errDamaged = errors.New("damaged value")
+
+// codec compresses values. Its methods may be called at once.
+type codec struct {
+	enc *zstd.Encoder
+	dec *zstd.Decoder
+}
+
+func newCodec() (*codec, error) {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2),
+		zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(1<<20))
+	if err != nil {
+		return nil, fmt.Errorf("make compressor: %w", err)
+	}
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxValueBytes))
+	if err != nil {
+		return nil, fmt.Errorf("make decompressor: %w", err)
+	}
+	return &codec{enc: enc, dec: dec}, nil
+}
+
+// seal appends value to dst, compressed where that helps.
+func (c *codec) seal(dst, value []byte) []byte {
+	if len(value) >= 128 {
+		mark := len(dst)
+		dst = c.enc.EncodeAll(value, append(dst, sealZstd))
+		if len(dst)-mark <= len(value) {
+			return dst
+		}
+		dst = dst[:mark]
+	}
+	return append(append(dst, sealPlain), value...)
+}
+
+// open gives the value that seal was given. It may share sealed's memory.
+func (c *codec) open(sealed []byte) ([]byte, error) {
+	if len(sealed) == 0 {
+		return nil, errDamaged
+	}
+	switch sealed[0] {
+	case sealPlain:
+		return sealed[1:], nil
+	case sealZstd:
+		value, err := c.dec.DecodeAll(sealed[1:], nil)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errDamaged, err)
+		}
+		return value, nil
+	}
+	return nil, fmt.Errorf("%w: sealed in a way %d that is not known", errDamaged, sealed[0])
+}
+
+// putJSON seals v as JSON.
+func (c *codec) sealJSON(v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return c.seal(nil, b), nil
+}
+
+func (c *codec) openJSON(sealed []byte, v any) error {
+	b, err := c.open(sealed)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	return nil
+}
+
+// source is what all documents of a stream have in common: kept once a day.
+func encodeSource(d *lastnight.Document) []byte {
+	var w writer
+	for _, s := range []string{d.Cluster, d.Namespace, d.Pod, d.PodUID, d.Container, d.Node, d.Job, d.Component} {
+		w.str(s)
+	}
+	w.int(int64(d.Restart))
+	return w.b
+}
+
+func decodeSource(b []byte, d *lastnight.Document) error {
+	r := reader{b: b}
+	for _, s := range []*string{&d.Cluster, &d.Namespace, &d.Pod, &d.PodUID, &d.Container, &d.Node, &d.Job, &d.Component} {
+		*s = r.str()
+	}
+	d.Restart = int(r.int())
+	return r.err
+}
+
+// Flags of a document.
+const (
+	flagStderr    = 1 << iota
+	flagEvent     // Kind is event
+	flagOtherKind // Kind is written out
+	flagHasEvent
+	flagTime // the time does not fit into the key
+)
+
+// encodeBody writes what the key and the source do not say.
+func encodeBody(d *lastnight.Document) ([]byte, error) {
+	flags := byte(0)
+	set := func(bit byte, on bool) {
+		if on {
+			flags |= bit
+		}
+	}
+	ns := query.Nanos(d.Time)
+	set(flagStderr, d.Stderr)
+	set(flagEvent, d.Kind == lastnight.DocumentEvent)
+	set(flagOtherKind, d.Kind != lastnight.DocumentEvent && d.Kind != lastnight.DocumentRecord)
+	set(flagHasEvent, d.Event != nil)
+	set(flagTime, !time.Unix(0, ns).Equal(d.Time))
+	w := writer{b: []byte{flags}}
+	if flags&flagOtherKind != 0 {
+		w.str(string(d.Kind))
+	}
+	if flags&flagTime != 0 {
+		w.int(d.Time.Unix())
+		w.int(int64(d.Time.Nanosecond()))
+	}
+	if flags&flagHasEvent != 0 {
+		b, err := json.Marshal(d.Event)
+		if err != nil {
+			return nil, fmt.Errorf("encode event of document %q: %w", d.ID, err)
+		}
+		w.str(string(b))
+	}
+	for _, s := range []string{d.Level, d.Template, d.FlinkJob, d.FlinkJobID, d.Logger, d.Thread} {
+		w.str(s)
+	}
+	w.int(int64(d.MessageAt))
+	w.int(d.Alike)
+	w.strs(d.Exception)
+	w.strs(d.Signals)
+	w.uint(uint64(len(d.Attrs)))
+	for _, name := range slices.Sorted(maps.Keys(d.Attrs)) {
+		w.str(name)
+		w.str(d.Attrs[name])
+	}
+	w.str(d.Text)
+	return w.b, nil
+}
+
+func decodeBody(b []byte, d *lastnight.Document) error {
+	r := reader{b: b}
+	flags := r.byte()
+	d.Stderr = flags&flagStderr != 0
+	d.Kind = lastnight.DocumentRecord
+	switch {
+	case flags&flagEvent != 0:
+		d.Kind = lastnight.DocumentEvent
+	case flags&flagOtherKind != 0:
+		d.Kind = lastnight.DocumentKind(r.str())
+	}
+	if flags&flagTime != 0 {
+		sec, nsec := r.int(), r.int()
+		d.Time = time.Unix(sec, nsec).UTC()
+	}
+	if flags&flagHasEvent != 0 {
+		d.Event = new(lastnight.Event)
+		if s := r.str(); r.err == nil {
+			if err := json.Unmarshal([]byte(s), d.Event); err != nil {
+				return fmt.Errorf("%w: %w", errDamaged, err)
+			}
+		}
+	}
+	for _, s := range []*string{&d.Level, &d.Template, &d.FlinkJob, &d.FlinkJobID, &d.Logger, &d.Thread} {
+		*s = r.str()
+	}
+	d.MessageAt = int(r.int())
+	d.Alike = r.int()
+	d.Exception = r.strs()
+	d.Signals = r.strs()
+	if n := r.count(2); n > 0 {
+		d.Attrs = make(map[string]string, n)
+		for range n {
+			name := r.str()
+			d.Attrs[name] = r.str()
+		}
+	}
+	d.Text = r.str()
+	return r.err
+}
+
+// writer appends values; strings with their length before them.
+type writer struct{ b []byte }
+
+func (w *writer) uint(v uint64) { w.b = binary.AppendUvarint(w.b, v) }
+func (w *writer) int(v int64)   { w.b = binary.AppendVarint(w.b, v) }
+func (w *writer) str(s string)  { w.uint(uint64(len(s))); w.b = append(w.b, s...) }
+func (w *writer) strs(ss []string) {
+	w.uint(uint64(len(ss)))
+	for _, s := range ss {
+		w.str(s)
+	}
+}
+
+// reader reads what writer wrote. After its first error it gives zero values.
+type reader struct {
+	b   []byte
+	err error
+}
+
+func (r *reader) fail() { r.b, r.err = nil, errDamaged }
+
+func (r *reader) byte() byte {
+	if len(r.b) == 0 {
+		r.fail()
+		return 0
+	}
+	c := r.b[0]
+	r.b = r.b[1:]
+	return c
+}
+
+func (r *reader) uint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) int() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+// count reads how many things follow, each of which takes at least size bytes.
+func (r *reader) count(size int) int {
+	n := r.uint()
+	if n > uint64(len(r.b)/size) {
+		r.fail()
+		return 0
+	}
+	return int(n) //nolint:gosec // at most len(r.b)
+}
+
+func (r *reader) str() string {
+	n := r.count(1)
+	s := string(r.b[:n])
+	r.b = r.b[n:]
+	return s
+}
+
+func (r *reader) strs() []string {
+	n := r.count(1)
+	if n == 0 {
+		return nil
+	}
+	ss := make([]string, n)
+	for i := range ss {
+		ss[i] = r.str()
+	}
+	return ss
+}

@@ -1,0 +1,295 @@
+package blevestore
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"lastnight"
+	"lastnight/indexer/store"
+	"lastnight/query"
+)
+
+// Names in exact.db: counts (first minute, last minute, source → packed counts) and
+// the key that each source has there.
+var countsBucket, countSourcesBucket = []byte("counts"), []byte("count_sources")
+
+const (
+	maxSourceBytes = 4 << 10
+	nanosPerMinute = int64(time.Minute)
+	// countsPage bounds what is read of counts in one transaction, in bytes as packed.
+	countsPage = 1 << 20
+)
+
+// PutCounts sets the counts that come from a source, replacing those it gave before.
+// It returns when they are durable.
+func (s *Store) PutCounts(ctx context.Context, source string, counts []lastnight.TemplateCount) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if source == "" || len(source) > maxSourceBytes {
+		return lastnight.Errorf(lastnight.CodeInvalid, "", "the source of counts has a name of %d bytes, must have 1 to %d", len(source), maxSourceBytes)
+	}
+	packed, first, last := packCounts(counts)
+	key := binary.BigEndian.AppendUint64(nil, ordered(first))
+	key = append(binary.BigEndian.AppendUint64(key, ordered(last)), source...)
+	value := s.codec.seal(nil, packed)
+	err := s.exact.Update(func(tx *bolt.Tx) error {
+		b, sources, err := countBuckets(tx)
+		if err != nil {
+			return err
+		}
+		if old := sources.Get([]byte(source)); old != nil && !bytes.Equal(old, key) {
+			if err := b.Delete(old); err != nil {
+				return err
+			}
+		}
+		if err := sources.Put([]byte(source), key); err != nil {
+			return err
+		}
+		return b.Put(key, value)
+	})
+	if err != nil {
+		return fmt.Errorf("put counts of %s: %w", source, err)
+	}
+	return nil
+}
+
+func countBuckets(tx *bolt.Tx) (counts, sources *bolt.Bucket, err error) {
+	if counts, err = tx.CreateBucketIfNotExists(countsBucket); err != nil {
+		return nil, nil, err
+	}
+	sources, err = tx.CreateBucketIfNotExists(countSourcesBucket)
+	return counts, sources, err
+}
+
+// HasCounts tells whether the source gave counts already, if only none.
+func (s *Store) HasCounts(ctx context.Context, source string) (has bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	err = s.exact.View(func(tx *bolt.Tx) error {
+		b := tx.Bucket(countSourcesBucket)
+		has = b != nil && b.Get([]byte(source)) != nil
+		return nil
+	})
+	return has, err
+}
+
+// Counts streams counts, in no order.
+func (s *Store) Counts(ctx context.Context, req store.CountsRequest) iter.Seq2[lastnight.TemplateCount, error] {
+	return func(yield func(lastnight.TemplateCount, error) bool) {
+		first, end := int64(math.MinInt64), int64(math.MaxInt64)
+		if !req.Start.IsZero() {
+			first = minuteOf(req.Start)
+		}
+		if !req.End.IsZero() { // minutes that begin before End
+			if end = minuteOf(req.End); query.Nanos(req.End) > end*nanosPerMinute {
+				end++
+			}
+		}
+		for key := []byte{}; key != nil; {
+			var packs [][]byte
+			err := ctx.Err()
+			if err == nil {
+				packs, key, err = s.packs(key, first, end)
+			}
+			if err != nil {
+				yield(lastnight.TemplateCount{}, fmt.Errorf("read counts: %w", err))
+				return
+			}
+			for _, p := range packs {
+				more, err := unpackCounts(p, req, first, end, func(c lastnight.TemplateCount) bool { return yield(c, nil) })
+				if err != nil {
+					yield(lastnight.TemplateCount{}, fmt.Errorf("read counts: %w", err))
+				}
+				if err != nil || !more {
+					return
+				}
+			}
+		}
+	}
+}
+
+// packs reads, from a key on, packed counts that overlap [first, end), and where to go on.
+func (s *Store) packs(from []byte, first, end int64) (packs [][]byte, next []byte, err error) {
+	err = s.exact.View(func(tx *bolt.Tx) error {
+		b := tx.Bucket(countsBucket)
+		if b == nil {
+			return nil
+		}
+		size := 0
+		c := b.Cursor()
+		for k, v := c.Seek(from); k != nil; k, v = c.Next() {
+			if len(k) < 16 {
+				return errDamaged
+			}
+			if unordered(k) >= end {
+				break
+			}
+			if size > countsPage {
+				next = bytes.Clone(k)
+				break
+			}
+			if unordered(k[8:]) < first {
+				continue
+			}
+			p, err := s.codec.open(v)
+			if err != nil {
+				return err
+			}
+			packs = append(packs, bytes.Clone(p))
+			size += len(p)
+		}
+		return nil
+	})
+	return packs, next, err
+}
+
+// DropCounts removes the counts of sources that end before t.
+func (s *Store) DropCounts(ctx context.Context, t time.Time) error {
+	for more := true; more; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := s.exact.Update(func(tx *bolt.Tx) (err error) {
+			more, err = dropSomeCounts(tx, minuteOf(t))
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("drop counts: %w", err)
+		}
+	}
+	return nil
+}
+
+func dropSomeCounts(tx *bolt.Tx, limit int64) (more bool, err error) {
+	b, sources, err := countBuckets(tx)
+	if err != nil {
+		return false, err
+	}
+	var keys [][]byte
+	c := b.Cursor()
+	for k, _ := c.First(); k != nil && unordered(k) < limit && len(keys) < dropBatch; k, _ = c.Next() {
+		if unordered(k[8:]) < limit {
+			keys = append(keys, bytes.Clone(k))
+		}
+	}
+	for _, k := range keys {
+		if err := b.Delete(k); err != nil {
+			return false, err
+		}
+		if err := sources.Delete(k[16:]); err != nil {
+			return false, err
+		}
+	}
+	return len(keys) == dropBatch, nil
+}
+
+func ordered(v int64) uint64 { return uint64(v) ^ 1<<63 } //nolint:gosec // the order of signed numbers as that of bytes
+
+func unordered(key []byte) int64 { return int64(binary.BigEndian.Uint64(key) ^ 1<<63) } //nolint:gosec // see ordered
+
+// minuteOf gives the minute in which t is, since 1970 UTC.
+func minuteOf(t time.Time) int64 {
+	ns := query.Nanos(t)
+	m := ns / nanosPerMinute
+	if ns%nanosPerMinute < 0 {
+		m--
+	}
+	return m
+}
+
+// series is the counts of one template and level of one job.
+type series struct{ namespace, job, template, level string }
+
+func (a series) compare(b series) int {
+	return cmp.Or(cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.job, b.job), cmp.Compare(a.template, b.template), cmp.Compare(a.level, b.level))
+}
+
+// packCounts writes counts as series: per job, per template, minutes as differences.
+// It gives the first and the last minute too (of no counts: 1970).
+func packCounts(counts []lastnight.TemplateCount) (packed []byte, first, last int64) {
+	rows := map[series][][2]int64{}
+	for i := range counts {
+		c := &counts[i]
+		m := minuteOf(c.Minute)
+		if i == 0 {
+			first, last = m, m
+		}
+		first, last = min(first, m), max(last, m)
+		k := series{c.Namespace, c.Job, c.Template, c.Level}
+		rows[k] = append(rows[k], [2]int64{m, c.Count})
+	}
+	var w writer
+	w.uint(uint64(len(rows)))
+	w.int(first)
+	var before series
+	for _, k := range slices.SortedFunc(maps.Keys(rows), series.compare) {
+		same := k.namespace == before.namespace && k.job == before.job
+		if same {
+			w.uint(1)
+		} else {
+			w.uint(0)
+			w.str(k.namespace)
+			w.str(k.job)
+		}
+		w.str(k.template)
+		w.str(k.level)
+		before = k
+		r := rows[k]
+		slices.SortFunc(r, func(a, b [2]int64) int { return cmp.Compare(a[0], b[0]) })
+		w.uint(uint64(len(r)))
+		at := first
+		for _, mc := range r {
+			w.uint(uint64(mc[0] - at)) //nolint:gosec // sorted
+			w.int(mc[1])
+			at = mc[0]
+		}
+	}
+	return w.b, first, last
+}
+
+// unpackCounts yields what the request asks for, minutes in [from, end). more is false
+// if the caller wants no more.
+func unpackCounts(packed []byte, req store.CountsRequest, from, end int64, yield func(lastnight.TemplateCount) bool) (more bool, err error) {
+	r := reader{b: packed}
+	n := r.count(4)
+	first := r.int()
+	var k series
+	for range n {
+		if r.uint() == 0 {
+			k.namespace, k.job = r.str(), r.str()
+		}
+		k.template, k.level = r.str(), r.str()
+		wanted := (req.Namespace == "" || req.Namespace == k.namespace) && (req.Job == "" || req.Job == k.job) && (req.Template == "" || req.Template == k.template)
+		at := first
+		for range r.count(2) {
+			at += int64(r.uint()) //nolint:gosec // a difference of minutes of our own
+			count := r.int()
+			if !wanted || at < from || at >= end || r.err != nil {
+				continue
+			}
+			c := lastnight.TemplateCount{
+				Namespace: k.namespace, Job: k.job, Template: k.template, Level: k.level,
+				Minute: time.Unix(at*60, 0).UTC(), Count: count,
+			}
+			if !yield(c) {
+				return false, nil
+			}
+		}
+		if r.err != nil {
+			return false, r.err
+		}
+	}
+	return true, r.err
+}

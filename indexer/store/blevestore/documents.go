@@ -1,0 +1,294 @@
+package blevestore
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	bolt "go.etcd.io/bbolt"
+
+	"lastnight"
+	"lastnight/query"
+)
+
+// Names in documents.db. A day's bucket is "d" and its date; in it are the buckets
+// doc (key → generation, source, sealed body) and src (hash → source), and the keys
+// count and generation (of the last change).
+var (
+	docBucket, srcBucket    = []byte("doc"), []byte("src")
+	countKey, generationKey = []byte("count"), []byte("generation")
+)
+
+const (
+	maxIDBytes = 512
+	// dropBatch is how many documents are removed in one transaction.
+	dropBatch = 10_000
+)
+
+// stored is a document on its way into the file.
+type stored struct {
+	day    string
+	key    []byte
+	source []byte
+	body   []byte // sealed
+}
+
+// keyOf is the place of a document in its day: time, then id, in the order of both.
+func keyOf(ns int64, id string) []byte {
+	b := make([]byte, 0, 8+len(id))
+	b = binary.BigEndian.AppendUint64(b, uint64(ns)^1<<63) //nolint:gosec // the order of signed numbers as that of bytes
+	return append(b, id...)
+}
+
+func splitKey(key []byte) (ns int64, id string, err error) {
+	if len(key) < 8 {
+		return 0, "", errDamaged
+	}
+	return int64(binary.BigEndian.Uint64(key) ^ 1<<63), string(key[8:]), nil //nolint:gosec // see keyOf
+}
+
+// dayOf names the day of a time, in the order of time for all that fit nanoseconds.
+func dayOf(ns int64) string { return "d" + time.Unix(0, ns).UTC().Format(time.DateOnly) }
+
+// Index puts documents; it returns when they are durable. A document's time belongs to
+// its id: the same id with another time is another document.
+func (s *Store) Index(ctx context.Context, docs []lastnight.Document) error {
+	if err := ctx.Err(); err != nil || len(docs) == 0 {
+		return err
+	}
+	batch, err := s.prepare(docs)
+	if err != nil {
+		return err
+	}
+	touched, err := s.commit(batch)
+	if err != nil {
+		return fmt.Errorf("put %d documents: %w", len(docs), err)
+	}
+	for _, d := range touched {
+		if d.due() {
+			if err := s.catchUp(ctx, d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// prepare encodes documents, in the order in which they will lie.
+func (s *Store) prepare(docs []lastnight.Document) ([]stored, error) {
+	batch := make([]stored, len(docs))
+	for i := range docs {
+		d := &docs[i]
+		if d.ID == "" || len(d.ID) > maxIDBytes {
+			return nil, lastnight.Errorf(lastnight.CodeInvalid, "", "the id of a document has %d bytes, must have 1 to %d", len(d.ID), maxIDBytes)
+		}
+		ns := query.Nanos(d.Time)
+		body, err := encodeBody(d)
+		if err != nil {
+			return nil, err
+		}
+		batch[i] = stored{day: dayOf(ns), key: keyOf(ns, d.ID), source: encodeSource(d), body: s.codec.seal(nil, body)}
+	}
+	slices.SortStableFunc(batch, func(a, b stored) int { return cmp.Or(cmp.Compare(a.day, b.day), bytes.Compare(a.key, b.key)) })
+	return batch, nil
+}
+
+// commit writes a batch in one transaction and notes in the days what their indexes lack.
+func (s *Store) commit(batch []stored) ([]*day, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	type change struct {
+		name  string
+		keys  []string
+		count uint64
+	}
+	var changes []change
+	var generation uint64
+	err := s.documents.Update(func(tx *bolt.Tx) (err error) {
+		if generation, err = tx.Bucket(metaBucket).NextSequence(); err != nil {
+			return err
+		}
+		for len(batch) > 0 {
+			n := 1
+			for n < len(batch) && batch[n].day == batch[0].day {
+				n++
+			}
+			b, err := tx.CreateBucketIfNotExists([]byte(batch[0].day))
+			if err != nil {
+				return err
+			}
+			keys, count, err := putDay(b, batch[:n], generation)
+			if err != nil {
+				return err
+			}
+			if len(keys) > 0 {
+				changes = append(changes, change{batch[0].day, keys, count})
+			}
+			batch = batch[n:]
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	touched := make([]*day, 0, len(changes))
+	for _, c := range changes {
+		d := s.dayNamed(c.name)
+		d.note(c.keys, c.count, generation)
+		touched = append(touched, d)
+	}
+	return touched, nil
+}
+
+// putDay puts the documents of one day that are new or changed, and gives their keys
+// and how many documents the day has now.
+func putDay(b *bolt.Bucket, batch []stored, generation uint64) (keys []string, count uint64, err error) {
+	docs, err := b.CreateBucketIfNotExists(docBucket)
+	if err != nil {
+		return nil, 0, err
+	}
+	sources, err := b.CreateBucketIfNotExists(srcBucket)
+	if err != nil {
+		return nil, 0, err
+	}
+	docs.FillPercent = 0.9 // mostly in order of time
+	count = getUint(b, countKey)
+	for i := range batch {
+		d := &batch[i]
+		if i+1 < len(batch) && bytes.Equal(d.key, batch[i+1].key) {
+			continue // the last of the same id wins
+		}
+		source, err := putSource(sources, d.source)
+		if err != nil {
+			return nil, 0, err
+		}
+		value := append(binary.BigEndian.AppendUint64(binary.AppendUvarint(nil, generation), source), d.body...)
+		old := docs.Get(d.key)
+		if old == nil {
+			count++
+		} else if _, n := binary.Uvarint(old); n > 0 && bytes.Equal(old[n:], value[len(value)-len(d.body)-8:]) {
+			continue
+		}
+		if err := docs.Put(d.key, value); err != nil {
+			return nil, 0, err
+		}
+		keys = append(keys, string(d.key))
+	}
+	if len(keys) == 0 {
+		return nil, count, nil
+	}
+	if err := putUint(b, countKey, count); err != nil {
+		return nil, 0, err
+	}
+	return keys, count, putUint(b, generationKey, generation)
+}
+
+// putSource keeps a source once and gives its number: its hash, or the next free one
+// where another source has that already.
+func putSource(sources *bolt.Bucket, source []byte) (uint64, error) {
+	for n := xxhash.Sum64(source); ; n++ {
+		key := binary.BigEndian.AppendUint64(nil, n)
+		switch old := sources.Get(key); {
+		case old == nil:
+			return n, sources.Put(key, source)
+		case bytes.Equal(old, source):
+			return n, nil
+		}
+	}
+}
+
+// decode makes the document of a key and its value in a day's bucket.
+func (s *Store) decode(b *bolt.Bucket, key, value []byte) (d lastnight.Document, err error) {
+	ns, id, err := splitKey(key)
+	if err != nil {
+		return d, err
+	}
+	d.ID, d.Time = id, time.Unix(0, ns).UTC()
+	_, n := binary.Uvarint(value)
+	if n <= 0 || len(value) < n+8 {
+		return d, errDamaged
+	}
+	if err := decodeSource(b.Bucket(srcBucket).Get(value[n:n+8]), &d); err != nil {
+		return d, err
+	}
+	body, err := s.codec.open(value[n+8:])
+	if err != nil {
+		return d, err
+	}
+	return d, decodeBody(body, &d)
+}
+
+// DropDocuments removes those older than t and tells how many.
+func (s *Store) DropDocuments(ctx context.Context, t time.Time) (int, error) {
+	limit := query.Nanos(t)
+	last := dayOf(limit)
+	dropped := 0
+	for _, d := range s.allDays() {
+		if d.name > last {
+			break
+		}
+		for more := true; more; {
+			if err := ctx.Err(); err != nil {
+				return dropped, err
+			}
+			n, left, err := s.dropSome(d, keyOf(limit, ""))
+			if err != nil {
+				return dropped, fmt.Errorf("drop documents of %s: %w", d.name[1:], err)
+			}
+			dropped += n
+			more = left && n > 0
+		}
+	}
+	return dropped, nil
+}
+
+// dropSome removes the documents of a day below limit: the whole day at once if all
+// are, else at most dropBatch. Its index keeps the keys of those that are gone, which
+// does no harm. left tells that some may be left below limit.
+func (s *Store) dropSome(d *day, limit []byte) (n int, left bool, err error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	empty := false
+	err = s.documents.Update(func(tx *bolt.Tx) error {
+		b := tx.Bucket([]byte(d.name))
+		if b == nil {
+			return nil
+		}
+		c := b.Bucket(docBucket).Cursor()
+		if last, _ := c.Last(); last == nil || bytes.Compare(last, limit) < 0 {
+			n, empty = int(getUint(b, countKey)), true //nolint:gosec // a count of our own
+			return tx.DeleteBucket([]byte(d.name))
+		}
+		for k, _ := c.First(); k != nil && bytes.Compare(k, limit) < 0; k, _ = c.First() {
+			if n == dropBatch {
+				left = true
+				break
+			}
+			if err := c.Delete(); err != nil {
+				return err
+			}
+			n++
+		}
+		return putUint(b, countKey, getUint(b, countKey)-uint64(n)) //nolint:gosec // n is at most dropBatch
+	})
+	if err == nil && empty {
+		err = s.forgetDay(d)
+	}
+	return n, left, err
+}
+
+func getUint(b *bolt.Bucket, key []byte) uint64 {
+	if v := b.Get(key); len(v) == 8 {
+		return binary.BigEndian.Uint64(v)
+	}
+	return 0
+}
+
+func putUint(b *bolt.Bucket, key []byte, v uint64) error {
+	return b.Put(key, binary.BigEndian.AppendUint64(nil, v))
+}

@@ -1,0 +1,275 @@
+package blevestore
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"lastnight"
+	"lastnight/indexer/store"
+)
+
+// Names in exact.db: pods and jobs by their parts, joined with NUL; pod_index leads
+// from "uid", "ip" and "workload" with a value to the keys of pods.
+var podsBucket, podIndexBucket, jobsBucket = []byte("pods"), []byte("pod_index"), []byte("jobs")
+
+// maxFlinkIDs is how many ids are kept of a job: those of the last so many starts.
+const maxFlinkIDs = 1000
+
+// key joins parts. NUL in one is replaced, so that none can pass for two.
+func key(parts ...string) []byte {
+	clean := make([]string, len(parts))
+	for i, p := range parts {
+		clean[i] = strings.ReplaceAll(p, "\x00", "\ufffd")
+	}
+	return []byte(strings.Join(clean, "\x00"))
+}
+
+// PutPods adds or updates pods by (namespace, name, UID); it returns when they are durable.
+func (s *Store) PutPods(ctx context.Context, pods []lastnight.Pod) error {
+	if err := ctx.Err(); err != nil || len(pods) == 0 {
+		return err
+	}
+	err := s.exact.Update(func(tx *bolt.Tx) error {
+		b, err := tx.CreateBucketIfNotExists(podsBucket)
+		if err != nil {
+			return err
+		}
+		index, err := tx.CreateBucketIfNotExists(podIndexBucket)
+		if err != nil {
+			return err
+		}
+		for i := range pods {
+			if err := s.putPod(b, index, &pods[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("put %d pods: %w", len(pods), err)
+	}
+	return nil
+}
+
+func (s *Store) putPod(b, index *bolt.Bucket, p *lastnight.Pod) error {
+	k := key(p.Namespace, p.Name, p.UID)
+	if err := checkKey("name of a pod", string(k)); err != nil {
+		return err
+	}
+	if err := upsert(s.codec, b, k, p, mergePod); err != nil {
+		return err
+	}
+	var whole lastnight.Pod // its workload follows from all that is known
+	if err := s.codec.openJSON(b.Get(k), &whole); err != nil {
+		return err
+	}
+	w := lastnight.WorkloadOf(&whole)
+	for _, e := range [][]byte{key("uid", p.UID), key("ip", p.IP), key("workload", w.Name)} {
+		if e = append(append(e, 0), k...); index.Get(e) == nil {
+			if err := index.Put(e, []byte{1}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mergePod updates old with what is known now.
+func mergePod(old, p *lastnight.Pod) {
+	keep(&old.Cluster, p.Cluster)
+	keep(&old.Node, p.Node)
+	keep(&old.IP, p.IP)
+	if p.Labels != nil {
+		old.Labels = p.Labels
+	}
+	if p.Owner != (lastnight.ObjectRef{}) {
+		old.Owner = p.Owner
+	}
+	if p.Images != nil {
+		old.Images = p.Images
+	}
+	if !p.Created.IsZero() {
+		old.Created = p.Created
+	}
+	if !p.Deleted.IsZero() {
+		old.Deleted = p.Deleted
+	}
+}
+
+// Pods lists pods, by name.
+func (s *Store) Pods(ctx context.Context, req store.PodsRequest) ([]lastnight.Pod, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	pods := []lastnight.Pod{}
+	err := s.exact.View(func(tx *bolt.Tx) error {
+		b, index := tx.Bucket(podsBucket), tx.Bucket(podIndexBucket)
+		if b == nil {
+			return nil
+		}
+		for k := range podKeys(b, index, req) {
+			var p lastnight.Pod
+			v := b.Get(k)
+			if v == nil {
+				continue
+			}
+			if err := s.codec.openJSON(v, &p); err != nil {
+				return fmt.Errorf("pod %q: %w", k, err)
+			}
+			if podMatches(&p, req) {
+				pods = append(pods, p)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list pods: %w", err)
+	}
+	slices.SortFunc(pods, func(a, b lastnight.Pod) int {
+		return bytes.Compare(key(a.Namespace, a.Name, a.UID), key(b.Namespace, b.Name, b.UID))
+	})
+	return pods, nil
+}
+
+// podKeys yields the keys of pods among which are all that the request asks for.
+func podKeys(pods, index *bolt.Bucket, req store.PodsRequest) iter.Seq[[]byte] {
+	switch {
+	case req.UID != "":
+		return suffixes(index, append(key("uid", req.UID), 0))
+	case req.IP != "":
+		return suffixes(index, append(key("ip", req.IP), 0))
+	case req.Namespace != "" && req.Name != "":
+		return withPrefix(pods, append(key(req.Namespace, req.Name), 0))
+	case req.Workload != "":
+		return suffixes(index, append(key("workload", req.Workload), 0))
+	case req.Namespace != "":
+		return withPrefix(pods, append(key(req.Namespace), 0))
+	}
+	return withPrefix(pods, nil)
+}
+
+func withPrefix(b *bolt.Bucket, prefix []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		c := b.Cursor()
+		for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix) && yield(k); k, _ = c.Next() {
+		}
+	}
+}
+
+// suffixes yields what follows the prefix in keys that have it.
+func suffixes(b *bolt.Bucket, prefix []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for k := range withPrefix(b, prefix) {
+			if !yield(k[len(prefix):]) {
+				return
+			}
+		}
+	}
+}
+
+func podMatches(p *lastnight.Pod, req store.PodsRequest) bool {
+	is := func(want, have string) bool { return want == "" || want == have }
+	return is(req.Namespace, p.Namespace) && is(req.Name, p.Name) && is(req.UID, p.UID) && is(req.IP, p.IP) &&
+		(req.Workload == "" || lastnight.WorkloadOf(p).Name == req.Workload)
+}
+
+// PutJobs adds or updates jobs by (namespace, name); it returns when they are durable.
+func (s *Store) PutJobs(ctx context.Context, jobs []lastnight.Job) error {
+	if err := ctx.Err(); err != nil || len(jobs) == 0 {
+		return err
+	}
+	err := s.exact.Update(func(tx *bolt.Tx) error {
+		b, err := tx.CreateBucketIfNotExists(jobsBucket)
+		if err != nil {
+			return err
+		}
+		for i := range jobs {
+			j := jobs[i]
+			k := key(j.Namespace, j.Name)
+			if err := checkKey("name of a job", string(k)); err != nil {
+				return err
+			}
+			j.Incidents = 0 // counted when asked
+			if err := upsert(s.codec, b, k, &j, mergeJob); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("put %d jobs: %w", len(jobs), err)
+	}
+	return nil
+}
+
+// mergeJob updates old with what is known now.
+func mergeJob(old, j *lastnight.Job) {
+	keep(&old.Cluster, j.Cluster)
+	if old.Kind != lastnight.JobFlink || j.Kind == lastnight.JobFlink {
+		keep(&old.Workload, j.Workload)
+		if j.Kind != "" {
+			old.Kind = j.Kind
+		}
+	}
+	for _, id := range j.FlinkIDs {
+		if !slices.Contains(old.FlinkIDs, id) {
+			old.FlinkIDs = append(old.FlinkIDs, id)
+		}
+	}
+	old.FlinkIDs = old.FlinkIDs[max(0, len(old.FlinkIDs)-maxFlinkIDs):]
+	widen(&old.FirstSeen, &old.LastSeen, j.FirstSeen, j.LastSeen)
+}
+
+// Jobs lists jobs, by namespace and name, with the number of their unplanned
+// incidents that begin in the interval.
+func (s *Store) Jobs(ctx context.Context, req lastnight.JobsRequest) ([]lastnight.Job, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	jobs := []lastnight.Job{}
+	err := s.exact.View(func(tx *bolt.Tx) error {
+		b := tx.Bucket(jobsBucket)
+		if b == nil {
+			return nil
+		}
+		failed := countIncidents(tx, req.Start, req.End)
+		var prefix []byte
+		if req.Namespace != "" {
+			prefix = append(key(req.Namespace), 0)
+		}
+		for k := range withPrefix(b, prefix) {
+			var j lastnight.Job
+			if err := s.codec.openJSON(b.Get(k), &j); err != nil {
+				return fmt.Errorf("job %q: %w", k, err)
+			}
+			if jobMatches(&j, req) {
+				j.Incidents = failed[string(k)]
+				jobs = append(jobs, j)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	return jobs, nil
+}
+
+func jobMatches(j *lastnight.Job, req lastnight.JobsRequest) bool {
+	if req.Name != "" && req.Name != j.Name && req.Name != j.Workload && !slices.Contains(j.FlinkIDs, req.Name) {
+		return false
+	}
+	return overlaps(j.FirstSeen, j.LastSeen, req.Start, req.End)
+}
+
+// overlaps tells whether [first, last] has a part in [start, end).
+func overlaps(first, last, start, end time.Time) bool {
+	return (start.IsZero() || !last.Before(start)) && (end.IsZero() || first.Before(end))
+}

@@ -1,0 +1,358 @@
+package blevestore
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/blevesearch/bleve/v2/search"
+	index "github.com/blevesearch/bleve_index_api"
+	bolt "go.etcd.io/bbolt"
+
+	"lastnight"
+	"lastnight/query"
+)
+
+const (
+	// pageDocuments and pageBytes bound what is read in one transaction: none stays
+	// open while a caller thinks.
+	pageDocuments, pageBytes = 256, 1 << 20
+	// scanDocuments is how many documents in the interval are read through rather than looked up.
+	scanDocuments = 1024
+	// maxKeys is how many candidates of a day are kept in memory; where there are more,
+	// reading through finds the first ones as quickly.
+	maxKeys = 50_000
+)
+
+// span is a part of a day: keys in [from, to), to nil is the end.
+type span struct {
+	from, to []byte
+	newest   bool // from the end
+}
+
+func nanosOf(d *lastnight.Document) int64 { return query.Nanos(d.Time) }
+
+// Search streams documents that match, in order of (time, id). Where the query does not
+// parse, it yields an error of CodeInvalid.
+func (s *Store) Search(ctx context.Context, req lastnight.SearchRequest) iter.Seq2[lastnight.Document, error] {
+	return func(yield func(lastnight.Document, error) bool) {
+		f, err := query.NewFilter(&req)
+		if err != nil {
+			yield(lastnight.Document{}, err)
+			return
+		}
+		left := req.Limit
+		for d, err := range s.candidates(ctx, f) {
+			if err != nil {
+				yield(lastnight.Document{}, fmt.Errorf("search: %w", err))
+				return
+			}
+			if !f.Match(&d) {
+				continue
+			}
+			if left--; !yield(d, nil) || left == 0 {
+				return
+			}
+		}
+	}
+}
+
+// candidates yields, day by day, documents among which are all that match, in order.
+func (s *Store) candidates(ctx context.Context, f *query.Filter) iter.Seq2[lastnight.Document, error] {
+	return func(yield func(lastnight.Document, error) bool) {
+		sp := spanOf(f)
+		p := planOf(f)
+		days := s.allDays()
+		if sp.newest {
+			slices.Reverse(days)
+		}
+		for _, d := range days {
+			if !sp.touches(d.name) {
+				continue
+			}
+			keys, indexed, err := s.lookUp(ctx, d, p, sp)
+			if err != nil {
+				yield(lastnight.Document{}, err)
+				return
+			}
+			docs := s.scan(ctx, d.name, sp)
+			if indexed {
+				docs = s.fetchAll(ctx, d.name, keys)
+			}
+			for doc, err := range docs {
+				if !yield(doc, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// spanOf gives the keys that a request asks for.
+func spanOf(f *query.Filter) span {
+	r := &f.Request
+	sp := span{newest: !r.Oldest}
+	if !r.Start.IsZero() {
+		sp.from = keyOf(query.Nanos(r.Start), "")
+	}
+	if !r.End.IsZero() {
+		sp.to = keyOf(query.Nanos(r.End), "")
+	}
+	if at, id, ok := f.Cursor(); ok {
+		key := keyOf(query.Nanos(at), id)
+		if sp.newest && (sp.to == nil || bytes.Compare(key, sp.to) < 0) {
+			sp.to = key
+		}
+		if key = append(key, 0); !sp.newest && bytes.Compare(key, sp.from) > 0 {
+			sp.from = key
+		}
+	}
+	return sp
+}
+
+// touches tells whether a day may have keys of the span.
+func (sp span) touches(day string) bool {
+	at := func(key []byte) string {
+		ns, _, err := splitKey(key)
+		if err != nil {
+			return day
+		}
+		return dayOf(ns)
+	}
+	return (sp.from == nil || at(sp.from) <= day) && (sp.to == nil || day <= at(sp.to))
+}
+
+func (sp span) has(key string) bool {
+	return key >= string(sp.from) && (sp.to == nil || key < string(sp.to))
+}
+
+// lookUp asks the index of a day for candidates and gives their keys in order. indexed
+// is false where reading the span through is as good.
+func (s *Store) lookUp(ctx context.Context, d *day, p plan, sp span) (keys []string, indexed bool, err error) {
+	if p == nil || d.small() {
+		return nil, false, nil
+	}
+	few, err := s.few(d.name, sp)
+	if err != nil || few {
+		return nil, false, err
+	}
+	r, pending, err := s.reader(ctx, d)
+	if err != nil || r == nil {
+		return nil, false, err
+	}
+	defer func() { _ = r.Close() }()
+	keys, all, err := collect(ctx, r, p, sp)
+	if err != nil || !all {
+		return nil, false, err
+	}
+	for _, k := range pending {
+		if sp.has(k) {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	if sp.newest {
+		slices.Reverse(keys)
+	}
+	return keys, true, nil
+}
+
+// reader gives a reader of the day's index, and the keys that it lacks; nil if the day is gone.
+func (s *Store) reader(ctx context.Context, d *day) (index.IndexReader, []string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := s.refresh(ctx, d, s.maxPending); err != nil || d.gone {
+		return nil, nil, err
+	}
+	pending, _, _ := d.lacking() // before the reader is made, so that none is in neither
+	r, err := d.idx.Reader()
+	if err != nil {
+		return nil, nil, fmt.Errorf("read search index of %s: %w", d.name[1:], err)
+	}
+	return r, pending, nil
+}
+
+// collect gives the keys in the span that the plan finds, in no order; all is false if
+// they are more than are kept.
+func collect(ctx context.Context, r index.IndexReader, p plan, sp span) (keys []string, all bool, err error) {
+	found, err := p.searcher(ctx, r)
+	if err != nil {
+		return nil, false, fmt.Errorf("ask search index: %w", err)
+	}
+	defer func() { _ = found.Close() }()
+	sc := &search.SearchContext{DocumentMatchPool: search.NewDocumentMatchPool(found.DocumentMatchPoolSize()+1, 0), IndexReader: r}
+	for n := 0; ; n++ {
+		if n%1024 == 0 && ctx.Err() != nil {
+			return nil, false, ctx.Err()
+		}
+		m, err := found.Next(sc)
+		if err != nil {
+			return nil, false, fmt.Errorf("ask search index: %w", err)
+		}
+		if m == nil {
+			return keys, true, nil
+		}
+		key, err := r.ExternalID(m.IndexInternalID)
+		if err != nil {
+			return nil, false, fmt.Errorf("ask search index: %w", err)
+		}
+		sc.DocumentMatchPool.Put(m)
+		if !sp.has(key) {
+			continue
+		}
+		if len(keys) == maxKeys {
+			return nil, false, nil
+		}
+		keys = append(keys, key)
+	}
+}
+
+// few tells whether the span has at most scanDocuments documents.
+func (s *Store) few(day string, sp span) (few bool, err error) {
+	err = s.documents.View(func(tx *bolt.Tx) error {
+		b := tx.Bucket([]byte(day))
+		if b == nil {
+			few = true
+			return nil
+		}
+		c := b.Bucket(docBucket).Cursor()
+		n := 0
+		for k, _ := c.Seek(sp.from); k != nil && (sp.to == nil || bytes.Compare(k, sp.to) < 0); k, _ = c.Next() {
+			if n++; n > s.scanDocuments {
+				return nil
+			}
+		}
+		few = n <= s.scanDocuments
+		return nil
+	})
+	return few, err
+}
+
+// fetchAll yields the documents of keys that exist.
+func (s *Store) fetchAll(ctx context.Context, day string, keys []string) iter.Seq2[lastnight.Document, error] {
+	return func(yield func(lastnight.Document, error) bool) {
+		for n := 16; len(keys) > 0; n = min(2*n, pageDocuments) { // few at first: most want few
+			n = min(n, len(keys))
+			docs, err := s.fetch(day, keys[:n])
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				yield(lastnight.Document{}, err)
+				return
+			}
+			for _, d := range docs {
+				if !yield(d, nil) {
+					return
+				}
+			}
+			keys = keys[n:]
+		}
+	}
+}
+
+// fetch reads the documents of keys that exist.
+func (s *Store) fetch(day string, keys []string) ([]lastnight.Document, error) {
+	docs := make([]lastnight.Document, 0, len(keys))
+	err := s.documents.View(func(tx *bolt.Tx) error {
+		b := tx.Bucket([]byte(day))
+		if b == nil {
+			return nil
+		}
+		values := b.Bucket(docBucket)
+		for _, k := range keys {
+			v := values.Get([]byte(k))
+			if v == nil {
+				continue // dropped since
+			}
+			d, err := s.decode(b, []byte(k), v)
+			if err != nil {
+				return fmt.Errorf("read document %q: %w", k[8:], err)
+			}
+			docs = append(docs, d)
+		}
+		return nil
+	})
+	return docs, err
+}
+
+// scan yields all documents of a span.
+func (s *Store) scan(ctx context.Context, day string, sp span) iter.Seq2[lastnight.Document, error] {
+	return func(yield func(lastnight.Document, error) bool) {
+		for more := true; more; {
+			docs, next, err := s.page(day, sp, nil)
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				yield(lastnight.Document{}, err)
+				return
+			}
+			for _, d := range docs {
+				if !yield(d, nil) {
+					return
+				}
+			}
+			if more = next != nil; sp.newest {
+				sp.to = next
+			} else {
+				sp.from = next
+			}
+		}
+	}
+}
+
+// page reads the next documents of a span that keep, if any, accepts, and where the
+// span goes on: its new from, or to if newest; nil at its end.
+func (s *Store) page(day string, sp span, keep func(value []byte) bool) (docs []lastnight.Document, next []byte, err error) {
+	err = s.documents.View(func(tx *bolt.Tx) error {
+		b := tx.Bucket([]byte(day))
+		if b == nil {
+			return nil
+		}
+		size := 0
+		for k, v := range sp.walk(b.Bucket(docBucket).Cursor()) {
+			if len(docs) == pageDocuments || size > pageBytes {
+				if next = bytes.Clone(k); sp.newest {
+					next = append(next, 0)
+				}
+				return nil
+			}
+			if keep != nil && !keep(v) {
+				continue
+			}
+			d, err := s.decode(b, k, v)
+			if err != nil {
+				return fmt.Errorf("read document %q: %w", k, err)
+			}
+			docs = append(docs, d)
+			size += len(d.Text)
+		}
+		return nil
+	})
+	return docs, next, err
+}
+
+// walk goes through the span.
+func (sp span) walk(c *bolt.Cursor) iter.Seq2[[]byte, []byte] {
+	return func(yield func(k, v []byte) bool) {
+		if !sp.newest {
+			for k, v := c.Seek(sp.from); k != nil && (sp.to == nil || bytes.Compare(k, sp.to) < 0) && yield(k, v); k, v = c.Next() {
+			}
+			return
+		}
+		var k, v []byte
+		if sp.to == nil {
+			k, v = c.Last()
+		} else if k, _ = c.Seek(sp.to); k == nil {
+			k, v = c.Last()
+		} else {
+			k, v = c.Prev()
+		}
+		for ; k != nil && bytes.Compare(k, sp.from) >= 0 && yield(k, v); k, v = c.Prev() {
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package blevestore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	index "github.com/blevesearch/bleve_index_api"
+
+	"lastnight"
+)
+
+// format is the version of the files, and the only one that is read.
+const format = 1
+
+const (
+	exactFile     = "exact.db"
+	documentsFile = "documents.db"
+	indexFolder   = "index"
+	pidFile       = "pid"
+)
+
+var metaBucket, formatKey = []byte("meta"), []byte("format")
+
+// Config says where a store lives.
+type Config struct {
+	Dir    string // its folder; made if it is missing
+	Logger *slog.Logger
+
+	// ScanBelow is how many documents a day has before it gets an index; 0 is 2,000.
+	// MaxOpen is how many indexes are open at a time; 0 is 8.
+	ScanBelow, MaxOpen int
+	// LockWait is how long to wait for another process; 0 is a second.
+	LockWait time.Duration
+}
+
+// Store is an open store. All methods may be called at once.
+type Store struct {
+	cfg       Config
+	exact     *bolt.DB
+	documents *bolt.DB
+	analysis  *index.AnalysisQueue
+	codec     *codec
+
+	scanDocuments, maxPending int // the constants of these names; others in tests
+
+	writing sync.Mutex // held while documents are committed and noted in their day
+
+	mu   sync.Mutex
+	days map[string]*day // by name; guarded by mu
+	open []*day          // with an open index, least recently used first; guarded by mu
+}
+
+// Open opens the store in cfg.Dir, or makes one. Only one process may have it open.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	cfg = cfg.withDefaults()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Join(cfg.Dir, indexFolder), 0o700); err != nil {
+		return nil, fmt.Errorf("make store folder: %w", err)
+	}
+	c, err := newCodec()
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{cfg: cfg, codec: c, days: map[string]*day{}, scanDocuments: scanDocuments, maxPending: maxPending}
+	if s.exact, err = openBolt(cfg, exactFile); err != nil {
+		return nil, err
+	}
+	if s.documents, err = openBolt(cfg, documentsFile); err != nil {
+		return nil, errors.Join(err, s.exact.Close())
+	}
+	s.analysis = index.NewAnalysisQueue(2)
+	pid := strconv.Itoa(os.Getpid())
+	if err := os.WriteFile(filepath.Join(cfg.Dir, pidFile), []byte(pid+"\n"), 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("write pid file: %w", err), s.Close())
+	}
+	if err := s.loadDays(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.ScanBelow == 0 {
+		c.ScanBelow = 2000
+	}
+	if c.MaxOpen <= 0 {
+		c.MaxOpen = 8
+	}
+	if c.LockWait <= 0 {
+		c.LockWait = time.Second
+	}
+	return c
+}
+
+// Close writes what the indexes lack and closes everything. Nothing is lost without
+// it: documents are durable already.
+func (s *Store) Close() error {
+	err := s.closeIndexes()
+	if s.analysis != nil {
+		s.analysis.Close()
+	}
+	removed := os.Remove(filepath.Join(s.cfg.Dir, pidFile))
+	if errors.Is(removed, os.ErrNotExist) {
+		removed = nil
+	}
+	return errors.Join(err, removed, s.documents.Close(), s.exact.Close())
+}
+
+// openBolt opens one of the two files and checks its version.
+func openBolt(cfg Config, name string) (*bolt.DB, error) {
+	path := filepath.Join(cfg.Dir, name)
+	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: cfg.LockWait, FreelistType: bolt.FreelistMapType})
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return nil, inUse(cfg.Dir)
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
+		return nil, lastnight.Errorf(lastnight.CodeInternal, "restore a backup, or move the file away to begin with an empty store", "%s is damaged or no file of lastnight: %w", path, err)
+	case err != nil:
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		meta, err := tx.CreateBucketIfNotExists(metaBucket)
+		if err != nil {
+			return err
+		}
+		found, known := meta.Get(formatKey), binary.BigEndian.AppendUint32(nil, format)
+		switch {
+		case found == nil:
+			return meta.Put(formatKey, known)
+		case string(found) != string(known):
+			return newerFormat(path, found)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+func newerFormat(path string, found []byte) error {
+	version := "unknown"
+	if len(found) == 4 {
+		version = strconv.FormatUint(uint64(binary.BigEndian.Uint32(found)), 10)
+	}
+	return lastnight.Errorf(lastnight.CodeInvalid, "use the lastnight that wrote it or a newer one, or another --data",
+		"%s has store format %s, this lastnight knows format %d", path, version, format)
+}
+
+func inUse(dir string) error {
+	who := "another process"
+	if b, err := os.ReadFile(filepath.Join(dir, pidFile)); err == nil && len(b) < 32 { //nolint:gosec // our own folder
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil {
+			who = fmt.Sprintf("process %d", pid)
+		}
+	}
+	return lastnight.Errorf(lastnight.CodeConflict, "ask that server with --server, stop it, or use another --data", "the store in %s is in use by %s", dir, who)
+}

@@ -1,0 +1,98 @@
+package blevestore
+
+import (
+	"github.com/blevesearch/bleve/v2/document"
+	index "github.com/blevesearch/bleve_index_api"
+
+	"lastnight"
+	"lastnight/query"
+)
+
+const (
+	textField  = "t" // words of the texts
+	valueField = "k" // field, NUL, value
+
+	// maxIndexedBytes is how much of a text the index takes. A longer one is marked and
+	// is a candidate for every search by words.
+	maxIndexedBytes = 64 << 10
+	maxValueTerm    = 200 // bytes of a term in valueField; longer values share one
+	maxAttrTerms    = 64
+)
+
+const largeTerm = "large" // in valueField, of documents whose text is not indexed whole
+
+// indexedFields are those whose values are terms. Others are only checked in the documents.
+var indexedFields = []query.Field{
+	query.FieldJob, query.FieldNamespace, query.FieldPod, query.FieldPodUID, query.FieldContainer, query.FieldNode, query.FieldComponent,
+	query.FieldLevel, query.FieldLogger, query.FieldThread, query.FieldTemplate, query.FieldReason, query.FieldKind, query.FieldException, query.FieldSignal,
+}
+
+// valueTerm is the term of a field and a value, or of the beginning of a value.
+func valueTerm(f query.Field, folded string) string {
+	t := string(f) + "\x00" + folded
+	return t[:min(len(t), maxValueTerm)]
+}
+
+// indexed makes what bleve gets of a document: terms only.
+func indexed(key string, d *lastnight.Document) index.Document {
+	text, large := &terms{name: textField, freqs: index.TokenFrequencies{}}, false
+	add := func(s string) {
+		large = large || len(s) > maxIndexedBytes
+		query.ScanTokens(s[:min(len(s), maxIndexedBytes)], func(token []byte) bool {
+			if _, ok := text.freqs[string(token)]; !ok {
+				text.add(string(token))
+			}
+			return true
+		})
+	}
+	add(d.Text)
+	if d.Event != nil {
+		add(d.Event.Reason)
+		add(d.Event.Object.Name)
+	}
+	values := &terms{name: valueField, freqs: index.TokenFrequencies{}}
+	var room [16]string
+	for _, f := range indexedFields {
+		for _, v := range f.Values(d, room[:0]) {
+			values.add(valueTerm(f, query.Fold(v)))
+		}
+	}
+	n := 0
+	for name, v := range d.Attrs {
+		if n++; n > maxAttrTerms {
+			large = true
+			break
+		}
+		values.add(valueTerm(query.Field("attr."+name), query.Fold(v)))
+	}
+	if large {
+		values.add(largeTerm)
+	}
+	doc := document.NewDocument(key)
+	doc.AddField(text)
+	doc.AddField(values)
+	return doc
+}
+
+// terms is a field that is terms already: no analysis, no positions, not stored.
+type terms struct {
+	name  string
+	freqs index.TokenFrequencies
+}
+
+func (t *terms) add(term string) {
+	f := &index.TokenFreq{Term: []byte(term)}
+	f.SetFrequency(1)
+	t.freqs[term] = f
+}
+
+func (t *terms) Name() string                                     { return t.name }
+func (t *terms) ArrayPositions() []uint64                         { return nil }
+func (t *terms) Options() index.FieldIndexingOptions              { return index.IndexField | index.SkipFreqNorm }
+func (t *terms) Analyze()                                         {}
+func (t *terms) Value() []byte                                    { return nil }
+func (t *terms) NumPlainTextBytes() uint64                        { return 0 }
+func (t *terms) Size() int                                        { return 64 * len(t.freqs) }
+func (t *terms) EncodedFieldType() byte                           { return 't' }
+func (t *terms) AnalyzedLength() int                              { return len(t.freqs) }
+func (t *terms) AnalyzedTokenFrequencies() index.TokenFrequencies { return t.freqs }
