@@ -357,6 +357,32 @@ func TestInternalsStayInside(t *testing.T) {
 	}
 }
 
+// TestPanicInTheMiddle: half an answer does not look like a whole one.
+func TestPanicInTheMiddle(t *testing.T) {
+	t.Parallel()
+	m := apitest.Sample()
+	m.Fail = func(given int) error {
+		if given == 3 {
+			panic("odd")
+		}
+		return nil
+	}
+	srv := serve(t, api.Config{Searcher: m, Investigator: m})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+"/api/v1/search", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "application/x-ndjson")
+	resp, err := srv.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if b, err := io.ReadAll(resp.Body); err == nil {
+		t.Errorf("the answer looks whole: %s", b)
+	}
+}
+
 type syncBuilder struct {
 	mu sync.Mutex
 	b  strings.Builder
