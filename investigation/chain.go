@@ -146,7 +146,7 @@ func (c *chain) failover(fo *failover) {
 	c.symptomItems(fo)
 	for _, it := range fo.links.items {
 		switch it.why {
-		case whyEnd:
+		case whyEnd, whyNode:
 			c.put(it, lastnight.RoleEffect, "", 6)
 		case whyFailure:
 			if it.f.kind == factTransition || len(it.f.doc.Exception) > 0 {

@@ -88,11 +88,8 @@ func (x *investigator) belong(a, b *failover) bool {
 	if a.recovered && a.end.After(last) {
 		last = a.end
 	}
-	if b.start.Sub(last) >= mergeWithin || a.deleted && !a.planned {
+	if a.planned || a.deleted || b.start.Sub(last) >= mergeWithin {
 		return false
-	}
-	if a.planned {
-		return true
 	}
 	ta, tb := a.rank.top(), b.rank.top()
 	switch {

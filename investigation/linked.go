@@ -149,7 +149,7 @@ func (x *investigator) linkFailure(tl *timeline, fo *failover) {
 				continue
 			}
 			fo.links.add(tl.itemOf(f, linkFailure, whyFailure))
-		case fatal(f):
+		case fatal(f), strings.HasPrefix(message(f.doc), "Trying to recover from a global failure"):
 			fo.links.add(tl.itemOf(f, linkFailure, whyFailure))
 		}
 	}
@@ -416,8 +416,12 @@ func (x *investigator) linkNodes(tl *timeline, nodes *nodeHistory, fo *failover)
 		if !p.asked.IsZero() && p.asked.Sub(fo.start).Abs() < endNear {
 			at = p.asked
 		}
-		if f := nodes.cordoned(p.node, at.Add(-cordonBefore), at.Add(2*time.Second)); f != nil && !p.asked.IsZero() {
-			fo.links.add(tl.itemOf(f, linkEnd, whyNode))
+		if first := nodes.cordoned(p.node, at.Add(-cordonBefore), at.Add(2*time.Second)); first != nil && !p.asked.IsZero() {
+			for i := range nodes.byNode[p.node] { // the event of the node and the change of its spec both tell of it
+				if f := &nodes.byNode[p.node][i]; slices.Contains(cordonReasons, f.reason) && !f.t.Before(first.t) && f.t.Sub(first.t) < cordonBefore {
+					fo.links.add(tl.itemOf(f, linkEnd, whyNode))
+				}
+			}
 		}
 		if f := nodes.notReady(p.node, fo.start.Add(-5*time.Minute), fo.start.Add(10*time.Minute)); f != nil {
 			fo.links.add(tl.itemOf(f, linkEnd, whyNode))

@@ -6,22 +6,22 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"time"
+	"sync"
 
 	"lastnight"
 )
 
 // memory is a Source and a Keeper in memory.
 type memory struct {
-	recognizer  *Recognizer
-	docs        map[string]lastnight.Document
-	important   map[string]bool
-	sorted      []lastnight.Document
-	pods        []lastnight.Pod
-	incidents   map[string]lastnight.Incident
-	jobs        map[string]*lastnight.Job
-	lastPodTime time.Time
-	detector    *Detector
+	mu         sync.Mutex
+	recognizer *Recognizer
+	docs       map[string]lastnight.Document
+	important  map[string]bool
+	sorted     []lastnight.Document
+	pods       []lastnight.Pod
+	incidents  map[string]lastnight.Incident
+	jobs       map[string]*lastnight.Job
+	detector   *Detector
 }
 
 func newMemory(c *Catalogue) *memory {

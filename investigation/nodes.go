@@ -60,8 +60,10 @@ func (h *nodeHistory) last(node string, from, to time.Time, reasons, undone []st
 	return found
 }
 
+var cordonReasons = []string{"NodeNotSchedulable", "Cordoned"}
+
 func (h *nodeHistory) cordoned(node string, from, to time.Time) *fact {
-	return h.last(node, from, to, []string{"NodeNotSchedulable", "Cordoned"}, []string{"NodeSchedulable", "Uncordoned"})
+	return h.last(node, from, to, cordonReasons, []string{"NodeSchedulable", "Uncordoned"})
 }
 
 func (h *nodeHistory) notReady(node string, from, to time.Time) *fact {

@@ -61,7 +61,7 @@ func (tl *timeline) deletionRelations(nodes *nodeHistory, fo *failover, set func
 		asked := !p.asked.IsZero() && p.asked.Sub(fo.start).Abs() < endNear && !p.stoppedByFlink && !fo.removedAt(p.asked)
 		if asked && p.asked.Before(fo.start.Add(settleWithin)) && !tl.endedBefore(p, p.asked) {
 			if f := nodes.cordoned(p.node, p.asked.Add(-cordonBefore), p.asked.Add(2*time.Second)); f != nil && p.node != "" {
-				evicted = append(append(evicted, its...), fo.links.byID[f.doc.ID])
+				evicted = append(append(evicted, its...), fo.links.where(func(it *item) bool { return it.why == whyNode && slices.Contains(cordonReasons, it.f.reason) })...)
 			} else {
 				deleted = append(deleted, its...)
 			}

@@ -343,7 +343,7 @@ func eventFact(f *fact, e *lastnight.Event) {
 			return
 		}
 	}
-	if slices.Contains(podTroubles, e.Reason) {
+	if slices.Contains(podTroubles, e.Reason) && (e.Kind != lastnight.EventPod || e.Reason == "Unschedulable") {
 		f.kind = factPodTrouble
 	}
 }
