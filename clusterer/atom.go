@@ -74,9 +74,11 @@ func (s *scanner) atom(i int) int {
 		s.punct(i, j)
 		return j
 	}
-	if k := lead(b[i:j], i > 0 && attr[b[i-1]]&isAlnum != 0); k > 0 && !s.value {
-		s.punct(i, i+k)
-		return i + k
+	if attr[b[i]]&isAlnum == 0 && !s.value {
+		if k := lead(b[i:j], i > 0 && attr[b[i-1]]&isAlnum != 0); k > 0 {
+			s.punct(i, i+k)
+			return i + k
+		}
 	}
 	j = i + trim(b[i:j])
 	if s.value && flags&isColon == 0 {
@@ -85,20 +87,22 @@ func (s *scanner) atom(i int) int {
 	if flags&(isDigit|isColon|isSlash|isMark|isDot) == 0 {
 		return s.word(i, j, flags)
 	}
-	if flags&isColon != 0 && bytes.Contains(b[i:j], []byte("://")) {
+	if flags&(isColon|isSlash) == isColon|isSlash && bytes.Contains(b[i:j], []byte("://")) {
 		j = s.url(j)
 		s.slot(i, j, lastnight.VarURL)
 		return j
 	}
-	if k := bytes.Index(b[i:j], []byte("..")); k > 0 { // a leader: name.......value
-		j = i + k
-		flags = flagsOf(b[i:j])
+	if flags&isDot != 0 {
+		if k := bytes.Index(b[i:j], []byte("..")); k > 0 { // a leader: name.......value
+			j = i + k
+			flags = flagsOf(b[i:j])
+		}
 	}
 	if s.value {
 		return s.valueAtom(i, j)
 	}
 	if flags&isDigit != 0 {
-		return s.typed(i, j)
+		return s.typed(i, j, flags)
 	}
 	return s.named(i, j, flags)
 }
@@ -199,7 +203,7 @@ func (s *scanner) word(i, j int, flags uint16) int {
 			return i + n
 		}
 	}
-	s.push(token{from: int32(i), to: int32(j), what: tokWord})
+	s.push(i, j, tokWord, 0)
 	return j
 }
 
@@ -265,10 +269,10 @@ func (s *scanner) path(j int) int {
 }
 
 // typed takes an atom with a digit.
-func (s *scanner) typed(i, j int) int {
+func (s *scanner) typed(i, j int, flags uint16) int {
 	x := s.b[i:j]
-	if j < s.end && s.b[j] == '=' && attr[x[0]]&isDigit == 0 && flagsOf(x)&(isSlash|isColon|isMark) == 0 && countDigits(x) <= 3 {
-		s.push(token{from: int32(i), to: int32(j), what: tokWord})
+	if j < s.end && s.b[j] == '=' && attr[x[0]]&isDigit == 0 && flags&(isSlash|isColon|isMark) == 0 && countDigits(x) <= 3 {
+		s.push(i, j, tokWord, 0)
 		return j
 	}
 	if i == 0 && j+1 < s.end && s.b[j] == ':' && s.b[j+1] == ' ' && attr[x[0]]&isDigit == 0 && isHost(x) && countDigits(x) <= 3 {
@@ -279,19 +283,12 @@ func (s *scanner) typed(i, j int) int {
 		s.slot(i, end, kind)
 		return end
 	}
-	if k := bytes.IndexAny(x, ":@#"); k > 0 { // name:value, Class@hash, reader#1
-		if x[k] == ':' && allNumbered(x) {
-			s.slot(i, j, lastnight.VarWord)
-			return j
-		}
-		j = i + trim(x[:k])
-		x = s.b[i:j]
-		if flags := flagsOf(x); flags&isDigit == 0 {
-			return s.named(i, j, flags)
-		}
-		if kind, n := kindOf(x); n > 0 {
-			s.slot(i, i+n, kind)
-			return i + n
+	if flags&(isColon|isMark) != 0 {
+		if to, done := s.cutTyped(i, j); done {
+			return to
+		} else if to < j { // name:value, Class@hash, reader#1: the name first
+			j = to
+			x = s.b[i:j]
 		}
 	}
 	k, variable := splitName(x)
@@ -305,6 +302,30 @@ func (s *scanner) typed(i, j int) int {
 		return s.word(i, j, flagsOf(x))
 	}
 	return j
+}
+
+// cutTyped looks at an atom with a digit and punctuation inside. done tells that what is
+// up to the result has been taken; else that is a name, not taken yet.
+func (s *scanner) cutTyped(i, j int) (to int, done bool) {
+	x := s.b[i:j]
+	k := bytes.IndexAny(x, ":@#")
+	if k <= 0 {
+		return j, false
+	}
+	if x[k] == ':' && allNumbered(x) {
+		s.slot(i, j, lastnight.VarWord)
+		return j, true
+	}
+	to = i + trim(x[:k])
+	x = s.b[i:to]
+	if flags := flagsOf(x); flags&isDigit == 0 {
+		return s.named(i, to, flags), true
+	}
+	if kind, n := kindOf(x); n > 0 {
+		s.slot(i, i+n, kind)
+		return i + n, true
+	}
+	return to, false
 }
 
 func countDigits(x []byte) (n int) {

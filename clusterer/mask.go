@@ -297,22 +297,27 @@ func isDuration(x []byte) bool {
 // splitName looks at a name with digits. variable: it is an id (several digits, or a part
 // of digits only). Else its first n bytes are the name and the rest is a number after a dot.
 func splitName(x []byte) (n int, variable bool) {
-	if dot := bytes.LastIndexByte(x, '.'); dot > 0 && dot+1 < len(x) {
-		if f := flagsOf(x[:dot]); f&isDigit == 0 && f&(isSlash|isMark) == 0 && number(x[dot+1:]) == len(x)-dot-1 {
-			return dot, false
-		}
-	}
 	digits, last := 0, byte('.')
 	alone := false
+	dots := false
 	for i, c := range x {
-		if attr[c]&isDigit == 0 {
+		a := attr[c]
+		if a&isDigit == 0 {
 			last = c
+			dots = dots || c == '.'
 			continue
 		}
 		digits++
-		after := i+1 == len(x) || attr[x[i+1]]&isAlnum == 0
-		if attr[last]&isAlnum == 0 && after {
+		if attr[last]&isAlnum == 0 && (i+1 == len(x) || attr[x[i+1]]&isAlnum == 0) {
 			alone = true
+		}
+	}
+	if !dots {
+		return len(x), digits >= 2 || alone
+	}
+	if dot := bytes.LastIndexByte(x, '.'); dot > 0 && dot+1 < len(x) {
+		if f := flagsOf(x[:dot]); f&isDigit == 0 && f&(isSlash|isMark) == 0 && number(x[dot+1:]) == len(x)-dot-1 {
+			return dot, false
 		}
 	}
 	return len(x), digits >= 2 || alone

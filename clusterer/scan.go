@@ -53,9 +53,15 @@ func mix(a, b uint64) uint64 {
 // hashBytes is not for enemies: who uses it compares too.
 func hashBytes(b []byte) uint64 {
 	h := uint64(len(b)) * mulB
-	for len(b) >= 8 {
-		h = mix(h, binary.LittleEndian.Uint64(b))
-		b = b[8:]
+	if len(b) >= 8 {
+		tail := binary.LittleEndian.Uint64(b[len(b)-8:])
+		for ; len(b) > 8; b = b[8:] {
+			h = mix(h, binary.LittleEndian.Uint64(b))
+		}
+		return mix(h, tail)
+	}
+	if len(b) >= 4 {
+		return mix(h, uint64(binary.LittleEndian.Uint32(b))|uint64(binary.LittleEndian.Uint32(b[len(b)-4:]))<<32)
 	}
 	var tail uint64
 	for _, c := range b {
@@ -64,15 +70,7 @@ func hashBytes(b []byte) uint64 {
 	return mix(h, tail)
 }
 
-// share is what a token adds to the sum of its line: it depends on where it stands.
-func share(t *token, i int) uint64 {
-	sum := t.sum
-	if t.what == tokSlot {
-		sum = wild
-	}
-	return shareOf(sum, t.gap, i)
-}
-
+// shareOf is what a token adds to the sum of its line: it depends on where it stands.
 func shareOf(sum uint64, gap bool, i int) uint64 {
 	if gap {
 		sum = ^sum
@@ -106,39 +104,45 @@ func (s *scanner) run(b []byte, exception []string) {
 	if i < len(b) && (i >= s.end || len(s.toks) >= s.maxTokens-3) {
 		s.slot(i, len(b), lastnight.VarWord) // too long: the rest is one variable
 	} else if s.gapFrom < len(b) {
-		s.push(token{from: int32(s.gapFrom), to: int32(len(b)), what: tokPunct})
+		s.push(len(b), len(b), tokPunct, 0)
 	}
 	s.b = nil
 }
 
 // push adds a token, and before it one for the blanks unless they are a single one.
 // Further blanks before a slot are padding: they belong to its value.
-func (s *scanner) push(t token) {
-	n := int(t.from) - s.gapFrom
-	switch {
+func (s *scanner) push(from, to int, what uint8, kind lastnight.VarKind) {
+	gap := false
+	switch n := from - s.gapFrom; {
 	case n <= 0:
-	case s.b[s.gapFrom] != ' ', n > 1 && t.what != tokSlot:
-		s.add(token{from: int32(s.gapFrom), to: t.from, what: tokPunct})
+	case s.b[s.gapFrom] != ' ', n > 1 && what != tokSlot:
+		s.add(s.gapFrom, from, tokPunct, 0, false)
 	default:
-		t.gap = true
-		t.from = int32(s.gapFrom) + 1
+		gap = true
+		from = s.gapFrom + 1
 	}
-	s.gapFrom = int(t.to)
-	s.add(t)
+	s.gapFrom = to
+	s.add(from, to, what, kind, gap)
 }
 
-func (s *scanner) add(t token) {
-	switch t.what {
-	case tokSlot:
-		s.slots++
-	case tokWord:
-		s.hasWord = true
-		t.sum = hashBytes(s.b[t.from:t.to])
-	default:
-		t.sum = hashBytes(s.b[t.from:t.to])
+func (s *scanner) add(from, to int, what uint8, kind lastnight.VarKind, gap bool) {
+	n := len(s.toks)
+	if n == cap(s.toks) {
+		s.toks = append(s.toks, token{})
+	} else {
+		s.toks = s.toks[:n+1]
 	}
-	s.toks = append(s.toks, t)
-	s.sum += share(&t, len(s.toks)-1)
+	t := &s.toks[n]
+	t.from, t.to, t.what, t.gap, t.kind = int32(from), int32(to), what, gap, kind
+	sum := uint64(wild)
+	if what == tokSlot {
+		s.slots++
+	} else {
+		sum = hashBytes(s.b[from:to])
+		s.hasWord = s.hasWord || what == tokWord
+	}
+	t.sum = sum
+	s.sum += shareOf(sum, gap, n)
 }
 
 // slot adds a variable. One that follows another of its like after a blank is part of a list.
@@ -150,7 +154,7 @@ func (s *scanner) slot(from, to int, kind lastnight.VarKind) {
 		s.gapFrom = to
 		return
 	}
-	s.push(token{from: int32(from), to: int32(to), what: tokSlot, kind: kind})
+	s.push(from, to, tokSlot, kind)
 }
 
 // alike tells whether what begins at from is of the same sort as the slot before it:
@@ -170,7 +174,7 @@ func (s *scanner) alike(t *token, from int, kind lastnight.VarKind) bool {
 }
 
 func (s *scanner) punct(from, to int) {
-	s.push(token{from: int32(from), to: int32(to), what: tokPunct})
+	s.push(from, to, tokPunct, 0)
 }
 
 // delimiter takes what begins with a delimiter at i and gives where it ends.
