@@ -104,6 +104,9 @@ func newRouter(c Config) (*chi.Mux, error) {
 // NewServer gives an HTTP server for the handler with the time-outs and caps that
 // all servers of ours have. Writing has its deadlines from the handler, since streams last long.
 func NewServer(h http.Handler, log *slog.Logger) *http.Server {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
