@@ -187,7 +187,11 @@ func (c *chain) causeItems(fo *failover) {
 			}
 		}
 		shapes[s] = true
-		c.put(it, lastnight.RoleCause, c.top.e.ID, 10)
+		role := lastnight.RoleCause
+		if it.f.kind == factTransition {
+			role = lastnight.RoleEffect
+		}
+		c.put(it, role, c.top.e.ID, 10)
 	}
 }
 
@@ -199,7 +203,7 @@ func (c *chain) symptomItems(fo *failover) {
 	for _, id := range slices.Sorted(maps.Keys(fo.rank.all)) {
 		cand := fo.rank.all[id]
 		effect := c.top != nil && cand.e.below[c.top.e.ID]
-		if cand == c.top || len(cand.items) == 0 || c.top != nil && !effect || cand.score < 0.15 {
+		if cand == c.top || len(cand.items) == 0 || c.top != nil && !effect || cand.onlyWeak || cand.score < 0.15 {
 			continue
 		}
 		for _, it := range cand.items {
@@ -232,7 +236,9 @@ func (c *chain) recovery(fo *failover) {
 		}
 		switch f.kind {
 		case factJobManagerStart:
-			restarted = true
+			if restarted = fo.recovered || fo.ran != nil; !restarted {
+				continue
+			}
 		case factLeaderGranted:
 			if !restarted {
 				continue
@@ -289,7 +295,15 @@ func (c *chain) evidence() []lastnight.Evidence {
 		return order(a, b)
 	})
 	links = links[:min(len(links), maxEvidence)]
-	slices.SortFunc(links, order)
+	slices.SortFunc(links, func(a, b *link) int {
+		if a.it.f.t.Equal(b.it.f.t) && a.role != b.role && (a.role == lastnight.RoleCause || b.role == lastnight.RoleCause) {
+			if a.role == lastnight.RoleCause {
+				return -1
+			}
+			return 1
+		}
+		return order(a, b)
+	})
 	out := make([]lastnight.Evidence, 0, len(links))
 	for _, l := range links {
 		out = append(out, evidenceOf(l))

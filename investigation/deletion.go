@@ -32,7 +32,7 @@ func (tl *timeline) downtimes(nodes *nodeHistory) []downtime {
 	if tl.flink && tl.singleJob() {
 		list = tl.ends()
 	}
-	list = append(list, tl.deletions(nodes)...)
+	list = append(list, tl.deletions(nodes, list)...)
 	slices.SortStableFunc(list, func(a, b downtime) int { return a.from.Compare(b.from) })
 	return list
 }
@@ -80,16 +80,17 @@ func (tl *timeline) nextStart(t time.Time) time.Time {
 	return time.Time{}
 }
 
-// deletions finds the times in which every living pod of the workload was deleted at once.
-func (tl *timeline) deletions(nodes *nodeHistory) []downtime {
+// deletions finds the times in which every living pod of the workload was deleted at once. After the
+// end of its job Flink does that itself.
+func (tl *timeline) deletions(nodes *nodeHistory, ends []downtime) []downtime {
 	var list []downtime
 	tl.each(func(p *podInfo) {
 		if p.asked.IsZero() || tl.flink && p.component != fromJobManager || !tl.flink && tl.replacedSoon(p) {
 			return
 		}
 		from := p.asked
-		for _, d := range list {
-			if d.covers(from) {
+		for _, d := range slices.Concat(list, ends) {
+			if d.covers(from) || d.covers(from.Add(999*time.Millisecond)) {
 				return
 			}
 		}

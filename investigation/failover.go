@@ -83,7 +83,7 @@ func (x *investigator) openers(tl *timeline, downs []downtime) (list []opener, u
 			}
 		}
 	}
-	pending, unsettled := x.pending(tl, down)
+	pending, unsettled := x.pending(tl, downs, down)
 	list = append(list, pending...)
 	for i := range downs {
 		if d := &downs[i]; d.deleted && !slices.ContainsFunc(downs[:i], func(e downtime) bool { return e.covers(d.from) }) {
@@ -124,7 +124,7 @@ func stateOpener(f *fact, downs []downtime, requested time.Time) (opener, bool) 
 }
 
 // pending finds pods that did not come in time. unsettled: some may still be about to be late.
-func (x *investigator) pending(tl *timeline, down func(time.Time) bool) (list []opener, unsettled bool) {
+func (x *investigator) pending(tl *timeline, downs []downtime, down func(time.Time) bool) (list []opener, unsettled bool) {
 	type wait struct {
 		first *fact
 		hard  int
@@ -133,7 +133,7 @@ func (x *investigator) pending(tl *timeline, down func(time.Time) bool) (list []
 	var order []*podInfo
 	for i := range tl.facts {
 		f := &tl.facts[i]
-		if f.kind != factPodTrouble || f.p == nil || down(f.t) || crashBackOff(f) {
+		if f.kind != factPodTrouble || f.p == nil || down(f.t) || crashBackOff(f) || tl.well(f.t) {
 			continue
 		}
 		if w := waits[f.p]; w != nil {
@@ -155,6 +155,11 @@ func (x *investigator) pending(tl *timeline, down func(time.Time) bool) (list []
 		} else if !p.asked.IsZero() && p.asked.After(w.first.t) {
 			until = p.asked
 		}
+		for i := range downs {
+			if d := &downs[i]; d.from.After(w.first.t) && d.from.Before(until) {
+				until = d.from
+			}
+		}
 		switch {
 		case until.Sub(w.first.t) >= tooLong:
 			list = append(list, opener{openedByPending, w.first, ""})
@@ -163,6 +168,24 @@ func (x *investigator) pending(tl *timeline, down func(time.Time) bool) (list []
 		}
 	}
 	return list, unsettled
+}
+
+// well tells whether the job ran at t: since it last came to RUNNING a checkpoint has completed.
+func (tl *timeline) well(t time.Time) bool {
+	ok := false
+	for i := range tl.facts {
+		f := &tl.facts[i]
+		if f.t.After(t) {
+			break
+		}
+		switch f.kind {
+		case factTransition, factContainerEnd, factJobManagerStart:
+			ok = false
+		case factCheckpointDone:
+			ok = true
+		}
+	}
+	return ok
 }
 
 // crashBackOff tells the waiting that follows a crash, which the crash itself tells better.

@@ -239,6 +239,9 @@ func (x *investigator) linkLost(tl *timeline, fo *failover) {
 		if f.p == nil || f.p.stoppedByFlink || f.t.Before(fo.start.Add(-endNear)) || f.t.After(end) || fo.removed(f) {
 			continue
 		}
+		if fo.tidied(f) {
+			continue
+		}
 		lost := slices.Contains(named, f.p)
 		switch f.kind {
 		case factContainerEnd, factWorkerTerminated:
@@ -246,8 +249,8 @@ func (x *investigator) linkLost(tl *timeline, fo *failover) {
 				continue
 			}
 		case factKilling, factPodDeleted, factSigterm:
-			if !lost && fo.start.Sub(f.t) > settleWithin {
-				continue
+			if f.p.started.IsZero() || !lost && fo.start.Sub(f.t) > settleWithin {
+				continue // a pod that never ran was not lost
 			}
 		default:
 			if f.doc.Event == nil || !(isDisruption(f.reason) || f.reason == "Unhealthy" || f.reason == "BackOff" && crashBackOff(f)) {
@@ -260,6 +263,14 @@ func (x *investigator) linkLost(tl *timeline, fo *failover) {
 	for _, p := range named {
 		l.lose(p)
 	}
+}
+
+// tidied tells the end of a pod that was told to go after the job had come to its end.
+func (fo *failover) tidied(f *fact) bool {
+	if fo.givenUp == nil || f.p.asked.IsZero() {
+		return false
+	}
+	return !f.p.asked.Before(fo.givenUp.t.Truncate(time.Second)) && !f.t.Before(fo.givenUp.t.Truncate(time.Second))
 }
 
 // namedPods gives the pods that the failures name as lost, and notes those that fell silent.

@@ -153,7 +153,7 @@ func startLine(msg []byte) (lastnight.Recognition, bool) {
 	switch {
 	case bytes.HasPrefix(msg, []byte("Starting ")):
 		switch {
-		case hasAny(msg, "ClusterEntrypoint", "TaskManager", "TaskExecutor runner"):
+		case hasAny(msg, "ClusterEntrypoint (Version", "TaskManager (Version", "TaskManagerRunner (Version", "TaskExecutor runner (Version"):
 			return lastnight.Recognition{Signals: onlyLifecycle}, true
 		case bytes.HasPrefix(msg, []byte("Starting job ")) && hasAny(msg, "savepoint"):
 			return lastnight.Recognition{Signals: onlyRestore, JobID: idAfter(string(msg), "Starting job ")}, true

@@ -252,9 +252,9 @@ func recordFact(f *fact, msg string) {
 		f.kind = factRestore
 	case strings.HasPrefix(first, "RECEIVED SIGNAL 15"):
 		f.kind = factSigterm
-	case strings.HasPrefix(first, "Starting ") && strings.Contains(first, "ClusterEntrypoint"):
+	case strings.HasPrefix(first, "Starting ") && strings.Contains(first, "ClusterEntrypoint (Version"):
 		f.kind = factJobManagerStart
-	case strings.HasPrefix(first, "Starting ") && (strings.Contains(first, "TaskExecutor runner") || strings.Contains(first, "TaskManager (Version")):
+	case strings.HasPrefix(first, "Starting ") && (strings.Contains(first, "TaskExecutor runner (Version") || strings.Contains(first, "TaskManager (Version") || strings.Contains(first, "TaskManagerRunner (Version")):
 		f.kind = factTaskManagerStart
 	case strings.HasPrefix(first, "Worker "):
 		workerFact(f, first)

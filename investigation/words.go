@@ -58,7 +58,7 @@ func what(it *item) string {
 	}
 	if len(d.Exception) > 0 {
 		if root := rootCause(msg); root != "" && !strings.Contains(first, root) {
-			return cut(cut(first, 110)+": "+root, 240)
+			return cut(strings.TrimRight(cut(first, 110), ":. ")+": "+root, 240)
 		}
 	}
 	return cut(first, 200)
