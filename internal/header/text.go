@@ -113,6 +113,8 @@ func (t *text) bracket(h *Header) bool {
 		t.logger, t.thread = t.thread, in // Quarkus: [logger] (thread)
 	case t.thread == nil && t.time:
 		t.thread = in
+	case t.level != lastnight.LevelUnknown && bytes.HasPrefix(t.line[end:], []byte(" - ")):
+		t.thread = in // ZooKeeper: [id] - LEVEL [thread] - message
 	default:
 		return false
 	}
