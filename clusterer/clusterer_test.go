@@ -2,6 +2,7 @@ package clusterer_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -133,5 +134,67 @@ func TestExceptionsAreOfTheTemplate(t *testing.T) {
 	tpl, _ := c.Template(a)
 	if diff := cmp.Diff([]string{"java.lang.RuntimeException", "java.io.IOException"}, tpl.Exception); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestDumpIsReadable(t *testing.T) {
+	c := clusterer.New(clusterer.Config{})
+	c.Add([]byte("Job 4711 failed"), nil, nil)
+	var snap, out bytes.Buffer
+	if err := c.Snapshot(&snap); err != nil {
+		t.Fatal(err)
+	}
+	if !clusterer.IsSnapshot(snap.Bytes()[:30]) || clusterer.IsSnapshot([]byte("{}")) {
+		t.Error("IsSnapshot is wrong")
+	}
+	if err := clusterer.Dump(&snap, &out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), `"templates": [`) {
+		t.Errorf("no templates in %s", out.String())
+	}
+}
+
+func TestRunGivesBackLines(t *testing.T) {
+	lines := flinkLines(300)
+	var out bytes.Buffer
+	err := clusterer.Run(t.Context(), strings.NewReader(strings.Join(lines, "\n")), &out, clusterer.RunConfig{Format: clusterer.FormatMessage})
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(results) != len(lines) {
+		t.Fatalf("%d results of %d lines", len(results), len(lines))
+	}
+	for i, s := range results {
+		var r struct {
+			Line      int      `json:"line"`
+			ID        string   `json:"template_id"`
+			Text      string   `json:"template"`
+			Variables []string `json:"variables"`
+		}
+		if err := json.Unmarshal([]byte(s), &r); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := clusterer.Render(r.Text, r.Variables); !ok || got != lines[i] || r.Line != i+1 || len(r.ID) != 16 {
+			t.Fatalf("result %d: %s, want the line %q", i, s, lines[i])
+		}
+	}
+}
+
+func TestRunFinal(t *testing.T) {
+	in := "2026-11-21 11:53:28,376 INFO  com.acme.Audit  [] - session opened for alice  tty=ssh uid=0\n" +
+		"2026-11-21 11:53:28,377 INFO  com.acme.Audit  [] - session opened for bob  tty=ssh uid=0\n" +
+		"2026-11-21 11:53:28,378 INFO  com.acme.Audit  [] - session opened for carol  tty=ssh uid=0\n" +
+		"2026-11-21 11:53:28,379 INFO  com.acme.Audit  [] - session opened for dave  tty=ssh uid=0\n"
+	var out bytes.Buffer
+	if err := clusterer.Run(t.Context(), strings.NewReader(in), &out, clusterer.RunConfig{Final: true}); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"alice", "bob", "carol", "dave"} {
+		want := fmt.Sprintf(`"template":"session opened for <*> tty=ssh uid=<*>","variables":[%q,"0"]}`, name)
+		if line := strings.Split(out.String(), "\n")[i]; !strings.HasSuffix(line, want) {
+			t.Errorf("line %d: %s, want …%s", i+1, line, want)
+		}
 	}
 }

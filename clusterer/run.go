@@ -24,6 +24,10 @@ type RunConfig struct {
 
 	Final  bool   // templates and variables as they stand after the last line; keeps all lines in memory
 	Format string // FormatRaw (default) or FormatMessage
+
+	// MessageAt tells where the message begins in a raw line, in [0, len(line)]. It is
+	// called for each line in order. nil: what package header recognises.
+	MessageAt func(line []byte) int
 }
 
 // maxLine bounds a line of Run's input, in bytes.
@@ -51,15 +55,16 @@ func Run(ctx context.Context, in io.Reader, out io.Writer, rc RunConfig) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	c := New(rc.Config)
-	var heads header.Parser
+	messageAt := rc.MessageAt
+	if messageAt == nil {
+		messageAt = headerEnd()
+	}
 	var kept [][]byte
 	var ids []string
 	var vars []lastnight.Var
 	err := eachLine(ctx, in, func(n int, line []byte) error {
 		if rc.Format != FormatMessage {
-			var h header.Header
-			heads.Parse(line, &h)
-			line = line[h.MessageAt:]
+			line = line[messageAt(line):]
 		}
 		m := c.Add(line, nil, vars)
 		vars = m.Vars
@@ -77,6 +82,16 @@ func Run(ctx context.Context, in io.Reader, out io.Writer, rc RunConfig) error {
 		err = fmt.Errorf("write results: %w", ferr)
 	}
 	return err
+}
+
+// headerEnd gives a function that tells where the message of a line begins.
+func headerEnd() func([]byte) int {
+	var p header.Parser
+	var h header.Header
+	return func(line []byte) int {
+		p.Parse(line, &h)
+		return h.MessageAt
+	}
 }
 
 // eachLine calls f for each line, without its newline. The line is valid during the call.

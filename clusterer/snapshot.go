@@ -233,3 +233,21 @@ func (c *Clusterer) restorePatterns(ps []snapPattern) error {
 	}
 	return nil
 }
+
+// IsSnapshot tells whether a file that begins with head is a snapshot, of whatever version.
+func IsSnapshot(head []byte) bool { return bytes.HasPrefix(head, []byte(snapshotMagic+" ")) }
+
+// Dump writes the document of a snapshot as indented JSON, for people who debug. Texts and
+// constants are base64, since they may be any bytes. Errors are those of Restore.
+func Dump(r io.Reader, w io.Writer) error {
+	doc, err := readSnapshot(r)
+	if err != nil {
+		return fmt.Errorf("dump clusterer snapshot: %w", err)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(doc); err != nil {
+		return fmt.Errorf("write clusterer snapshot: %w", err)
+	}
+	return nil
+}
