@@ -46,6 +46,8 @@ type Config struct {
 	Ready        func() error         // why it can't answer yet, or nil; nil: always ready. Called at every /readyz, from several goroutines
 	AllowedHosts []string             // hosts besides loopback that requests may name, "logs.example.org" (any port) or "logs.example.org:8443"
 	Metrics      *prometheus.Registry // shown at /metrics, and gets the metrics of the API; nil: one of its own
+
+	slowReader time.Duration // how long a stream's reader may take nothing; 0: writeTimeout. Tests have no minute
 }
 
 // New makes the handler of all routes: /api/v1, /metrics, /healthz, /readyz,
@@ -63,6 +65,9 @@ func New(c Config) (http.Handler, error) {
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()
 	}
+	if c.slowReader == 0 {
+		c.slowReader = writeTimeout
+	}
 	if c.Ready == nil {
 		c.Ready = func() error { return nil }
 	}
@@ -75,7 +80,7 @@ func newRouter(c Config) (*chi.Mux, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &env{log: c.Logger, now: c.Now, slots: make(chan struct{}, maxAtOnce), refused: m.refused}
+	e := &env{log: c.Logger, now: c.Now, slots: make(chan struct{}, maxAtOnce), refused: m.refused, slowReader: c.slowReader}
 	g := guard{env: e, allowed: c.AllowedHosts}
 
 	r := chi.NewRouter()

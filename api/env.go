@@ -30,6 +30,8 @@ type env struct {
 	now     func() time.Time
 	slots   chan struct{} // one taken by each question under way
 	refused prometheus.Counter
+
+	slowReader time.Duration // how long a stream's reader may take nothing
 }
 
 // endpoint is one route: the query parameters that it accepts, and its handler, which

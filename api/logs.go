@@ -60,7 +60,7 @@ func (l logs) raw(w http.ResponseWriter, r *http.Request, p *params) error {
 // text sends the bytes alone. If that fails on the way, it breaks the connection off:
 // there is no other way to tell the reader of bare lines that they are not all.
 func (l logs) text(w http.ResponseWriter, r *http.Request, req lastnight.SearchRequest) error {
-	out := newLineWriter(w, rawType)
+	out := l.env.newLineWriter(w, rawType)
 	defer out.stop()
 	var failed error
 	for line, err := range l.ask.RawLines(r.Context(), req) {
@@ -88,7 +88,7 @@ func (l logs) text(w http.ResponseWriter, r *http.Request, req lastnight.SearchR
 
 // lines sends lines with where they come from.
 func (l logs) lines(w http.ResponseWriter, r *http.Request, req lastnight.SearchRequest) error {
-	out := newLineWriter(w, ndjsonType)
+	out := l.env.newLineWriter(w, ndjsonType)
 	defer out.stop()
 	var last lastnight.Stream
 	for line, err := range l.ask.RawLines(r.Context(), req) {

@@ -93,20 +93,21 @@ type lineWriter struct {
 	err     error       // of a flush that nobody waited for
 }
 
-func newLineWriter(w http.ResponseWriter, kind string) *lineWriter {
-	out := timedWriter{w, http.NewResponseController(w)}
+func (e *env) newLineWriter(w http.ResponseWriter, kind string) *lineWriter {
+	out := timedWriter{w, http.NewResponseController(w), e.slowReader}
 	return &lineWriter{out: out, kind: kind, buf: bufio.NewWriterSize(out, flushBytes)}
 }
 
-// timedWriter gives the reader writeTimeout to take what is written; in between, while
+// timedWriter gives the reader some time to take what is written; in between, while
 // the next line is being looked for, there is no deadline.
 type timedWriter struct {
-	w  http.ResponseWriter
-	rc *http.ResponseController
+	w       http.ResponseWriter
+	rc      *http.ResponseController
+	patient time.Duration
 }
 
 // Not every writer has deadlines (those of tests do not): then there is none.
-func (t timedWriter) begin() { _ = t.rc.SetWriteDeadline(time.Now().Add(writeTimeout)) }
+func (t timedWriter) begin() { _ = t.rc.SetWriteDeadline(time.Now().Add(t.patient)) }
 func (t timedWriter) end()   { _ = t.rc.SetWriteDeadline(time.Time{}) }
 
 func (t timedWriter) Write(p []byte) (int, error) {

@@ -95,7 +95,7 @@ func (s search) page(r *http.Request, req lastnight.SearchRequest) (docs []lastn
 
 // stream sends documents as they are found.
 func (s search) stream(w http.ResponseWriter, r *http.Request, req lastnight.SearchRequest) error {
-	out := newLineWriter(w, ndjsonType)
+	out := s.env.newLineWriter(w, ndjsonType)
 	defer out.stop()
 	for d, err := range s.ask.Search(r.Context(), req) {
 		if err == nil {
