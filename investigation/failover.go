@@ -45,6 +45,7 @@ type failover struct {
 	doneBy    *fact     // what shows the recovery
 	givenUp   *fact     // the job's end, or the workload's deletion
 	deleted   bool      // given up because somebody deleted the workload
+	limit     time.Time // where the next failover of the job begins, or what is known ends
 	removal   *downtime // the next deletion of the workload; nil: none
 
 	from  time.Time // evidence is not looked for before

@@ -127,6 +127,9 @@ func (tl *timeline) itemOf(f *fact, link float64, why string) *item {
 func (fo *failover) until() time.Time {
 	last := fo.openers[len(fo.openers)-1].f.t
 	end := last.Add(settleWithin)
+	if !fo.limit.IsZero() && fo.limit.Before(end) {
+		end = fo.limit
+	}
 	if fo.removal != nil && fo.removal.from.Before(end) {
 		end = fo.removal.from
 		if end.Before(last) {

@@ -25,6 +25,7 @@ func (x *investigator) settle(ctx context.Context, tl *timeline, list []*failove
 				break
 			}
 		}
+		fo.limit = limit
 		fo.ran = tl.runningAfter(fo.job, last, limit)
 		for d := range downs {
 			down := &downs[d]

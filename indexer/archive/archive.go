@@ -49,7 +49,7 @@ const (
 	chunkFolder   = "chunks/"
 
 	defaultCacheBytes = 32 << 20
-	defaultChunkBytes = 128 << 20
+	defaultChunkBytes = 64 << 20
 )
 
 // Config says how to open an archive.
@@ -57,7 +57,7 @@ type Config struct {
 	Blobs      Blobs        // required
 	Logger     *slog.Logger // nil: silent
 	CacheBytes int64        // for directories and filters; 0: 32 MiB
-	ChunkBytes int64        // bytes of raw logs that one chunk file is made of at most, roughly; 0: 128 MiB
+	ChunkBytes int64        // bytes of raw logs that one chunk file is made of at most, roughly; 0: 64 MiB
 	Now        func() time.Time
 }
 
@@ -70,16 +70,22 @@ type Archive struct {
 	nonce string // names of this process's files do not meet another's
 
 	mu      sync.Mutex
-	files   map[string]*file  // guarded by mu
-	index   *index            // guarded by mu
-	garbage map[string]string // guarded by mu; blobs to delete, and the file that replaces them
-	arrival int64             // guarded by mu; of the last segment, ns
+	files   map[string]*file   // guarded by mu
+	index   *index             // guarded by mu
+	garbage map[string]garbage // guarded by mu; by name
+	arrival int64              // guarded by mu; of the last segment, ns
 
 	tools   chan *tools // at most one idle set; see borrow
 	maint   sync.Mutex  // held by Compact and Retain
 	cache   *cache
 	damaged atomic.Int64
 	told    sync.Map // damaged places already logged
+}
+
+// garbage is a blob that is to be deleted once nobody reads it.
+type garbage struct {
+	f  *file  // nil: it never was open
+	by string // the chunk that has its lines, which must outlive it; "" if it is to go for good
 }
 
 // Open reads the directories of all files and removes what crashes have left.
@@ -105,7 +111,7 @@ func Open(ctx context.Context, cfg Config) (*Archive, error) {
 	}
 	a := &Archive{
 		cfg: cfg, blobs: cfg.Blobs, log: cfg.Logger, now: cfg.Now, nonce: hex.EncodeToString(nonce[:]),
-		files: map[string]*file{}, index: newIndex(), garbage: map[string]string{},
+		files: map[string]*file{}, index: newIndex(), garbage: map[string]garbage{},
 		tools: make(chan *tools, 1), cache: newCache(cfg.CacheBytes),
 	}
 	if err := a.load(ctx); err != nil {
@@ -140,7 +146,7 @@ func (a *Archive) load(ctx context.Context) error {
 	for _, f := range files {
 		for _, old := range f.replaces {
 			if dirs[old] != nil {
-				a.garbage[old] = f.name
+				a.garbage[old] = garbage{by: f.name}
 			}
 		}
 	}
@@ -166,8 +172,8 @@ func (a *Archive) add(f *file, d *directory) {
 func (a *Archive) sweep(ctx context.Context) {
 	a.mu.Lock()
 	var names []string
-	for name := range a.garbage {
-		if f := a.files[name]; f == nil || f.refs == 0 {
+	for name, g := range a.garbage {
+		if g.f == nil || g.f.refs == 0 {
 			names = append(names, name)
 		}
 	}

@@ -1,10 +1,271 @@
 package archive
 
-// columnEncoder encodes blocks in the column layout.
-type columnEncoder struct{}
+import (
+	"bytes"
+	"cmp"
+	"slices"
+)
 
-func (t *tools) packColumns(rows []row) []byte {
-	return t.z.pack(t.plain.encode(rows), codecZstd)
+// The column layout of chunks: a dictionary of shapes, the shape of each line, and for
+// each shape and variable a column of values. See shape.go, meta.go and docs/formats/chunk.md.
+
+// Kinds of columns of variables.
+const (
+	colText    = 0 // values, each ended by a newline
+	colDelta   = 1 // decimal numbers, as differences to the one before
+	colSame    = 2 // one value, once
+	bigColumn  = 2 << 10
+	varNewline = '\n'
+)
+
+// shapeColumns is a shape with its columns while a block is encoded.
+type shapeColumns struct {
+	shape []byte
+	n     int // lines
+	id    int // after sorting
+	vars  []column
+	meta  int // the properties that its last record had; -1: none yet
 }
 
-func (r *blockReader) decodeColumns(*lineSet) error { return corruptf("column layout") }
+// column is one variable of a shape.
+type column struct {
+	text []byte // values, each ended by a newline
+	n    int
+}
+
+// columnEncoder encodes blocks in the column layout. Not safe for concurrent use.
+type columnEncoder struct {
+	cols    lineColumns
+	split   splitter
+	byText  map[string]int // shape → index in shapes
+	shapes  []*shapeColumns
+	spare   []*shapeColumns // of earlier blocks, for their memory
+	lineIDs []int           // shape of each line
+	stamps  enc
+	tails   enc
+	meta    metaEncoder
+	words   *wordSet
+	raw     int // bytes of text
+	shaped  int // bytes of shapes
+}
+
+// begin makes ready for a block.
+func (c *columnEncoder) begin(words *wordSet) {
+	if c.byText == nil {
+		c.byText = map[string]int{}
+	}
+	clear(c.byText)
+	c.spare = append(c.spare, c.shapes...)
+	c.shapes, c.lineIDs = c.shapes[:0:0], c.lineIDs[:0]
+	c.stamps.b, c.tails.b = c.stamps.b[:0], c.tails.b[:0]
+	c.words, c.raw, c.shaped = words, 0, 0
+	c.meta.begin()
+}
+
+// encode cuts all lines of the rows into columns, and their words into the set.
+func (c *columnEncoder) encode(rows []row, words *wordSet) {
+	c.begin(words)
+	c.cols.encode(rows)
+	for i := range rows {
+		rec := &rows[i].rec
+		for j := range rec.Lines {
+			l := &rec.Lines[j]
+			c.raw += len(l.Text)
+			c.split.split(l.Text, l.Time)
+			s := c.add(l.Text, l.Time)
+			if j == 0 {
+				c.meta.record(rec, &c.split, c.shapes[s])
+			}
+		}
+	}
+}
+
+// add takes up the line that has just been split.
+func (c *columnEncoder) add(text []byte, near int64) int {
+	sp := &c.split
+	id, known := c.byText[string(sp.shape)]
+	if !known {
+		id = c.newShape()
+	}
+	s := c.shapes[id]
+	s.n++
+	c.lineIDs = append(c.lineIDs, id)
+	v := 0
+	for i, p := range sp.vars {
+		if i == sp.stamp {
+			c.stamps.int(stampDelta(sp.form, sp.stampNS, near))
+			continue
+		}
+		col := &s.vars[v]
+		v++
+		col.text = append(append(col.text, text[p.from:p.to]...), varNewline)
+		col.n++
+	}
+	c.addWordsOf(text, known)
+	if sp.tail >= 0 {
+		c.tails.bytes(text[sp.tail:])
+	}
+	return id
+}
+
+// addWordsOf adds the words of a line: of a shape seen before only those that a
+// variable, a stamp or the tail is a part of.
+func (c *columnEncoder) addWordsOf(text []byte, known bool) {
+	if !known {
+		addWords(c.words, text)
+		return
+	}
+	last := 0
+	for _, p := range c.split.vars {
+		from, to := wordAround(text, p)
+		from = max(from, last)
+		if from < to {
+			addWords(c.words, text[from:to])
+		}
+		last = max(last, to)
+	}
+	if t := c.split.tail; t >= 0 {
+		from, _ := wordAround(text, piece{t, t})
+		addWords(c.words, text[max(from, last):])
+	}
+}
+
+// wordAround widens a piece to the words that it is a part of.
+func wordAround(text []byte, p piece) (from, to int) {
+	from, to = p.from, p.to
+	for from > 0 && wordBytes[text[from-1]] != 0 {
+		from--
+	}
+	for to < len(text) && wordBytes[text[to]] != 0 {
+		to++
+	}
+	return from, to
+}
+
+// newShape adds the shape of the line that has just been split.
+func (c *columnEncoder) newShape() int {
+	var s *shapeColumns
+	if n := len(c.spare); n > 0 {
+		s = c.spare[n-1]
+		c.spare = c.spare[:n-1]
+	} else {
+		s = &shapeColumns{}
+	}
+	vars := len(c.split.vars)
+	if c.split.stamp >= 0 {
+		vars--
+	}
+	s.shape = append(s.shape[:0], c.split.shape...)
+	s.n, s.meta = 0, -1
+	s.vars = slices.Grow(s.vars[:0], vars)[:vars]
+	for i := range s.vars {
+		s.vars[i].text, s.vars[i].n = s.vars[i].text[:0], 0
+	}
+	id := len(c.shapes)
+	c.shapes = append(c.shapes, s)
+	c.byText[string(s.shape)] = id
+	c.shaped += len(s.shape)
+	return id
+}
+
+// sections gives the block's sections. They are valid until the next block.
+func (c *columnEncoder) sections() []section {
+	order := slices.Clone(c.shapes)
+	slices.SortStableFunc(order, func(a, b *shapeColumns) int { return cmp.Compare(b.n, a.n) }) // frequent ones get short numbers
+	var dict, ids, small enc
+	for i, s := range order {
+		s.id = i
+		dict.bytes(s.shape)
+	}
+	ids.len(c.raw)
+	for _, id := range c.lineIDs {
+		ids.len(c.shapes[id].id)
+	}
+	out := append(c.cols.sections(), section{secShapes, dict.b}, section{secShapeIDs, ids.b}, section{secStamps, c.stamps.b}, section{secTails, c.tails.b})
+	next := secFirstVars
+	var kinds enc
+	for _, s := range order {
+		for i := range s.vars {
+			kind, data := s.vars[i].pack()
+			if len(data) >= bigColumn {
+				kinds.byte(kind<<1 | 1)
+				out = append(out, section{next, data})
+				next++
+				continue
+			}
+			kinds.byte(kind << 1)
+			kinds.len(len(data))
+			small.b = append(small.b, data...)
+		}
+	}
+	out = append(out, section{secVarKinds, kinds.b}, section{secSmallVars, small.b})
+	return append(out, c.meta.sections()...)
+}
+
+// pack gives the kind and bytes of a column.
+func (c *column) pack() (kind byte, data []byte) {
+	end := bytes.IndexByte(c.text, varNewline) + 1
+	if c.same(c.text[:end]) {
+		return colSame, c.text[:end]
+	}
+	if d := c.deltas(); d != nil {
+		return colDelta, d
+	}
+	return colText, c.text
+}
+
+// same tells whether all values are v.
+func (c *column) same(v []byte) bool {
+	if len(c.text) != len(v)*c.n {
+		return false
+	}
+	for at := 0; at < len(c.text); at += len(v) {
+		if !bytes.Equal(c.text[at:at+len(v)], v) {
+			return false
+		}
+	}
+	return true
+}
+
+// deltas gives the column as differences of numbers, or nil where that is not worth it.
+func (c *column) deltas() []byte {
+	if c.n < 4 {
+		return nil
+	}
+	var e enc
+	var last int64
+	for t := c.text; len(t) > 0; {
+		i := bytes.IndexByte(t, varNewline)
+		n, ok := decimal(t[:i])
+		if !ok {
+			return nil
+		}
+		e.int(n - last)
+		last = n
+		t = t[i+1:]
+		if len(e.b) > 64 && len(e.b)*deltaWorth > (len(c.text)-len(t))*2 {
+			return nil
+		}
+	}
+	if len(e.b)*deltaWorth > len(c.text)*2 {
+		return nil
+	}
+	return e.b
+}
+
+// deltaWorth is how much shorter, in halves, differences must be than digits: those of numbers without
+// order compress worse than the digits.
+const deltaWorth = 5
+
+// packColumns makes a block in the column layout or, if that is smaller, in the plain one.
+func (t *tools) packColumns(rows []row) []byte {
+	t.cols.encode(rows, &t.words)
+	block := t.z.pack(t.cols.sections(), codecZstd)
+	if t.cols.shaped*4 < t.cols.raw {
+		return block
+	}
+	if plain := t.z.pack(t.plain.encode(rows), codecZstd); len(plain) < len(block) {
+		return plain
+	}
+	return block
+}

@@ -3,10 +3,11 @@ package archive
 import (
 	"encoding/binary"
 	"math/bits"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/cespare/xxhash/v2"
+
+	"lastnight/query"
 )
 
 // A filter tells which words a block certainly does not have: a split block Bloom
@@ -137,7 +138,8 @@ func mix(h uint64) uint64 {
 	return h
 }
 
-// addWords adds the words of text, which may be any bytes.
+// addWords adds the words of text, which may be any bytes. Words are those of
+// query.Tokens; ASCII, nearly all of most logs, takes a short way.
 func addWords(s *wordSet, text []byte) {
 	for i := 0; i < len(text); {
 		c := wordBytes[text[i]]
@@ -153,49 +155,33 @@ func addWords(s *wordSet, text []byte) {
 			}
 			c = wordBytes[text[i]]
 		}
-		if i < len(text) && c == 0xff {
-			i = addUnicodeWord(s, text, start)
+		if i < len(text) && c == 0xff || i-start > query.MaxTokenBytes {
+			i = addOddWords(s, text, start)
 			continue
 		}
 		s.add(mix(h))
 	}
 }
 
-// addUnicodeWord adds the word that begins at start, some of whose characters are not
-// ASCII, and gives where it ends.
-func addUnicodeWord(s *wordSet, text []byte, start int) int {
-	h, i, n := uint64(hashSeed), start, 0
-	for i < len(text) {
-		r, size := utf8.DecodeRune(text[i:])
-		if r == utf8.RuneError && size <= 1 || !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' {
-			if n == 0 {
-				i += size
-			}
-			break
-		}
-		h = hashRune(h, unicode.ToLower(r))
-		i += size
-		n++
+// addOddWords adds the words of the run from start on that no ASCII character parts, and
+// gives where it ends.
+func addOddWords(s *wordSet, text []byte, start int) int {
+	end := start
+	for end < len(text) && wordBytes[text[end]] != 0 {
+		end++
 	}
-	if n > 0 {
-		s.add(mix(h))
-	}
-	return i
+	query.ScanTokens(text[start:end], func(token []byte) bool {
+		s.add(hashWord(token))
+		return true
+	})
+	return end
 }
 
-func hashRune(h uint64, r rune) uint64 {
-	var b [utf8.UTFMax]byte
-	for _, c := range b[:utf8.EncodeRune(b[:], r)] {
-		h = (h ^ uint64(c)) * hashPrime
-	}
-	return h
-}
-
-// hashWord gives the hash of a word as a query has it. It is the same for any case.
-func hashWord(w string) uint64 {
+// hashWord gives the hash of a folded word.
+func hashWord(w []byte) uint64 {
 	h := uint64(hashSeed)
-	for _, r := range w {
-		h = hashRune(h, unicode.ToLower(r))
+	for _, c := range w {
+		h = (h ^ uint64(c)) * hashPrime
 	}
 	return mix(h)
 }

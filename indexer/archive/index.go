@@ -24,7 +24,6 @@ type file struct {
 	replaces    []string
 
 	refs int  // guarded by Archive.mu: queries that read it
-	dead bool // guarded by Archive.mu: to be deleted when nobody reads it
 	skip bool // guarded by Archive.mu: damaged, not to be compacted
 }
 
@@ -100,17 +99,16 @@ func (x *index) add(f *file, d *directory) {
 	}
 }
 
-// remove forgets a file.
-func (x *index) remove(f *file, d *directory) {
-	for _, k := range d.keys {
-		id := genKey{d.streams[k.stream].id, k.gen}
+// remove forgets files, which have these keys.
+func (x *index) remove(files map[*file]bool, keys map[genKey]bool) {
+	for id := range keys {
 		old := x.gens[id]
 		if old == nil {
 			continue
 		}
 		h := &held{}
 		for _, r := range old.ranges {
-			if r.f == f {
+			if files[r.f] {
 				continue
 			}
 			h.special = h.special || h.all.overlaps(r.from, r.to)
@@ -118,7 +116,7 @@ func (x *index) remove(f *file, d *directory) {
 			h.ranges = append(h.ranges, r)
 		}
 		for _, p := range old.partials {
-			if p.f != f {
+			if !files[p.f] {
 				h.partials = append(h.partials, p)
 				h.special = true
 			}

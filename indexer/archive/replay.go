@@ -15,7 +15,7 @@ func (a *Archive) Replay(ctx context.Context, name string) iter.Seq2[Item, error
 	return func(yield func(Item, error) bool) {
 		a.mu.Lock()
 		f := a.files[name]
-		if f == nil || f.dead {
+		if f == nil {
 			a.mu.Unlock()
 			yield(Item{}, lastnight.Errorf(lastnight.CodeNotFound, "", "no segment %q in the archive", name))
 			return

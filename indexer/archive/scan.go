@@ -71,7 +71,7 @@ func (a *Archive) newScan(req lastnight.SearchRequest) *scan {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, f := range a.files {
-		if !f.empty && !f.dead && f.last >= s.start && f.first < s.end {
+		if !f.empty && f.last >= s.start && f.first < s.end {
 			f.refs++
 			s.files = append(s.files, f)
 		}
@@ -92,7 +92,7 @@ func (s *scan) release(ctx context.Context) {
 	sweep := false
 	for _, f := range s.files {
 		f.refs--
-		sweep = sweep || f.dead && f.refs == 0
+		sweep = sweep || f.refs == 0 && s.a.files[f.name] != f
 	}
 	s.a.mu.Unlock()
 	if sweep {
@@ -273,6 +273,15 @@ func (s *scan) visit(ctx context.Context, c candidate, take func(*streamEntry, l
 	if err != nil {
 		return s.skip(ctx, c.f, err)
 	}
+	s.shown(c, rows, func(key int, r *lastnight.Record) {
+		k := &c.d.keys[key]
+		take(&c.d.streams[k.stream], k.gen, r)
+	})
+	return nil
+}
+
+// shown calls take with the records that are to be read from c's file.
+func (s *scan) shown(c candidate, rows []row, take func(key int, r *lastnight.Record)) {
 	last := -1
 	var h *held
 	for i := range rows {
@@ -280,10 +289,9 @@ func (s *scan) visit(ctx context.Context, c candidate, take func(*streamEntry, l
 		if !c.keys[r.key] {
 			continue
 		}
-		k := &c.d.keys[r.key]
-		e := &c.d.streams[k.stream]
 		if r.key != last && s.special != nil {
-			last, h = r.key, s.special[genKey{e.id, k.gen}]
+			k := &c.d.keys[r.key]
+			last, h = r.key, s.special[genKey{c.d.streams[k.stream].id, k.gen}]
 		}
 		if h != nil {
 			rec, ok := trimRecord(r.rec, func(l *lastnight.Line) bool { return h.shows(c.f, l) })
@@ -292,7 +300,6 @@ func (s *scan) visit(ctx context.Context, c candidate, take func(*streamEntry, l
 			}
 			r.rec = rec
 		}
-		take(e, k.gen, &r.rec)
+		take(r.key, &r.rec)
 	}
-	return nil
 }

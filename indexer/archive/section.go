@@ -33,7 +33,11 @@ const (
 	secMetaIDs   sectionID = 15 // column layout: which of them, if not the shape's usual ones
 	secThreads   sectionID = 16 // column layout: explicit values of records whose text has them nowhere
 	secAppTimes  sectionID = 17 // column layout: explicit application times
-	secFirstVars sectionID = 32 // column layout: this and all above are columns of variables
+	secStamps    sectionID = 18 // column layout: stamps, against the time of the line
+	secTails     sectionID = 19 // column layout: rests of lines
+	secVarKinds  sectionID = 20 // column layout: kind and length of each column of variables
+	secSmallVars sectionID = 21 // column layout: small columns of variables
+	secFirstVars sectionID = 32 // column layout: this and all above are large columns of variables
 	maxSections            = 1 << 16
 )
 

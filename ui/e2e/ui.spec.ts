@@ -110,6 +110,25 @@ test('keys walk the lists and the screens', async () => {
   expect(s.errors).toEqual([])
 })
 
+test('keys walk a log further than what is drawn', async () => {
+  const { incident } = await example(server.url)
+  await page.goto(`${server.url}/logs?namespace=${incident.namespace}&job=${incident.workload || incident.job}`)
+  await page.locator('.record').first().waitFor()
+  const at = (): Promise<number> => page.evaluate(() => Number(document.activeElement?.closest('[data-index]')?.getAttribute('data-index') ?? -1))
+  for (let i = 0; i < 80; i++) await page.keyboard.press('j')
+  expect(await at()).toBe(79)
+  for (let i = 0; i < 20; i++) await page.keyboard.press('k')
+  expect(await at()).toBe(59)
+  expect(await page.evaluate(() => {
+    const row = document.activeElement?.getBoundingClientRect()
+    const box = document.querySelector('.records')?.getBoundingClientRect()
+    return !!row && !!box && row.bottom > box.top && row.top < box.bottom
+  })).toBe(true)
+  await page.keyboard.press('Enter')
+  await page.locator('.details').waitFor()
+  expect(s.errors).toEqual([])
+})
+
 test('look and zone are switched and remembered', async () => {
   await page.goto(server.url)
   await page.getByRole('button', { name: /Look/ }).click()
@@ -140,7 +159,7 @@ describe('hostile log lines', () => {
     const text = await page.locator('.records').innerText()
     expect(text).toContain('<img src=x onerror=')
     expect(text).toContain('⟨U+202E⟩gnp.exe')
-    expect(text).toContain('␛]0;title␇')
+    expect(text).toContain('⟨ESC⟩]0;title⟨BEL⟩')
     // eslint-disable-next-line no-control-regex
     expect(text).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u202a-\u202e\u2066-\u2069\ufeff]/)
     await noOverflow(page, 'the log')

@@ -5,10 +5,10 @@ describe('harmless', () => {
   test.each([
     ['plain', 'plain'],
     ['a\tb\nc', 'a\tb\nc'],
-    ['\u001b[2J', '␛[2J'],
-    ['nul\u0000bell\u0007', 'nul␀bell␇'],
-    ['\r', '␍'],
-    ['\u007f\u009b31m', '␡⟨U+009B⟩31m'],
+    ['\u001b[2J', '⟨ESC⟩[2J'],
+    ['nul\u0000bell\u0007', 'nul⟨NUL⟩bell⟨BEL⟩'],
+    ['50%\r100%\r\nend\r', '50%⟨CR⟩100%\nend'],
+    ['\u007f\u009b31m', '⟨DEL⟩⟨U+009B⟩31m'],
     ['abc\u202egnp.exe\u202c', 'abc⟨U+202E⟩gnp.exe⟨U+202C⟩'],
     ['zero\u200bwidth\ufeff', 'zero⟨U+200B⟩width⟨U+FEFF⟩'],
     ['tag\u{e0041}', 'tag⟨U+E0041⟩'],
@@ -26,7 +26,7 @@ describe('ANSI colours', () => {
     ])
   })
   test('other sequences stay visible', () => {
-    expect(runs('\u001b]0;title\u0007\u001b[2Jx')).toEqual([{ text: '␛]0;title␇␛[2Jx', look: '' }])
+    expect(runs('\u001b]0;title\u0007\u001b[2Jx')).toEqual([{ text: '⟨ESC⟩]0;title⟨BEL⟩⟨ESC⟩[2Jx', look: '' }])
   })
   test('a look is never more than our names', () => {
     for (const r of runs('\u001b[38;5;196mx\u001b[999999999999my\u001b[;;mz')) expect(r.look).toMatch(/^(ansi-[a-z]+( |$))*$/)

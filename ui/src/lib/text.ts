@@ -12,12 +12,17 @@ export interface Run {
 // eslint-disable-next-line no-control-regex
 const odd = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu
 
-/** Text with everything invisible made visible: ␛ for ESC, ⟨U+202E⟩ for a mark that would turn the line around. */
+const names = 'NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US'.split(' ')
+
+/**
+ * Text with everything invisible made visible: ⟨ESC⟩, or ⟨U+202E⟩ for a mark that would turn the line around.
+ * Spelled out, since fonts often lack the pictures of control characters. A carriage return that ends a line goes.
+ */
 export function harmless(text: string): string {
-  return text.replace(odd, (c) => {
+  return text.replace(/\r(?=\n|$)/g, '').replace(odd, (c) => {
     const code = c.codePointAt(0) ?? 0
-    if (code < 0x20) return String.fromCodePoint(0x2400 + code)
-    if (code === 0x7f) return '\u2421'
+    if (code < 0x20) return `⟨${names[code] ?? ''}⟩`
+    if (code === 0x7f) return '⟨DEL⟩'
     return `⟨U+${code.toString(16).toUpperCase().padStart(4, '0')}⟩`
   })
 }

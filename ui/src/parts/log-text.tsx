@@ -4,12 +4,12 @@ import { clip, runs, splitHits } from '../lib/text'
 const none: string[] = []
 
 /** How much of a text is drawn at once: a line of 1 MB must not stop the page. */
-const firstChars = 4000
+const usual = 4000
 const moreChars = 64_000
 
 /** Text from a log. It becomes text nodes and nothing else; words are marked in it. */
-export function LogText({ text, words = none }: { text: string; words?: string[] }) {
-  const [max, setMax] = useState(firstChars)
+export function LogText({ text, words = none, first = usual }: { text: string; words?: string[]; first?: number }) {
+  const [max, setMax] = useState(first)
   const shown = clip(text, max)
   return (
     <>

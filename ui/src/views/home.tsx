@@ -32,7 +32,7 @@ export function Home() {
     <>
       <div class="head">
         <h1>{title}</h1>
-        {asked.data && <p class="lead" role="status">{summary(items)}{asked.data.next_cursor ? ' (the newest of them)' : ''}</p>}
+        {items.length > 0 && <p class="lead" role="status">{summary(items)}{asked.data?.next_cursor ? ' (the newest of them)' : ''}</p>}
       </div>
       <div class="bar">
         <RangePicker value={range} names={names} fallback="last-night" />
@@ -74,8 +74,8 @@ function Filters({ namespace, job, planned }: { namespace: string; job: string; 
 function Nothing({ range, filtered, planned }: { range: RangeName; filtered: boolean; planned: boolean }) {
   const wider = names[names.indexOf(range) + 1]
   return (
-    <Empty title={range === 'last-night' ? 'Nothing failed last night' : `Nothing failed in the last ${ranges[range]}`}>
-      <p>No job left RUNNING against its owner’s will{filtered ? ', with these filters' : ''}.</p>
+    <Empty title={(range === 'last-night' ? 'Nothing failed last night' : `Nothing failed in the last ${ranges[range]}`) + (filtered ? ', with these filters' : '')}>
+      <p>No job left RUNNING against its owner’s will.</p>
       <p class="actions">
         {wider && <button type="button" onClick={() => setParams({ range: wider })}>Look at {wider === '24h' ? 'the last 24 hours' : `the last ${ranges[wider]}`}</button>}
         {filtered && <button type="button" onClick={() => setParams({ namespace: undefined, job: undefined })}>Drop the filters</button>}

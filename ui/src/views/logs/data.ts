@@ -21,6 +21,7 @@ export interface Records {
   error: ApiError | undefined
   above: (() => void) | undefined // loads what stands above, if there is more
   below: (() => void) | undefined
+  around: boolean // they stand around a line, so that there may be more on both sides
   again: () => void
   full: boolean // maxLoaded is reached
 }
@@ -129,7 +130,7 @@ export function useRecords(s: LogsState): Records {
   const up = s.oldest ? state.earlier : state.later
   const down = s.oldest ? state.later : state.earlier
   return {
-    items: state.items, loading: state.loading, busy: state.busy, error: state.error, full,
+    items: state.items, loading: state.loading, busy: state.busy, error: state.error, full, around: state.context,
     above: !full && state.context && up ? () => beyond(!s.oldest) : undefined,
     below: full ? undefined : state.context ? (down ? () => beyond(s.oldest) : undefined) : state.cursor ? next : undefined,
     again: () => { now.current.question = ''; again(undefined) },

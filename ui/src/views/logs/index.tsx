@@ -6,7 +6,7 @@ import { Empty, Failed, Loading } from '../../parts/states'
 import { useTitle } from '../title'
 import { asksForLog, boundsOf, defaultStart, useRecords, type Records } from './data'
 import { RecordList } from './list'
-import { Picker } from './picker'
+import { Choose, Picker } from './picker'
 import { Toolbar } from './toolbar'
 
 /** The log of any container, gone or living. */
@@ -54,13 +54,7 @@ function Said({ state: s, records, search }: { state: LogsState; records: Record
 }
 
 function Shown({ state: s, records }: { state: LogsState; records: Records }) {
-  if (!asksForLog(s)) {
-    return (
-      <Empty title="Which log?">
-        <p>Choose a job and one of its containers, also one that is long gone, or search all of them.</p>
-      </Empty>
-    )
-  }
+  if (!asksForLog(s)) return <Choose />
   if (records.error && !records.items.length) return <Failed error={records.error} again={records.again} />
   if (records.loading) return <Loading what="records" />
   if (!records.items.length) {

@@ -1,10 +1,13 @@
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import type { Document } from '../../api/types'
 import type { LogsState } from '../../lib/address'
+import { useZone } from '../../lib/prefs'
 import { setParams } from '../../lib/router'
 import { wordsOf } from '../../lib/text'
+import { date } from '../../lib/time'
 import { useVirtual } from '../../lib/virtual'
 import type { Records } from './data'
-import { Record } from './record'
+import { Record, type Differences } from './record'
 
 /** Height of a record of one line, px; each is measured once it is drawn. */
 const estimate = (): number => 22
@@ -13,6 +16,7 @@ const estimate = (): number => 22
 export function RecordList({ records, state }: { records: Records; state: LogsState }) {
   const scroller = useRef<HTMLDivElement>(null)
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set())
+  const zone = useZone()
   const { items } = records
   const rows = useVirtual({
     count: items.length,
@@ -28,7 +32,7 @@ export function RecordList({ records, state }: { records: Records; state: LogsSt
     if (nearEnd && !records.busy && !records.error) records.below?.()
   }, [nearEnd, items.length, records.busy])
 
-  const several = !state.pod || state.restart === undefined || !state.container
+  const differ = useMemo(() => differences(items), [items])
   const words = wordsOf(state.q)
   const toggle = (id: string): void => {
     const next = new Set(open)
@@ -37,7 +41,12 @@ export function RecordList({ records, state }: { records: Records; state: LogsSt
   }
   return (
     <>
-    {records.above && <p class="above"><button type="button" class="small" disabled={records.busy} onClick={records.above}>{state.oldest ? 'Load earlier' : 'Load later'}</button></p>}
+    {records.around && (
+      <p class="above">
+        {records.above ? <button type="button" class="small" disabled={records.busy} onClick={records.above}>{state.oldest ? 'Load earlier' : 'Load later'}</button>
+          : state.oldest ? 'The log begins here.' : 'The log ends here.'}
+      </p>
+    )}
     <div class={`records ${state.wrap ? 'wrap' : 'nowrap'}`} ref={scroller} role="region" aria-label="Records" tabIndex={0}>
       <div class="rows" role="list" style={{ height: `${rows.getTotalSize()}px` }}>
         {drawn.map((v) => {
@@ -45,7 +54,7 @@ export function RecordList({ records, state }: { records: Records; state: LogsSt
           if (!doc) return null
           return (
             <div key={v.key} data-index={v.index} ref={(el) => rows.measureElement(el)} class="row" role="listitem" aria-setsize={items.length} aria-posinset={v.index + 1} style={{ transform: `translateY(${v.start}px)` }}>
-              <Record doc={doc} chosen={doc.id === state.line} open={open.has(doc.id)} toggle={() => toggle(doc.id)} several={several} raw={state.raw} words={words}
+              <Record doc={doc} chosen={doc.id === state.line} open={open.has(doc.id)} toggle={() => toggle(doc.id)} differ={differ} newDay={v.index === 0 || date(items[v.index - 1]?.time ?? '', zone) !== date(doc.time, zone)} raw={state.raw} words={words}
                 choose={() => setParams({ line: doc.id, order: state.oldest ? 'oldest' : 'newest' }, true)} />
             </div>
           )
@@ -53,10 +62,18 @@ export function RecordList({ records, state }: { records: Records; state: LogsSt
       </div>
       <p class="end">{records.busy ? 'Loading more…' : records.full ? 'That is as much as a browser holds well. Narrow the time or the search to see the rest.'
         : records.below ? <button type="button" class="small" onClick={records.below}>Load more</button>
+        : state.q || state.important || state.start || state.end ? 'No more records match.'
         : state.oldest ? 'The log ends here.' : 'The log begins here.'}</p>
     </div>
     </>
   )
+}
+
+/** What tells the container instances in the list apart. */
+function differences(items: Document[]): Differences {
+  const first = items[0]
+  const differs = (of: (d: Document) => unknown): boolean => first !== undefined && items.some((d) => of(d) !== of(first))
+  return { pod: differs((d) => d.pod), container: differs((d) => d.container), restart: differs((d) => `${d.pod} ${d.container} ${d.restart}`) }
 }
 
 type Virtual = ReturnType<typeof useVirtual>

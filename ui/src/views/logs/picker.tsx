@@ -2,10 +2,10 @@ import { useState } from 'preact/hooks'
 import { route } from '../../api/client'
 import type { JobList, StreamInfo, StreamList } from '../../api/types'
 import { useApi } from '../../api/use'
-import { withParams, type LogsState } from '../../lib/address'
+import { logsHref, withParams, type LogsState } from '../../lib/address'
 import { count } from '../../lib/numbers'
 import { setParams } from '../../lib/router'
-import { Failed, Loading } from '../../parts/states'
+import { Empty, Failed, Loading } from '../../parts/states'
 import { When } from '../../parts/when'
 
 const none = { pod: undefined, pod_uid: undefined, container: undefined, restart: undefined, line: undefined, order: undefined }
@@ -43,6 +43,31 @@ export function Picker({ state: s, search }: { state: LogsState; search: string 
         : job && !streams.data ? <Loading what="container instances" />
         : streams.data && <Pods streams={streams.data.items} state={s} search={search} />}
     </details>
+  )
+}
+
+/** What to do where no log is chosen yet: the jobs. */
+export function Choose() {
+  const jobs = useApi<JobList>(route.jobs({}))
+  if (jobs.error) return <Failed error={jobs.error} again={jobs.again} />
+  if (!jobs.data) return <Loading what="jobs" />
+  if (!jobs.data.items.length) {
+    return <Empty title="No logs yet"><p>Load recorded ones with <code>lastnight import DIR</code>, or collect those of this node with <code>lastnight run</code>.</p></Empty>
+  }
+  return (
+    <div class="choose">
+      <h2>Which log?</h2>
+      <p>Search all of them above, or choose a job, and then one of its containers, also one that is long gone.</p>
+      <ul class="plain">
+        {jobs.data.items.map((j) => (
+          <li key={`${j.namespace}/${j.name}`}>
+            <a data-row href={logsHref({ namespace: j.namespace, job: j.workload || j.name })}>{j.name}</a>
+            <span class="quiet">{j.namespace}</span>
+            <span class="quiet">last line <When at={j.last_seen} /></span>
+          </li>
+        ))}
+      </ul>
+    </div>
   )
 }
 

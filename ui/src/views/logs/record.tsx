@@ -6,13 +6,21 @@ import { LogText } from '../../parts/log-text'
 import { When } from '../../parts/when'
 import { CopyButton } from '../../parts/copy-button'
 
+/** Which parts of where it came from are not the same for all records in the list. */
+export interface Differences {
+  pod: boolean
+  container: boolean
+  restart: boolean
+}
+
 interface Props {
   doc: Document
   chosen: boolean // it is the line of the address
   open: boolean // whole text and fields are shown
   toggle: () => void
   choose: () => void
-  several: boolean // records of several container instances are in the list
+  differ: Differences
+  newDay: boolean // it is the first of its day in the list
   raw: boolean // whole lines, header included
   words: string[]
 }
@@ -24,10 +32,12 @@ function hrefOf(d: Document): string {
 }
 
 /** One record or event: time, level, where from, and its text, a stack trace folded. */
-export function Record({ doc: d, chosen, open, toggle, choose, several, raw, words }: Props) {
+export function Record({ doc: d, chosen, open, toggle, choose, differ, newDay, raw, words }: Props) {
   const event = d.kind === 'event'
   const level = event ? (d.event?.type === 'Warning' ? 'WARN' : '') : (d.level ?? '')
   return (
+    <>
+    {newDay && <p class="new-day"><When at={d.time} as="date" /></p>}
     <div
       class={`record ${level ? 'lv-' + level.toLowerCase() : ''} ${event ? 'is-event' : ''} ${chosen ? 'chosen' : ''}`}
       data-row tabIndex={-1} aria-current={chosen ? 'true' : undefined}
@@ -43,24 +53,35 @@ export function Record({ doc: d, chosen, open, toggle, choose, several, raw, wor
       <span class="level">{event ? 'EVENT' : level}</span>
       <div class="record-body">
         {chosen && <span class="chosen-mark">this line</span>}
-        {several && d.pod && <span class="record-source">{d.pod}{d.restart ? ` ↻${d.restart}` : ''}</span>}
+        <Source doc={d} differ={differ} />
         <Text doc={d} open={open} raw={raw} words={words} toggle={toggle} />
         {open && <Details doc={d} />}
       </div>
     </div>
+    </>
   )
 }
+
+function Source({ doc: d, differ }: { doc: Document; differ: Differences }) {
+  const said = [differ.pod && d.pod, differ.container && d.container, differ.restart && d.restart > 0 && `restart ${d.restart}`].filter(Boolean).join(' / ')
+  return said ? <span class="record-source">{said}</span> : null
+}
+
+/** So much of one line is shown while the record is folded. */
+const foldedChars = 1200
 
 function Text({ doc: d, open, raw, words, toggle }: Pick<Props, 'doc' | 'open' | 'raw' | 'words' | 'toggle'>) {
   const at = !raw && !open && d.message_at ? indexOfByte(d.text, d.message_at) : 0
   const text = d.text.slice(at)
   const folded = open ? undefined : fold(text)
+  // The innermost exception is the one that people look for.
+  const root = folded?.lines.findLastIndex((l) => l.cause)
   return (
     <>
       {d.event && <strong>{d.event.reason} {d.event.object.kind}/{d.event.object.name}{d.event.exit_code !== undefined ? `, exit code ${d.event.exit_code}` : ''} </strong>}
       {at > 0 && d.logger && <span class="logger" title={d.logger}>{shortName(d.logger)} </span>}
       {folded
-        ? folded.lines.map((l, i) => <span key={i} class={l.cause ? 'line caused' : 'line'}><LogText text={l.text} words={words} /></span>)
+        ? folded.lines.map((l, i) => <span key={i} class={i > 0 && i === root ? 'line root' : 'line'}><LogText text={l.text} words={words} first={foldedChars} /></span>)
         : <span class="line"><LogText text={text} words={words} /></span>}
       {(d.alike ?? 0) > 1 && <span class="alike" title="So many alike in this container and minute"> × {d.alike} alike</span>}
       <button type="button" class={folded && !folded.hidden ? 'more fields' : 'more'} aria-expanded={open} onClick={toggle}>

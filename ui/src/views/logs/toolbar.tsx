@@ -4,6 +4,7 @@ import type { LogsState } from '../../lib/address'
 import { useZone } from '../../lib/prefs'
 import { setParams } from '../../lib/router'
 import { fromInput, lastNight, toInput } from '../../lib/time'
+import { asksForLog } from './data'
 import { Icon } from '../../parts/icons'
 
 /** The search box and what is shown how. Everything goes into the address. */
@@ -23,7 +24,7 @@ export function Toolbar({ state: s }: { state: LogsState }) {
         <button type="button" aria-pressed={s.important} onClick={() => setParams({ scope: 'important', line: undefined })} title="Warnings, exceptions, state changes, events; alike ones merged">Important</button>
       </div>
       </div>
-      <div class="bar">
+      {asksForLog(s) && <div class="bar">
       <div class="choices" role="group" aria-label="Order">
         <button type="button" aria-pressed={!s.oldest} onClick={() => setParams({ order: 'newest' })}>Newest first</button>
         <button type="button" aria-pressed={s.oldest} onClick={() => setParams({ order: 'oldest' })}>Oldest first</button>
@@ -36,7 +37,7 @@ export function Toolbar({ state: s }: { state: LogsState }) {
           <Icon name="down" /> Raw
         </a>
       )}
-      </div>
+      </div>}
     </form>
   )
 }
