@@ -2,27 +2,30 @@ package clusterer_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/csv"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"lastnight/clusterer"
 )
 
-// TestAccuracy writes what the evaluator of labeled data wants. LOGHUB names the folder of
-// the data sets, LOGHUB_OUT one for the results; with LOGHUB_RAW whole lines are read, not messages. The data are not part of the project.
-func TestAccuracy(t *testing.T) {
-	dir, out := os.Getenv("LOGHUB"), os.Getenv("LOGHUB_OUT")
-	if dir == "" || out == "" {
-		t.Skip("accuracy: LOGHUB and LOGHUB_OUT are not set")
+// labeled gives the messages of the labeled data sets by name. LOGHUB names their
+// folder. The data are not part of the project.
+func labeled(t *testing.T) (messages map[string][]string, dirs map[string]string) {
+	t.Helper()
+	dir := os.Getenv("LOGHUB")
+	if dir == "" {
+		t.Skip("LOGHUB, the folder of labeled data sets, is not set")
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*", "*_structured_corrected.csv"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no data sets below %s: %v", dir, err)
 	}
+	messages, dirs = map[string][]string{}, map[string]string{}
 	for _, name := range files {
 		f, err := os.Open(name)
 		if err != nil {
@@ -33,35 +36,62 @@ func TestAccuracy(t *testing.T) {
 		if err != nil {
 			t.Fatalf("read %s: %v", name, err)
 		}
-		var in bytes.Buffer
-		col := 0
-		for col < len(rows[0]) && rows[0][col] != "Content" {
-			col++
-		}
+		set := filepath.Base(filepath.Dir(name))
+		dirs[set] = strings.TrimSuffix(name, "_structured_corrected.csv")
+		col := slices.Index(rows[0], "Content")
 		for _, r := range rows[1:] {
-			in.WriteString(strings.ReplaceAll(r[col], "\n", " ") + "\n")
+			messages[set] = append(messages[set], strings.ReplaceAll(r[col], "\n", " "))
 		}
-		format := clusterer.FormatMessage
+	}
+	return messages, dirs
+}
+
+// TestAccuracy writes into LOGHUB_OUT what the evaluator of the labeled data wants. With
+// LOGHUB_RAW whole lines are read, not messages.
+func TestAccuracy(t *testing.T) {
+	messages, logs := labeled(t)
+	out := os.Getenv("LOGHUB_OUT")
+	if out == "" {
+		t.Skip("LOGHUB_OUT, the folder for results, is not set")
+	}
+	for set, lines := range messages {
+		in, format := []byte(strings.Join(lines, "\n")), clusterer.FormatMessage
 		if os.Getenv("LOGHUB_RAW") != "" {
-			raw, err := os.ReadFile(strings.Replace(name, "_structured_corrected.csv", "", 1))
+			raw, err := os.ReadFile(logs[set])
 			if err != nil {
 				t.Fatal(err)
 			}
-			in.Reset()
-			in.Write(raw)
-			format = clusterer.FormatRaw
+			in, format = raw, clusterer.FormatRaw
 		}
-		set := filepath.Base(filepath.Dir(name))
-		o, err := os.Create(filepath.Join(out, set+".jsonl"))
-		if err != nil {
+		var result bytes.Buffer
+		if err := clusterer.Run(t.Context(), bytes.NewReader(in), &result, clusterer.RunConfig{Final: true, Format: format}); err != nil {
 			t.Fatal(err)
 		}
-		err = clusterer.Run(context.Background(), &in, o, clusterer.RunConfig{Final: true, Format: format})
-		if err != nil {
+		if err := os.WriteFile(filepath.Join(out, set+".jsonl"), result.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := o.Close(); err != nil {
-			t.Fatal(err)
+	}
+}
+
+// TestOrderOfLabeledData: the groups of other orders, and of two halves that two clusterers
+// took, agree with those of the file's order.
+func TestOrderOfLabeledData(t *testing.T) {
+	messages, _ := labeled(t)
+	for set, lines := range messages {
+		want := grouping(lines, clusterer.New(clusterer.Config{}))
+		for seed := range uint64(3) {
+			mixed := slices.Clone(lines)
+			rand.New(rand.NewPCG(seed, 1)).Shuffle(len(mixed), func(i, j int) { mixed[i], mixed[j] = mixed[j], mixed[i] })
+			a := agreement(lines, want, grouping(mixed, clusterer.New(clusterer.Config{})))
+			halves := grouping(mixed[:len(mixed)/2], clusterer.New(clusterer.Config{}))
+			for line, id := range grouping(mixed[len(mixed)/2:], clusterer.New(clusterer.Config{})) {
+				halves[line] = id
+			}
+			b := agreement(lines, want, halves)
+			t.Logf("%s, seed %d: order %.4f, halves %.4f", set, seed, a, b)
+			if a < 0.99 {
+				t.Errorf("%s, seed %d: pairwise agreement %.4f in another order, want at least .99", set, seed, a)
+			}
 		}
 	}
 }
