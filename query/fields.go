@@ -139,6 +139,7 @@ func (f Field) Values(d *lastnight.Document, buf []string) []string {
 			return buf
 		}
 		return appendValues(buf, map[Field]string{FieldReason: d.Event.Reason, FieldType: d.Event.Type, FieldObject: d.Event.Object.Name}[f])
+	default:
 	}
 	if name, ok := f.Attr(); ok {
 		return appendValues(buf, d.Attrs[name])
@@ -179,8 +180,9 @@ func (f Field) single(d *lastnight.Document) (string, bool) {
 		return d.Attrs[string(f)+".id"], true // documents that know theirs carry it as an attribute
 	case FieldStream:
 		return iostream(d), true
+	default:
+		return "", false
 	}
-	return "", false
 }
 
 func iostream(d *lastnight.Document) string {

@@ -193,7 +193,7 @@ func (p *parser) comparison(at int, f Field) (Node, error) {
 	}
 	v, ok := number(literal)
 	if !ok {
-		return nil, p.fail(at, "write a number, as "+string(f)+string(op)+"2", "%q is no number to compare with", cut(literal, 80))
+		return nil, p.fail(at, "write a number, as "+string(f)+string(op)+"2", "%q is no number to compare with", cut(literal))
 	}
 	return Compare{Field: f, Op: op, Number: v}, p.count()
 }
@@ -227,8 +227,9 @@ func example(f Field) string {
 		return "restart:1"
 	case FieldException:
 		return "exception:OutOfMemoryError"
+	default:
+		return string(f) + ":name"
 	}
-	return string(f) + ":name"
 }
 
 // wordPatterns cuts a text, between whose parts wildcards stand, into patterns for

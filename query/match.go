@@ -1,6 +1,7 @@
 package query
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -81,12 +82,7 @@ func (n Keyword) match(d *lastnight.Document) bool {
 	if lit, ok := n.Value.Literal(); ok && lit == "" {
 		return len(values) == 0
 	}
-	for _, v := range values {
-		if n.Value.Match(v) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(values, n.Value.Match)
 }
 
 func (n Compare) match(d *lastnight.Document) bool {
@@ -96,6 +92,7 @@ func (n Compare) match(d *lastnight.Document) bool {
 	case FieldLevel:
 		l, ok := levelOf(d.Level)
 		return ok && strings.EqualFold(l.String(), d.Level) && n.holds(float64(l))
+	default: // an attribute
 	}
 	name, _ := n.Field.Attr()
 	v, err := strconv.ParseFloat(strings.TrimSpace(d.Attrs[name]), 64)

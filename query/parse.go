@@ -186,13 +186,13 @@ func (p *parser) unknownField(at int, name string) error {
 	for to < len(p.in) && !isSpace(p.in[to]) && p.in[to] != ')' && p.in[to] != '"' {
 		to++
 	}
-	hint := "to search for the text put it in quotes: " + quote(cut(p.in[at:to], 80))
+	hint := "to search for the text put it in quotes: " + quote(cut(p.in[at:to]))
 	if near := lastnight.Nearest(name, Names(), 3); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, ", ") + "? Or " + hint
 	} else {
 		hint += "; fields of JSON lines are attr.NAME, others: job ns pod container node restart comp level logger thread template reason kind exception"
 	}
-	return p.fail(at, hint, "there is no field %q", cut(name, 80))
+	return p.fail(at, hint, "there is no field %q", cut(name))
 }
 
 // fieldValue reads value, or several in parentheses.
@@ -247,7 +247,7 @@ func (p *parser) value(at int, f Field, parts []string) (Node, error) {
 }
 
 func (p *parser) noLevel(at int, s string) error {
-	return p.fail(at, "levels are TRACE DEBUG INFO WARN ERROR FATAL", "%q is no level", cut(s, 80))
+	return p.fail(at, "levels are TRACE DEBUG INFO WARN ERROR FATAL", "%q is no level", cut(s))
 }
 
 // text makes the node of words, between whose parts wildcards stand.
@@ -257,7 +257,7 @@ func (p *parser) text(at int, parts []string, message bool) (Node, error) {
 	case len(words) == 0 && wild:
 		return All{}, p.count()
 	case len(words) == 0:
-		return nil, p.fail(at, "words are letters, digits and _; for other characters use a regex, as /->/", "there is no word to search for in %q", cut(strings.Join(parts, "*"), 80))
+		return nil, p.fail(at, "words are letters, digits and _; for other characters use a regex, as /->/", "there is no word to search for in %q", cut(strings.Join(parts, "*")))
 	case len(words) > MaxPhraseWords:
 		return nil, p.fail(at, "search for a part of it", "this phrase has %d words, at most %d are read", len(words), MaxPhraseWords)
 	}
@@ -287,8 +287,9 @@ func (p *parser) fail(at int, hint, format string, args ...any) error {
 	return lastnight.Errorf(lastnight.CodeInvalid, hint, "query, position %d: "+format, append([]any{where}, args...)...)
 }
 
-// cut shortens s to n bytes at a character's end.
-func cut(s string, n int) string {
+// cut shortens what an error repeats, at a character's end.
+func cut(s string) string {
+	n := 80
 	if len(s) <= n {
 		return s
 	}

@@ -267,7 +267,7 @@ func TestTokens(t *testing.T) {
 }
 
 func TestFold(t *testing.T) {
-	for r := rune(0); r < 0x20000; r++ {
+	for r := range rune(0x20000) {
 		s := string(r)
 		once := query.Fold(s)
 		if twice := query.Fold(once); twice != once {

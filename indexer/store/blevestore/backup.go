@@ -73,7 +73,6 @@ func Restore(ctx context.Context, dir string, r io.Reader) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make store folder: %w", err)
 	}
-	missing := map[string]bool{exactFile: true, documentsFile: true}
 	var made []string
 	defer func() {
 		for _, path := range made {
@@ -83,13 +82,15 @@ func Restore(ctx context.Context, dir string, r io.Reader) (err error) {
 		}
 	}()
 	in := tar.NewReader(r)
-	for len(missing) > 0 {
+	for _, name := range []string{exactFile, documentsFile} {
 		h, err := in.Next()
-		if err != nil || !missing[h.Name] {
-			return errors.Join(lastnight.Errorf(lastnight.CodeInvalid, "give the file that lastnight backup wrote", "this is no whole backup of a store"), err)
+		if err == nil && h.Name != name {
+			err = fmt.Errorf("%.80q where %s should be", h.Name, name)
 		}
-		delete(missing, h.Name)
-		path := filepath.Join(dir, h.Name)
+		if err != nil {
+			return lastnight.Errorf(lastnight.CodeInvalid, "give the file that lastnight backup wrote", "this is no whole backup of a store: %w", err)
+		}
+		path := filepath.Join(dir, name)
 		made = append(made, path)
 		if err := restoreFile(ctx, path, in); err != nil {
 			return fmt.Errorf("restore %s: %w", path, err)
@@ -99,7 +100,7 @@ func Restore(ctx context.Context, dir string, r io.Reader) (err error) {
 }
 
 func restoreFile(ctx context.Context, path string, r io.Reader) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // one of our two names in the caller's folder
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func restoreFile(ctx context.Context, path string, r io.Reader) error {
 }
 
 func syncDir(dir string) error {
-	f, err := os.Open(dir) //nolint:gosec // the caller's folder
+	f, err := os.Open(dir)
 	if err != nil {
 		return err
 	}

@@ -268,7 +268,7 @@ func (r *reader) count(size int) int {
 		r.fail()
 		return 0
 	}
-	return int(n) //nolint:gosec // at most len(r.b)
+	return int(n)
 }
 
 func (r *reader) str() string {

@@ -195,9 +195,9 @@ func dropSomeCounts(tx *bolt.Tx, limit int64) (more bool, err error) {
 	return len(keys) == dropBatch, nil
 }
 
-func ordered(v int64) uint64 { return uint64(v) ^ 1<<63 } //nolint:gosec // the order of signed numbers as that of bytes
+func ordered(v int64) uint64 { return uint64(v) ^ 1<<63 } // the order of signed numbers as that of bytes
 
-func unordered(key []byte) int64 { return int64(binary.BigEndian.Uint64(key) ^ 1<<63) } //nolint:gosec // see ordered
+func unordered(key []byte) int64 { return int64(binary.BigEndian.Uint64(key) ^ 1<<63) }
 
 // minuteOf gives the minute in which t is, since 1970 UTC.
 func minuteOf(t time.Time) int64 {
@@ -251,7 +251,7 @@ func packCounts(counts []lastnight.TemplateCount) (packed []byte, first, last in
 		w.uint(uint64(len(r)))
 		at := first
 		for _, mc := range r {
-			w.uint(uint64(mc[0] - at)) //nolint:gosec // sorted
+			w.uint(uint64(mc[0] - at))
 			w.int(mc[1])
 			at = mc[0]
 		}
@@ -274,7 +274,7 @@ func unpackCounts(packed []byte, req store.CountsRequest, from, end int64, yield
 		wanted := (req.Namespace == "" || req.Namespace == k.namespace) && (req.Job == "" || req.Job == k.job) && (req.Template == "" || req.Template == k.template)
 		at := first
 		for range r.count(2) {
-			at += int64(r.uint()) //nolint:gosec // a difference of minutes of our own
+			at += int64(r.uint())
 			count := r.int()
 			if !wanted || at < from || at >= end || r.err != nil {
 				continue

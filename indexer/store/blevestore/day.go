@@ -24,7 +24,7 @@ const (
 	maxPending = 1024
 	// maxWaiting is how many documents of a day may come before one of Index's callers
 	// has to wait for the index.
-	maxWaiting = 16 << 10
+	maxWaiting = 32 << 10
 	// An index takes so many documents, or so many bytes of text, at a time.
 	batchDocuments, batchBytes = 4096, 8 << 20
 )
@@ -73,11 +73,11 @@ func (d *day) due() bool {
 	return d.count >= d.scanBelow && d.behind >= maxWaiting
 }
 
-// lacking gives the keys that the index lacks, if they are known.
-func (d *day) lacking() (keys []string, latest uint64, known bool) {
+// lacking gives the keys that the index lacks, and the generation they reach.
+func (d *day) lacking() (keys []string, latest uint64) {
 	d.noting.Lock()
 	defer d.noting.Unlock()
-	return slices.Clip(d.pending), d.latest, d.followed
+	return slices.Clone(d.pending), d.latest
 }
 
 // caughtUp notes that the index has the first n pending keys.
@@ -108,7 +108,7 @@ func (d *day) unfollow() {
 }
 
 func (s *Store) newDay(name string) *day {
-	return &day{name: name, scanBelow: uint64(max(s.cfg.ScanBelow, 0))} //nolint:gosec // not negative
+	return &day{name: name, scanBelow: uint64(max(s.cfg.ScanBelow, 0))}
 }
 
 // loadDays reads which days there are.
@@ -254,7 +254,7 @@ func (s *Store) refresh(ctx context.Context, d *day, spare int) error {
 		return err
 	}
 	s.used(ctx, d)
-	keys, latest, _ := d.lacking()
+	keys, latest := d.lacking()
 	if len(keys) <= spare {
 		return nil
 	}
@@ -361,7 +361,7 @@ func (s *Store) used(ctx context.Context, d *day) {
 
 // settle gives an open index what it lacks and closes it. d.mu is held.
 func (s *Store) settle(ctx context.Context, d *day) (err error) {
-	if keys, latest, _ := d.lacking(); d.idx != nil && len(keys) > 0 {
+	if keys, latest := d.lacking(); d.idx != nil && len(keys) > 0 {
 		slices.Sort(keys)
 		err = s.feed(ctx, d, slices.Compact(keys), latest)
 	}

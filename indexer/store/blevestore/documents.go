@@ -41,7 +41,7 @@ type stored struct {
 // keyOf is the place of a document in its day: time, then id, in the order of both.
 func keyOf(ns int64, id string) []byte {
 	b := make([]byte, 0, 8+len(id))
-	b = binary.BigEndian.AppendUint64(b, uint64(ns)^1<<63) //nolint:gosec // the order of signed numbers as that of bytes
+	b = binary.BigEndian.AppendUint64(b, uint64(ns)^1<<63) // the order of signed numbers as that of bytes
 	return append(b, id...)
 }
 
@@ -49,7 +49,7 @@ func splitKey(key []byte) (ns int64, id string, err error) {
 	if len(key) < 8 {
 		return 0, "", errDamaged
 	}
-	return int64(binary.BigEndian.Uint64(key) ^ 1<<63), string(key[8:]), nil //nolint:gosec // see keyOf
+	return int64(binary.BigEndian.Uint64(key) ^ 1<<63), string(key[8:]), nil
 }
 
 // dayOf names the day of a time, in the order of time for all that fit nanoseconds.
@@ -261,7 +261,7 @@ func (s *Store) dropSome(d *day, limit []byte) (n int, left bool, err error) {
 		}
 		c := b.Bucket(docBucket).Cursor()
 		if last, _ := c.Last(); last == nil || bytes.Compare(last, limit) < 0 {
-			n, empty = int(getUint(b, countKey)), true //nolint:gosec // a count of our own
+			n, empty = int(getUint(b, countKey)), true
 			return tx.DeleteBucket([]byte(d.name))
 		}
 		for k, _ := c.First(); k != nil && bytes.Compare(k, limit) < 0; k, _ = c.First() {
@@ -274,7 +274,7 @@ func (s *Store) dropSome(d *day, limit []byte) (n int, left bool, err error) {
 			}
 			n++
 		}
-		return putUint(b, countKey, getUint(b, countKey)-uint64(n)) //nolint:gosec // n is at most dropBatch
+		return putUint(b, countKey, getUint(b, countKey)-uint64(n))
 	})
 	if err == nil && empty {
 		err = s.forgetDay(d)

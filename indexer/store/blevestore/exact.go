@@ -56,7 +56,7 @@ func decodeItem(key, v []byte) (store.Item, error) {
 	if len(v) < 8 {
 		return store.Item{}, fmt.Errorf("item %q: %w", key, errDamaged)
 	}
-	return store.Item{Key: string(key), Value: append([]byte{}, v[8:]...), Version: int64(binary.BigEndian.Uint64(v))}, nil //nolint:gosec // a sequence
+	return store.Item{Key: string(key), Value: append([]byte{}, v[8:]...), Version: int64(binary.BigEndian.Uint64(v))}, nil
 }
 
 // Put sets a value if its version still is ifVersion and gives the new version, or an
@@ -85,7 +85,7 @@ func (s *Store) Put(ctx context.Context, bucket, key string, value []byte, ifVer
 		}
 		is := int64(0)
 		if v := b.Get([]byte(key)); len(v) >= 8 {
-			is = int64(binary.BigEndian.Uint64(v)) //nolint:gosec // a sequence
+			is = int64(binary.BigEndian.Uint64(v))
 		}
 		if ifVersion >= 0 && is != ifVersion {
 			return lastnight.Errorf(lastnight.CodeConflict, "read it again, then decide", "%.80q in %.80q was changed by somebody else: version %d, not %d", key, bucket, is, ifVersion)
@@ -94,7 +94,7 @@ func (s *Store) Put(ctx context.Context, bucket, key string, value []byte, ifVer
 		if err != nil {
 			return err
 		}
-		version = int64(n) //nolint:gosec // a sequence
+		version = int64(n)
 		return b.Put([]byte(key), append(binary.BigEndian.AppendUint64(nil, n), value...))
 	})
 	if err != nil {

@@ -158,7 +158,10 @@ func podKeys(pods, index *bolt.Bucket, req store.PodsRequest) iter.Seq[[]byte] {
 func withPrefix(b *bolt.Bucket, prefix []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		c := b.Cursor()
-		for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix) && yield(k); k, _ = c.Next() {
+		for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+			if !yield(k) {
+				return
+			}
 		}
 	}
 }

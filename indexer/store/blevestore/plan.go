@@ -220,6 +220,7 @@ func planCompare(n query.Compare) plan {
 		return levels
 	case query.FieldRestart:
 		return nil
+	default: // an attribute
 	}
 	return anyPlan{prefixPlan{valueField, valueTerm(n.Field, "")}, termPlan{valueField, largeTerm}}
 }

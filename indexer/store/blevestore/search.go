@@ -167,7 +167,7 @@ func (s *Store) reader(ctx context.Context, d *day) (index.IndexReader, []string
 	if err := s.refresh(ctx, d, s.maxPending); err != nil || d.gone {
 		return nil, nil, err
 	}
-	pending, _, _ := d.lacking() // before the reader is made, so that none is in neither
+	pending, _ := d.lacking() // before the reader is made, so that none is in neither
 	r, err := d.idx.Reader()
 	if err != nil {
 		return nil, nil, fmt.Errorf("read search index of %s: %w", d.name[1:], err)
@@ -340,7 +340,10 @@ func (s *Store) page(day string, sp span, keep func(value []byte) bool) (docs []
 func (sp span) walk(c *bolt.Cursor) iter.Seq2[[]byte, []byte] {
 	return func(yield func(k, v []byte) bool) {
 		if !sp.newest {
-			for k, v := c.Seek(sp.from); k != nil && (sp.to == nil || bytes.Compare(k, sp.to) < 0) && yield(k, v); k, v = c.Next() {
+			for k, v := c.Seek(sp.from); k != nil && (sp.to == nil || bytes.Compare(k, sp.to) < 0); k, v = c.Next() {
+				if !yield(k, v) {
+					return
+				}
 			}
 			return
 		}
@@ -352,7 +355,10 @@ func (sp span) walk(c *bolt.Cursor) iter.Seq2[[]byte, []byte] {
 		} else {
 			k, v = c.Prev()
 		}
-		for ; k != nil && bytes.Compare(k, sp.from) >= 0 && yield(k, v); k, v = c.Prev() {
+		for ; k != nil && bytes.Compare(k, sp.from) >= 0; k, v = c.Prev() {
+			if !yield(k, v) {
+				return
+			}
 		}
 	}
 }

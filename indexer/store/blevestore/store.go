@@ -13,10 +13,9 @@ import (
 	"sync"
 	"time"
 
+	index "github.com/blevesearch/bleve_index_api"
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
-
-	index "github.com/blevesearch/bleve_index_api"
 
 	"lastnight"
 )
@@ -85,10 +84,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.analysis = index.NewAnalysisQueue(2)
 	pid := strconv.Itoa(os.Getpid())
 	if err := os.WriteFile(filepath.Join(cfg.Dir, pidFile), []byte(pid+"\n"), 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("write pid file: %w", err), s.Close())
+		return nil, errors.Join(fmt.Errorf("write pid file: %w", err), s.Close()) //nolint:contextcheck // see Close
 	}
 	if err := s.loadDays(); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, errors.Join(err, s.Close()) //nolint:contextcheck // see Close
 	}
 	return s, nil
 }
@@ -166,7 +165,7 @@ func newerFormat(path string, found []byte) error {
 
 func inUse(dir string) error {
 	who := "another process"
-	if b, err := os.ReadFile(filepath.Join(dir, pidFile)); err == nil && len(b) < 32 { //nolint:gosec // our own folder
+	if b, err := os.ReadFile(filepath.Join(dir, pidFile)); err == nil && len(b) < 32 {
 		if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil {
 			who = fmt.Sprintf("process %d", pid)
 		}

@@ -381,7 +381,8 @@ func badSearch(t *testing.T, s store.Store) {
 			t.Errorf("%+v: %d answers, want one error", req, n)
 		}
 	}
-	for range s.Search(t.Context(), lastnight.SearchRequest{}) {
+	for _, err := range s.Search(t.Context(), lastnight.SearchRequest{}) {
+		must(t, err)
 		break // a caller that has enough holds nothing
 	}
 	must(t, s.Index(t.Context(), Documents()))

@@ -113,7 +113,8 @@ func exactConcurrent(t *testing.T, s store.Store) {
 	for range writers {
 		wg.Go(func() {
 			for range rounds {
-				for !increment(t, s) && ctx.Err() == nil {
+				for done := false; !done && ctx.Err() == nil; {
+					done = increment(t, s)
 				}
 			}
 		})

@@ -125,10 +125,10 @@ func jobs(t *testing.T, s store.Store) {
 
 func incidents(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	in := func(id, ns, job string, sec int) lastnight.Incident {
-		return lastnight.Incident{ID: id, Namespace: ns, Job: job, Workload: job + "-w", Start: at(sec), End: at(sec + 10), Failovers: 1}
+	in := func(id, ns string, sec int) lastnight.Incident {
+		return lastnight.Incident{ID: id, Namespace: ns, Job: "orders", Workload: "orders-w", Start: at(sec), End: at(sec + 10), Failovers: 1}
 	}
-	a, b, c, p := in("a", "flink", "orders", 0), in("b", "flink", "orders", 10), in("c", "web", "orders", 10), in("p", "flink", "orders", 20)
+	a, b, c, p := in("a", "flink", 0), in("b", "flink", 10), in("c", "web", 10), in("p", "flink", 20)
 	p.Planned = true
 	a.Diagnosis = lastnight.Diagnosis{Explained: true, Cause: "tm-oomkilled", Confidence: 0.9, Chain: []lastnight.Evidence{{Time: at(0), Kind: "record", Text: strings.Repeat("trace ", 5000), Role: lastnight.RoleCause}}}
 	must(t, s.PutIncidents(ctx, []lastnight.Incident{a, b, c, p}))
@@ -216,7 +216,8 @@ func counts(t *testing.T, s store.Store) {
 			t.Errorf("%d %+v: %s", i, test.req, diff)
 		}
 	}
-	for range s.Counts(ctx, store.CountsRequest{}) {
+	for _, err := range s.Counts(ctx, store.CountsRequest{}) {
+		must(t, err)
 		break
 	}
 	must(t, s.PutCounts(ctx, "s1", nil))
