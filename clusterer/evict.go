@@ -28,20 +28,50 @@ func (c *Clusterer) makeRoom() bool {
 	for _, t := range old[:min(len(old), 1+c.config.MaxTemplates/8)] {
 		t.gone = true
 	}
-	before := len(c.byID)
-	maps.DeleteFunc(c.byID, func(_ string, t *template) bool { return t.final().gone || t.gone })
-	maps.DeleteFunc(c.changed, func(t *template, _ struct{}) bool { return c.byID[t.id] != t })
-	c.stats.Evicted += int64(before - len(c.byID))
+	var gone []*template
+	maps.DeleteFunc(c.byID, func(_ string, t *template) bool {
+		if t.gone || t.final().gone { // an id must not lead to what is forgotten
+			gone = append(gone, t)
+			return true
+		}
+		return false
+	})
+	for _, t := range gone {
+		delete(c.changed, t)
+		c.delist(t)
+	}
+	c.stats.Evicted += int64(len(gone))
 	c.eachPattern(func(p *pattern) bool { return c.byID[p.template.id] == p.template })
-	c.enlistAll()
 	return len(c.byID) < c.config.MaxTemplates
 }
 
-// enlistAll makes the ways to find templates anew from the templates, oldest use first.
+// delist undoes enlist.
+func (c *Clusterer) delist(t *template) {
+	same := func(x *template) bool { return x == t }
+	if c.byKey[t.key] == t {
+		delete(c.byKey, t.key)
+	}
+	if list := slices.DeleteFunc(c.byShape[t.shape], same); len(list) > 0 {
+		c.byShape[t.shape] = list
+	} else {
+		delete(c.byShape, t.shape)
+	}
+	for i := range t.words {
+		w := &t.words[i]
+		if w.text == "" || w.class == wordKey {
+			continue
+		}
+		key := t.keyWithout(w)
+		if pl := c.places[key]; pl != nil {
+			if pl.templates = slices.DeleteFunc(pl.templates, same); len(pl.templates) == 0 {
+				delete(c.places, key)
+			}
+		}
+	}
+}
+
+// enlistAll makes the ways to find templates from the templates.
 func (c *Clusterer) enlistAll() {
-	clear(c.byShape)
-	clear(c.byKey)
-	clear(c.places)
 	for _, id := range slices.Sorted(maps.Keys(c.byID)) {
 		if t := c.byID[id]; t.link == nil && t != c.rest {
 			c.enlist(t)

@@ -55,7 +55,7 @@ func (c *Clusterer) create(text string, exception []string) (t *template, fresh 
 }
 
 // general finds the template with variable words that an unknown line belongs to:
-// the one with most constant words, of several the oldest.
+// the one with most constant words, of several that with the least id.
 func (c *Clusterer) general(words []word, shape uint64, exception []string) *template {
 	var best *template
 	most := -1
@@ -63,9 +63,11 @@ func (c *Clusterer) general(words []word, shape uint64, exception []string) *tem
 		if t.link != nil {
 			continue
 		}
-		if n := t.accepts(words); n > most && slices.Equal(t.exception, exception) {
-			best, most = t, n
+		n := t.accepts(words)
+		if n < 0 || n < most || n == most && t.id > best.id || !slices.Equal(t.exception, exception) {
+			continue
 		}
+		best, most = t, n
 	}
 	return best
 }
@@ -135,7 +137,9 @@ func (c *Clusterer) enlist(t *template) {
 // generalize enlists a template and, where a position of it has now shown enough words, makes it variable.
 func (c *Clusterer) generalize(t *template) {
 	c.enlist(t)
-	c.adopt(t)
+	if c.adopt(t); t.link != nil {
+		return
+	}
 	for i := range t.words {
 		w := &t.words[i]
 		if w.text == "" || w.class == wordKey || !t.saysMore(i) {
@@ -167,6 +171,7 @@ func (c *Clusterer) adopt(t *template) {
 	if pl == nil {
 		return
 	}
+	pl.templates = slices.DeleteFunc(pl.templates, func(x *template) bool { return x == t || x.link != nil })
 	for _, x := range pl.templates {
 		i, w := 0, (*word)(nil)
 		for k := range x.words {
@@ -174,7 +179,7 @@ func (c *Clusterer) adopt(t *template) {
 				i, w = k, &x.words[k]
 			}
 		}
-		if w != nil && x.link == nil && x != t && x.saysMore(i) && len(pl.templates) >= enough(w, i, true) {
+		if w != nil && x.saysMore(i) && len(pl.templates) >= enough(w, i, true) {
 			c.open(x, i)
 			return
 		}

@@ -230,16 +230,20 @@ func closing(c byte) byte {
 const maxQuoted = 256
 
 // quoted gives where the quote that opens at i closes, or 0 if it opens nothing:
-// an apostrophe, an empty or a very long one.
+// an apostrophe, a JSON key, or a very long one.
 func (s *scanner) quoted(i int) int {
 	b, q := s.b, s.b[i]
 	if i > 0 && attr[b[i-1]]&isAlnum != 0 {
 		return 0
 	}
 	for j := i + 1; j < min(s.end, i+maxQuoted); j++ {
-		if b[j] == q && (j+1 >= s.end || attr[b[j+1]]&isAlnum == 0) {
-			return j
+		if b[j] != q || j+1 < s.end && attr[b[j+1]]&isAlnum != 0 {
+			continue
 		}
+		if q == '"' && j+1 < s.end && b[j+1] == ':' { // the key of a JSON object
+			return 0
+		}
+		return j
 	}
 	return 0
 }

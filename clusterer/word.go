@@ -20,6 +20,8 @@ func classOf(b []byte, toks []token, i int) uint8 {
 	switch to := int(t.to); {
 	case to < len(b) && (b[to] == '=' || b[to] == '(' || b[to] == ':'):
 		return wordKey
+	case to+1 < len(b) && b[to] == '"' && b[to+1] == ':':
+		return wordKey
 	case flags&isUpper != 0 && (bytes.HasSuffix(x, []byte("Exception")) || bytes.HasSuffix(x, []byte("Error"))):
 		return wordKey
 	case flags&isDigit != 0:
