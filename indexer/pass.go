@@ -82,7 +82,9 @@ func (p *pass) cluster(c *clusterer.Clusterer, s *lastnight.Span, w lastnight.Wo
 		p.records++
 		p.lines += int64(len(r.Lines))
 		t := r.Lines[0].Time
-		p.counts[countKey{w.Namespace, w.Name, r.Template, r.Level, floorMinute(t)}]++
+		if !r.Lines[0].Partial { // it is counted when it comes whole, or it would count twice
+			p.counts[countKey{w.Namespace, w.Name, r.Template, r.Level, floorMinute(t)}]++
+		}
 		rec := p.x.cfg.Recognizer.Recognize(s.Stream, r)
 		if rec.JobName != "" {
 			p.flinkJob(s, w, rec, t)

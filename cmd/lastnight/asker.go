@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lastnight"
+	"lastnight/api/client"
+)
+
+// defaultListen is where servers listen.
+const defaultListen = "127.0.0.1:7077"
+
+// asker answers questions, from a server or from the data directory.
+type asker struct {
+	lastnight.Searcher
+	lastnight.Investigator
+	close func(context.Context) error
+}
+
+// ask finds who answers and calls f with it. In this order: --server; --data, or the
+// server that holds that directory; $LASTNIGHT_SERVER; a server at the default address;
+// the default data directory. It says on stderr which.
+func (o *options) ask(cmd *cobra.Command, f func(ctx context.Context, a *asker) error) (err error) {
+	ctx := cmd.Context()
+	a, from, err := o.asker(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "asking %s\n", oneLine(from))
+	defer func() {
+		// A finished question is worth finishing: the caller's context may be over by now.
+		closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		defer cancel()
+		err = errors.Join(err, a.close(closeCtx))
+	}()
+	return f(ctx, a)
+}
+
+func (o *options) asker(ctx context.Context) (*asker, string, error) {
+	if o.server != "" {
+		return remote(o.server)
+	}
+	if o.data == "" {
+		if s := os.Getenv("LASTNIGHT_SERVER"); s != "" {
+			return remote(s)
+		}
+		if alive(ctx, "http://"+defaultListen) {
+			return remote("http://" + defaultListen)
+		}
+	}
+	dir, err := o.dataDir()
+	if err != nil {
+		return nil, "", err
+	}
+	if h, held := heldBy(dir); held && h.Listen != "" && alive(ctx, h.Listen) {
+		return remote(h.Listen)
+	}
+	n, err := openNode(ctx, nodeConfig{dir: dir, log: o.logger(os.Stderr)})
+	if err != nil {
+		return nil, "", err
+	}
+	return &asker{Searcher: n.indexer, Investigator: n.investigator, close: n.Close}, "data directory " + dir, nil
+}
+
+func remote(url string) (*asker, string, error) {
+	c, err := client.New(url)
+	if err != nil {
+		return nil, "", fmt.Errorf("--server: %w", err)
+	}
+	return &asker{Searcher: c, Investigator: c, close: func(context.Context) error { return nil }}, "server " + url, nil
+}
+
+// alive tells whether a lastnight answers at the address.
+func alive(ctx context.Context, url string) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/version", nil)
+	if err != nil {
+		return false
+	}
+	c := http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{Timeout: 300 * time.Millisecond}).DialContext, DisableKeepAlives: true}}
+	resp, err := c.Do(req)
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+func (o *options) dataDir() (string, error) {
+	if o.data != "" {
+		return o.data, nil
+	}
+	return defaultDataDir()
+}
+
+// location gives the zone that times are read and shown in.
+func (o *options) location() (*time.Location, error) {
+	if o.zone == "" {
+		return time.Local, nil
+	}
+	loc, err := time.LoadLocation(o.zone)
+	if err != nil {
+		return nil, lastnight.Errorf(lastnight.CodeInvalid, "--zone Europe/Berlin, --zone UTC", "--zone: unknown time zone %q", o.zone)
+	}
+	return loc, nil
+}
+
+// zoneName gives the IANA name of a zone. The local one does not tell its own: TZ does, or
+// the file that /etc/localtime points to; else it is UTC by its offset or stays "Local".
+func zoneName(loc *time.Location) string {
+	if loc != time.Local {
+		return loc.String()
+	}
+	if tz := strings.TrimPrefix(os.Getenv("TZ"), ":"); tz != "" && !strings.HasPrefix(tz, "/") {
+		return tz
+	}
+	if file, err := filepath.EvalSymlinks("/etc/localtime"); err == nil {
+		if _, name, ok := strings.Cut(file, "zoneinfo/"); ok {
+			return name
+		}
+	}
+	if name, _ := time.Now().Zone(); name == "UTC" {
+		return name
+	}
+	return loc.String()
+}
+
+// interval reads --since and --until.
+func (o *options) interval(since, until string, now time.Time) (lastnight.Interval, error) {
+	loc, err := o.location()
+	if err != nil {
+		return lastnight.Interval{}, err
+	}
+	iv := lastnight.Interval{Zone: zoneName(loc)}
+	if since != "" {
+		if iv.Start, err = lastnight.ParseTime(since, now, loc); err != nil {
+			return iv, fmt.Errorf("--since: %w", err)
+		}
+	}
+	if until != "" {
+		if iv.End, err = lastnight.ParseTime(until, now, loc); err != nil {
+			return iv, fmt.Errorf("--until: %w", err)
+		}
+	}
+	if !iv.Start.IsZero() && !iv.End.IsZero() && !iv.Start.Before(iv.End) {
+		return iv, lastnight.Errorf(lastnight.CodeInvalid, "--since earlier than --until, such as --since -8h", "the interval ends at %s, before it begins at %s", until, since)
+	}
+	return iv, nil
+}

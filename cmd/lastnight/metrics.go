@@ -1,0 +1,25 @@
+package main
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// registerMetrics adds what the parts of a node count.
+func registerMetrics(reg *prometheus.Registry, n *node) {
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	counter := func(name, help string, f func() int64) {
+		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "lastnight", Name: name, Help: help},
+			func() float64 { return float64(f()) }))
+	}
+	counter("ingested_lines_total", "Lines made durable since the start.", func() int64 { return n.indexer.Metrics().Lines })
+	counter("ingested_records_total", "Records made durable since the start.", func() int64 { return n.indexer.Metrics().Records })
+	counter("ingested_bytes_total", "Bytes of log files that those lines took.", func() int64 { return n.indexer.Metrics().Bytes })
+	counter("indexed_documents_total", "Important records put into the store.", func() int64 { return n.indexer.Metrics().Documents })
+	counter("indexed_events_total", "Kubernetes events put into the store.", func() int64 { return n.indexer.Metrics().Events })
+	counter("archive_damaged_total", "Blocks of the archive that could not be read and were skipped.", func() int64 { return n.archive.Damaged() })
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "lastnight", Name: "unindexed_segments",
+		Help: "Segments that are durable but not in the store yet; more than 0 for long means that the store refuses.",
+	}, func() float64 { return float64(n.indexer.Metrics().Unindexed) }))
+}

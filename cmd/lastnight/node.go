@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"lastnight"
+	"lastnight/indexer"
+	"lastnight/indexer/archive"
+	"lastnight/indexer/store/blevestore"
+	"lastnight/internal/vfs"
+	"lastnight/investigation"
+)
+
+// nodeConfig says how a node is opened.
+type nodeConfig struct {
+	dir    string
+	create bool
+	listen string // address of its server, for those who find the directory locked
+	log    *slog.Logger
+}
+
+// node is lastnight's parts put together on one data directory.
+type node struct {
+	cfg          nodeConfig
+	dir          *dataDir
+	archive      *archive.Archive
+	store        *blevestore.Store
+	indexer      *indexer.Indexer
+	detector     *investigation.Detector
+	investigator *investigation.Investigator
+}
+
+// openNode opens the parts in the data's order; Close closes them in reverse.
+func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
+	n = &node{cfg: cfg}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close(context.WithoutCancel(ctx)))
+		}
+	}()
+	if n.dir, err = openDataDir(cfg.dir, cfg.create, cfg.listen); err != nil {
+		return n, err
+	}
+	fsys, err := vfs.NewOS(filepath.Join(cfg.dir, "archive"))
+	if err != nil {
+		return n, fmt.Errorf("open archive: %w", err)
+	}
+	blobs, err := archive.NewDir(fsys)
+	if err != nil {
+		return n, fmt.Errorf("open archive: %w", err)
+	}
+	if n.archive, err = archive.Open(ctx, archive.Config{Blobs: blobs, Logger: cfg.log}); err != nil {
+		return n, fmt.Errorf("open archive: %w", err)
+	}
+	if n.store, err = blevestore.Open(ctx, blevestore.Config{Dir: filepath.Join(cfg.dir, "store"), Logger: cfg.log}); err != nil {
+		return n, fmt.Errorf("open store: %w", err)
+	}
+	catalogue, err := investigation.DefaultCatalogue()
+	if err != nil {
+		return n, fmt.Errorf("load catalogue of causes: %w", err)
+	}
+	n.indexer, err = indexer.Open(ctx, indexer.Config{
+		Archive: n.archive, Store: n.store, Recognizer: investigation.NewRecognizer(catalogue), Logger: cfg.log,
+	})
+	if err != nil {
+		return n, fmt.Errorf("open indexer: %w", err)
+	}
+	src := tiers{Indexer: n.indexer, store: n.store}
+	n.detector = investigation.NewDetector(investigation.DetectorConfig{Source: src, Keeper: n.store, Catalogue: catalogue, Log: cfg.log})
+	n.investigator = investigation.NewInvestigator(n.store, nil)
+	n.indexer.SetSink(n.detector)
+	return n, nil
+}
+
+// Close lets go of everything; what is in memory only is written first.
+func (n *node) Close(ctx context.Context) error {
+	var errs []error
+	if n.indexer != nil {
+		errs = append(errs, n.indexer.Close(ctx))
+	}
+	if n.store != nil {
+		errs = append(errs, n.store.Close()) //nolint:contextcheck // closing is not cut short
+	}
+	if n.archive != nil {
+		errs = append(errs, n.archive.Close())
+	}
+	if n.dir != nil {
+		errs = append(errs, n.dir.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// keep says how long things are kept.
+type keep struct {
+	archiveAge   time.Duration
+	archiveShare float64 // of the volume
+	storeAge     time.Duration
+}
+
+// tend runs what a server does besides answering: investigating, compacting, dropping what is too old.
+func (n *node) tend(ctx context.Context, k keep) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return n.detector.Run(ctx) })
+	g.Go(func() error {
+		return every(ctx, 15*time.Second, func() { n.logged("compact archive", n.archive.CompactDue(ctx)) })
+	})
+	g.Go(func() error {
+		return every(ctx, 5*time.Minute, func() { n.logged("keep clusterer", n.indexer.Flush(ctx)) })
+	})
+	g.Go(func() error {
+		return every(ctx, 10*time.Minute, func() { n.logged("drop what is too old", n.retain(ctx, k, time.Now())) })
+	})
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("background work: %w", err)
+	}
+	return nil
+}
+
+func (n *node) logged(doing string, err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		n.cfg.log.Error("background work failed", "doing", doing, "err", err)
+	}
+}
+
+// retain drops what is older than it is kept, but no chunk that an incident refers to.
+func (n *node) retain(ctx context.Context, k keep, now time.Time) error {
+	if _, err := n.store.DropDocuments(ctx, now.Add(-k.storeAge)); err != nil {
+		return fmt.Errorf("drop documents: %w", err)
+	}
+	if err := n.store.DropCounts(ctx, now.Add(-k.storeAge)); err != nil {
+		return fmt.Errorf("drop counts: %w", err)
+	}
+	incidents, err := n.store.Incidents(ctx, lastnight.IncidentsRequest{Planned: true})
+	if err != nil {
+		return fmt.Errorf("list incidents: %w", err)
+	}
+	maxBytes, err := volumeShare(n.dir.path, k.archiveShare)
+	if err != nil {
+		return err
+	}
+	return n.archive.Retain(ctx, archive.Policy{
+		MaxAge: k.archiveAge, MaxBytes: maxBytes,
+		Keep: func(job string, start, end time.Time) bool {
+			for i := range incidents {
+				in := &incidents[i]
+				if (in.Workload == job || in.Job == job) && in.Start.Before(end) && !in.End.Before(start) {
+					return true
+				}
+			}
+			return false
+		},
+	})
+}
+
+// every calls f at once and then at each interval, until the context is over.
+func every(ctx context.Context, interval time.Duration, f func()) error {
+	t := time.NewTicker(interval)
+	defer t.Stop()
+	for {
+		f()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-t.C:
+		}
+	}
+}
+
+// logger writes for people and machines alike: key=value lines on stderr.
+func (o *options) logger(w io.Writer) *slog.Logger {
+	level := slog.LevelWarn
+	if o.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}

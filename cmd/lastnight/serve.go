@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"lastnight"
+	"lastnight/api"
+	"lastnight/collector/tail"
+	"lastnight/ui"
+)
+
+// serving is the flags of a server.
+type serving struct {
+	listen string
+	keep   keep
+}
+
+func (s *serving) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.listen, "listen", defaultListen, "`address` to listen on; only loopback until there is authentication")
+	f.DurationVar(&s.keep.archiveAge, "archive-max-age", 30*24*time.Hour, "drop archived lines that arrived longer ago")
+	f.Float64Var(&s.keep.archiveShare, "archive-max-share", 0.8, "share of its volume that the archive may fill, 0 to 1")
+	f.DurationVar(&s.keep.storeAge, "store-max-age", 90*24*time.Hour, "drop documents and counts older than this")
+}
+
+func (s *serving) check() error {
+	host, _, err := net.SplitHostPort(s.listen)
+	if err != nil {
+		return lastnight.Errorf(lastnight.CodeInvalid, "--listen 127.0.0.1:7077", "--listen: %w", err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return lastnight.Errorf(lastnight.CodeInvalid, "--listen 127.0.0.1:7077, and a proxy that authenticates in front of it",
+			"--listen: %s is not loopback, and this version has no authentication", s.listen)
+	}
+	if s.keep.archiveShare <= 0 || s.keep.archiveShare > 1 {
+		return lastnight.Errorf(lastnight.CodeInvalid, "--archive-max-share 0.8", "--archive-max-share: %g is not in (0, 1]", s.keep.archiveShare)
+	}
+	return nil
+}
+
+func newServe(o *options) *cobra.Command {
+	var s serving
+	cmd := &cobra.Command{
+		Use:     "serve",
+		Short:   "Serve the API and the UI on a data directory",
+		Example: `  lastnight serve --data /var/lib/lastnight`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.serve(cmd, &s, nil)
+		},
+	}
+	s.flags(cmd)
+	return cmd
+}
+
+func newRun(o *options) *cobra.Command {
+	var s serving
+	var podsDir, nodeName string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Everything in one process: collect this node's pod logs, keep them, answer",
+		Example: `  lastnight run
+  lastnight run --pods-dir /var/log/pods --listen 127.0.0.1:7077`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.serve(cmd, &s, func(ctx context.Context, n *node) error {
+				t := tail.New(tail.Config{Dir: podsDir, Node: nodeName, Ingester: n.indexer, Positions: n.indexer, Log: n.cfg.log})
+				if err := t.Run(ctx); err != nil {
+					return fmt.Errorf("collect %s: %w", podsDir, err)
+				}
+				return nil
+			})
+		},
+	}
+	s.flags(cmd)
+	cmd.Flags().StringVar(&podsDir, "pods-dir", "/var/log/pods", "`directory` of pod logs")
+	cmd.Flags().StringVar(&nodeName, "node", "", "name of this node")
+	return cmd
+}
+
+// serve opens the data directory and runs until the context is over: the server, the
+// background work and, if not nil, collect.
+func (o *options) serve(cmd *cobra.Command, s *serving, collect func(context.Context, *node) error) (err error) {
+	if err := s.check(); err != nil {
+		return err
+	}
+	dir, err := o.dataDir()
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.listen)
+	if err != nil {
+		return lastnight.Errorf(lastnight.CodeInvalid, "another --listen, such as --listen 127.0.0.1:7078", "listen on %s: %w", s.listen, err)
+	}
+	defer func() { _ = l.Close() }()
+	log := o.serverLogger(cmd)
+	n, err := openNode(ctx, nodeConfig{dir: dir, create: true, listen: "http://" + l.Addr().String(), log: log})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		err = errors.Join(err, n.Close(closeCtx))
+	}()
+	fmt.Fprintf(cmd.ErrOrStderr(), "lastnight listens on http://%s, data in %s\n", l.Addr(), dir)
+	return n.serveOn(ctx, l, s, collect)
+}
+
+// serveOn runs the parts of a server on a listener until the context is over or a part fails.
+func (n *node) serveOn(ctx context.Context, l net.Listener, s *serving, collect func(context.Context, *node) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return n.tend(ctx, s.keep) })
+	h, err := n.handler()
+	if err != nil {
+		return fmt.Errorf("make API: %w", err)
+	}
+	g.Go(func() error { return serveHTTP(ctx, l, api.NewServer(h, n.cfg.log)) })
+	if collect != nil {
+		g.Go(func() error { return collect(ctx, n) })
+	}
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func (n *node) handler() (http.Handler, error) {
+	reg := prometheus.NewRegistry()
+	registerMetrics(reg, n)
+	return api.New(api.Config{
+		Searcher: n.indexer, Investigator: n.investigator, UI: ui.Handler(), Version: version, Logger: n.cfg.log,
+		Metrics: reg,
+	})
+}
+
+// serveHTTP serves until the context is over, then lets requests under way end within a few seconds.
+func serveHTTP(ctx context.Context, l net.Listener, srv *http.Server) error {
+	srv.BaseContext = func(net.Listener) context.Context { return ctx }
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-gctx.Done()
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := srv.Shutdown(stop); err != nil {
+			return srv.Close()
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+func (o *options) serverLogger(cmd *cobra.Command) *slog.Logger {
+	level := slog.LevelInfo
+	if o.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+}
