@@ -114,7 +114,7 @@ func (tl *timeline) precise(d *downtime) {
 	var event, record *fact
 	for i := range tl.facts {
 		f := &tl.facts[i]
-		if f.kind != factSigterm && f.kind != factKilling && f.kind != factPodDeleted || f.t.Before(d.from.Add(-togetherWithin)) || f.t.After(d.from.Add(togetherWithin)) || f.p == nil || f.p.stoppedByFlink {
+		if f.kind != factSigterm && f.kind != factKilling && f.kind != factPodDeleted || f.t.Before(d.from.Add(-togetherWithin)) || f.t.After(d.from.Add(togetherWithin)) || f.p == nil || f.p.stoppedByFlink || tl.endedBefore(f.p, f.p.asked) {
 			continue
 		}
 		if f.doc.Event == nil && record == nil {
@@ -128,11 +128,8 @@ func (tl *timeline) precise(d *downtime) {
 		d.events = event.t
 	}
 	switch {
-	case record != nil && (event == nil || !record.t.After(event.t.Add(2*time.Second))):
+	case record != nil: // events have only seconds, so they seem earlier than they were
 		d.from, d.first = record.t, record
-		if event != nil && event.t.Before(record.t.Truncate(time.Second)) {
-			d.first = event
-		}
 	case event != nil:
 		d.from, d.first = event.t, event
 	}

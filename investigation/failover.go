@@ -78,6 +78,10 @@ func (x *investigator) openers(tl *timeline, downs []downtime) (list []opener, u
 			if tl.abnormalEnd(f) {
 				list = append(list, opener{openedByContainer, f, ""})
 			}
+		case factSigterm, factKilling, factPodDeleted:
+			if tl.flink && f.p.component == fromJobManager && !f.p.started.IsZero() && f.p.asked.Equal(f.t) && !down(f.t) && !down(f.t.Add(time.Second)) && !aboutToEnd(downs, f.t) {
+				list = append(list, opener{openedByContainer, f, ""})
+			}
 		case factJobManagerStart:
 			if f.doc.Restart > 0 && f.p != nil && !f.p.events && !down(f.t.Add(-time.Second)) && !slices.ContainsFunc(list, func(o opener) bool { return o.f.doc.Pod == f.doc.Pod && o.f.doc.Restart == f.doc.Restart }) {
 				list = append(list, opener{openedByContainer, f, ""})
@@ -94,6 +98,11 @@ func (x *investigator) openers(tl *timeline, downs []downtime) (list []opener, u
 	list = slices.DeleteFunc(list, func(o opener) bool { return o.f == nil })
 	slices.SortStableFunc(list, func(a, b opener) int { return a.f.t.Compare(b.f.t) })
 	return list, unsettled
+}
+
+// aboutToEnd tells whether t is in the seconds before the workload was taken down, by clocks that differ.
+func aboutToEnd(downs []downtime, t time.Time) bool {
+	return slices.ContainsFunc(downs, func(d downtime) bool { return t.Before(d.from) && d.from.Sub(t) < togetherWithin })
 }
 
 // stateOpener judges a change of state.

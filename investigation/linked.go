@@ -96,6 +96,7 @@ func (x *investigator) link(ctx context.Context, tl *timeline, nodes *nodeHistor
 	if err := x.linkLastWords(ctx, tl, fo); err != nil {
 		return err
 	}
+	x.linkLeader(tl, fo)
 	x.linkCheckpoints(tl, fo)
 	x.linkPending(tl, fo)
 	x.linkNodes(tl, nodes, fo)
@@ -147,7 +148,7 @@ func (x *investigator) linkFailure(tl *timeline, fo *failover) {
 			continue
 		}
 		switch {
-		case f.kind == factTaskFailed, f.kind == factTransition && len(f.doc.Exception) > 0, f.kind == factHeartbeatLost:
+		case f.kind == factTaskFailed, f.kind == factTransition && len(f.doc.Exception) > 0, f.kind == factHeartbeatLost, f.kind == factLeaderLost:
 			if isEchoOfShutdown(f.doc.Text) && fo.removed(f) {
 				continue
 			}
@@ -296,7 +297,19 @@ func (tl *timeline) namedPods(fo *failover) []*podInfo {
 			}
 		}
 	}
+	if slices.ContainsFunc(fo.links.items, func(it *item) bool { return it.why == whyFailure && jobManagerSilent(it.text) }) {
+		tl.each(func(p *podInfo) {
+			if p.component == fromJobManager && !p.started.IsZero() && p.started.Before(fo.start) && p.ended.IsZero() && !slices.Contains(named, p) {
+				named = append(named, p)
+				fo.links.silent = append(fo.links.silent, p)
+			}
+		})
+	}
 	return named
+}
+
+func jobManagerSilent(text string) bool {
+	return strings.Contains(text, "eartbeat of JobManager with id ") && strings.Contains(text, "timed out")
 }
 
 // linkLastWords reads what the processes that ended by themselves said at the end.
@@ -355,6 +368,21 @@ func complains(d *lastnight.Document) bool {
 		return len(d.Exception) > 0
 	}
 	return len(d.Exception) > 0 || strings.HasPrefix(d.Text, "# ") || d.Level == "" && d.Stderr && d.Text != ""
+}
+
+// linkLeader takes what the JobManager complained of before it lost its leadership.
+func (x *investigator) linkLeader(tl *timeline, fo *failover) {
+	if !slices.ContainsFunc(fo.links.items, func(it *item) bool {
+		return it.f.kind == factLeaderLost || it.f.kind == factTransition && it.f.tr.to == stateSuspended
+	}) {
+		return
+	}
+	for i := range tl.facts {
+		f := &tl.facts[i]
+		if f.doc.Event == nil && f.doc.Component == fromJobManager && f.t.After(fo.start.Add(-2*time.Minute)) && !f.t.After(fo.start.Add(time.Second)) && complains(f.doc) && platformRecord(f.doc) {
+			fo.links.add(tl.itemOf(f, linkLastWords, whyLastWords))
+		}
+	}
 }
 
 // linkCheckpoints takes what made the checkpoints fail, if that is what made the job fail.

@@ -15,6 +15,7 @@ import (
 type memory struct {
 	mu         sync.Mutex
 	recognizer *Recognizer
+	merged     map[string]int
 	docs       map[string]lastnight.Document
 	important  map[string]bool
 	sorted     []lastnight.Document
@@ -25,7 +26,7 @@ type memory struct {
 }
 
 func newMemory(c *Catalogue) *memory {
-	return &memory{recognizer: NewRecognizer(c), docs: map[string]lastnight.Document{}, important: map[string]bool{}, incidents: map[string]lastnight.Incident{}, jobs: map[string]*lastnight.Job{}}
+	return &memory{recognizer: NewRecognizer(c), docs: map[string]lastnight.Document{}, important: map[string]bool{}, incidents: map[string]lastnight.Incident{}, jobs: map[string]*lastnight.Job{}, merged: map[string]int{}}
 }
 
 func (m *memory) putPod(p lastnight.Pod) {
@@ -82,7 +83,25 @@ func (m *memory) addRecord(s *lastnight.Stream, g lastnight.Generation, r lastni
 		Logger: r.Logger, Thread: r.Thread, MessageAt: r.MessageAt, Namespace: s.Namespace, Pod: s.Pod, PodUID: s.PodUID, Container: s.Container,
 		Restart: s.Restart, Node: s.Node, Stderr: r.Lines[0].Stderr, Job: w.Name, Component: w.Component, Exception: slices.Clone(r.Exception),
 		Signals: rec.Signals, FlinkJob: rec.JobName, FlinkJobID: rec.JobID, Alike: 1,
-	}, r.Level >= lastnight.LevelWarn || len(r.Exception) > 0 || len(rec.Signals) > 0)
+	}, (r.Level >= lastnight.LevelWarn || len(r.Exception) > 0 || len(rec.Signals) > 0) && m.keeps(s, &r, rec))
+}
+
+// keeps merges like items as the indexer does: of what is alike in a stream and minute the first three are kept, of landmarks all.
+func (m *memory) keeps(s *lastnight.Stream, r *lastnight.Record, rec lastnight.Recognition) bool {
+	for _, sig := range rec.Signals {
+		switch sig {
+		case lastnight.SignalTransition, lastnight.SignalLifecycle, lastnight.SignalRestore, lastnight.SignalPlanned:
+			return true
+		}
+	}
+	alike := string(s.ID()) + mask(string(r.Message())) + strings.Join(r.Exception, ",")
+	key := alike + r.Time().Format("15:04")
+	m.merged[key]++
+	m.merged[alike]++
+	if m.merged[alike] > 50 {
+		return m.merged[alike]%500 == 0
+	}
+	return m.merged[key] <= 3
 }
 
 func (m *memory) note(w lastnight.Workload, name, id string) {

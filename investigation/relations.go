@@ -98,9 +98,10 @@ func (tl *timeline) heartbeatRelations(nodes *nodeHistory, fo *failover, set fun
 	var silent []*podInfo
 	for _, p := range fo.links.silent {
 		ended := len(fo.links.where(func(it *item) bool {
-			return it.f.p == p && (it.f.kind == factContainerEnd || it.f.kind == factWorkerTerminated && it.f.exit > 0)
+			byItself := !p.stoppedByFlink && (p.asked.IsZero() || it.f.t.Before(p.asked))
+			return it.f.p == p && byItself && (it.f.kind == factContainerEnd || it.f.kind == factWorkerTerminated && it.f.exit > 0)
 		})) > 0
-		asked := !p.asked.IsZero() && p.asked.Before(fo.start)
+		asked := !p.asked.IsZero() && !p.stoppedByFlink && p.asked.Before(fo.start) // whoever stopped it, Flink did so for its silence
 		away := p.node != "" && nodes.notReady(p.node, fo.start.Add(-5*time.Minute), fo.start.Add(10*time.Minute)) != nil
 		if !ended && !asked && !away {
 			silent = append(silent, p)
@@ -110,7 +111,7 @@ func (tl *timeline) heartbeatRelations(nodes *nodeHistory, fo *failover, set fun
 		return
 	}
 	its := fo.links.where(func(it *item) bool {
-		return it.why == whyFailure && (heartbeatOf.MatchString(it.text) || unreachable.MatchString(it.text))
+		return it.why == whyFailure && (heartbeatOf.MatchString(it.text) || unreachable.MatchString(it.text) || jobManagerSilent(it.text))
 	})
 	set(relSilentHeartbeat, 0.75, its)
 	where := map[string]int{}

@@ -237,4 +237,8 @@ func TestCases(t *testing.T) {
 		}
 	}
 	t.Logf("together: %+v", all)
+	if os.Getenv("LASTNIGHT_CHAIN") != "" {
+		is, _ := together.Incidents(context.Background(), lastnight.IncidentsRequest{Planned: true})
+		t.Logf("everything\n%s", brief(is, false))
+	}
 }

@@ -33,6 +33,7 @@ const (
 	factStopRequested
 	factShutdown // "Shutting … down with application status"
 	factLeaderGranted
+	factLeaderLost
 	factKilling
 	factPodDeleted
 	factContainerEnd
@@ -233,8 +234,8 @@ var (
 	diagnosedExit = regexp.MustCompile(`exitCode=(-?\d+), reason=(\w+)`)
 	workerName    = regexp.MustCompile(`^Worker (\S+) is terminated`)
 	stoppedName   = regexp.MustCompile(`^Stopping worker (\S+?)\.?$`)
-	heartbeatOf   = regexp.MustCompile(`[Hh]eartbeat of TaskManager with id (\S+) timed out`)
-	unreachable   = regexp.MustCompile(`TaskManager with id (\S+?)(?:\(.*\))? is no longer reachable`)
+	heartbeatOf   = regexp.MustCompile(`[Hh]eartbeat of TaskManager with id ([^\s(]+)(?:\([^)]*\))? timed out`)
+	unreachable   = regexp.MustCompile(`TaskManager with id ([^\s(]+)(?:\([^)]*\))? is no longer reachable`)
 	remoteManager = regexp.MustCompile(`remote task manager '[^']*\[ (\S+) \]`)
 )
 
@@ -266,6 +267,8 @@ func recordFact(f *fact, msg string) {
 		f.kind = factStopRequested
 	case strings.HasPrefix(first, "Shutting ") && strings.Contains(first, " down with application status "):
 		f.kind = factShutdown
+	case strings.Contains(first, " revoked leadership"):
+		f.kind = factLeaderLost
 	case strings.Contains(first, " granted leadership"):
 		f.kind = factLeaderGranted
 	default:
