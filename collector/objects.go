@@ -10,6 +10,12 @@ import (
 	"lastnight/collector/kube"
 )
 
+// What is told of one file of recorded objects.
+const (
+	maxReason  = 300 // bytes of a reason
+	maxReasons = 100
+)
+
 // objectsKind tells from a file's name what kind of recorded objects it has: Event, Pod, Node, or "".
 func objectsKind(name string) string {
 	name = strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst")
@@ -73,6 +79,12 @@ func (im *importer) objectsFile(d *kube.Decoder, path, kind string) {
 	defer closeIn()
 	found := map[string]*Damage{}
 	d.Report = func(at int64, what string) {
+		if len(what) > maxReason {
+			what = strings.ToValidUTF8(what[:maxReason], "") + "…"
+		}
+		if len(found) >= maxReasons && found[what] == nil {
+			what = "more of the like"
+		}
 		if have := found[what]; have != nil {
 			have.Count++
 			return
