@@ -1,0 +1,365 @@
+package archive
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"lastnight"
+)
+
+const (
+	// blockRaw is how much text a block of a chunk has, roughly: enough for columns to be worth it,
+	// little enough to decode for one hit.
+	blockRaw = 4 << 20
+	// batchRaw is how much text compaction holds at once, roughly.
+	batchRaw = 8 << 20
+	// compactAge is when segments are compacted though they are few.
+	compactAge = time.Hour
+	// compactFiles is when segments are compacted though they are small.
+	compactFiles = 2048
+)
+
+// Compact turns all segments into chunks. It holds about batchRaw of text at a time and one
+// chunk file, whatever there is to do. Queries go on meanwhile. It may be stopped or
+// killed anywhere: a chunk is there as a whole or not at all, and only once it is there
+// are its segments ignored and deleted. Damaged segments stay as they are.
+func (a *Archive) Compact(ctx context.Context) error {
+	return a.compact(ctx, func([]*file) bool { return true })
+}
+
+// CompactDue is Compact for being called every few seconds: it leaves segments alone
+// until a whole chunk can be made of them, or they are an hour old.
+func (a *Archive) CompactDue(ctx context.Context) error {
+	return a.compact(ctx, func(run []*file) bool {
+		var raw int64
+		for _, f := range run {
+			raw += f.raw
+		}
+		return raw >= a.cfg.ChunkBytes || len(run) >= compactFiles || a.now().Sub(nsTime(run[0].arrived)) >= compactAge
+	})
+}
+
+func (a *Archive) compact(ctx context.Context, due func([]*file) bool) error {
+	a.maint.Lock()
+	defer a.maint.Unlock()
+	a.sweep(ctx)
+	for {
+		run := a.nextRun()
+		if len(run) == 0 || !due(run) {
+			return nil
+		}
+		bad, err := a.compactRun(ctx, run)
+		switch {
+		case errors.Is(err, errCorrupt) && bad != nil:
+			a.damage(bad.name, err)
+			a.mu.Lock()
+			bad.skip = true
+			a.mu.Unlock()
+		case err != nil:
+			return fmt.Errorf("compact %d segments from %s on: %w", len(run), run[0].name, err)
+		}
+	}
+}
+
+// nextRun gives the oldest segments, as many as make a chunk.
+func (a *Archive) nextRun() []*file {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var all []*file
+	for _, f := range a.files {
+		if f.kind == kindSegment && !f.skip {
+			all = append(all, f)
+		}
+	}
+	slices.SortFunc(all, (*file).compare)
+	var raw int64
+	for i, f := range all {
+		if raw += f.raw; raw >= a.cfg.ChunkBytes || i+1 == compactFiles {
+			return all[:i+1]
+		}
+	}
+	return all
+}
+
+// compactRun makes one chunk of the files. If a file is damaged it is the first result.
+func (a *Archive) compactRun(ctx context.Context, run []*file) (bad *file, err error) {
+	t, err := a.borrow()
+	if err != nil {
+		return nil, err
+	}
+	defer a.giveBack(t)
+	c := &compaction{a: a, b: newBuilder(t, kindChunk)}
+	if bad, err := c.open(ctx, run); err != nil {
+		return bad, err
+	}
+	for _, batch := range c.batches() {
+		if bad, err := c.read(ctx, batch); err != nil {
+			return bad, err
+		}
+		c.write()
+	}
+	c.b.dir.first, c.b.dir.last = run[0].arrived, run[0].newest
+	for _, f := range run {
+		c.b.dir.first, c.b.dir.last = min(c.b.dir.first, f.arrived), max(c.b.dir.last, f.newest)
+		c.b.dir.replaces = append(c.b.dir.replaces, f.name)
+	}
+	data, err := c.b.finish()
+	if err != nil {
+		return nil, err
+	}
+	name := fmt.Sprintf("%s%016x-%016x-%s.chk", chunkFolder, uint64(c.b.dir.first), uint64(c.b.dir.last), a.nonce) //nolint:gosec // times after 1970
+	if err := a.blobs.Put(ctx, name, data); err != nil {
+		return nil, writeError(err)
+	}
+	f := newFile(name, int64(len(data)), c.b.dir)
+	a.mu.Lock()
+	a.add(f, c.b.dir)
+	a.forget(c.inputs, name)
+	a.mu.Unlock()
+	a.log.InfoContext(ctx, "compacted segments into a chunk", "file", name, "segments", len(run), "raw_bytes", f.raw, "bytes", f.size)
+	a.sweep(ctx)
+	return nil, nil //nolint:nilnil // no damaged file and no error
+}
+
+// input is a file that is compacted, or deleted.
+type input struct {
+	f    *file
+	d    *directory
+	keys []int // by key of d: the key in the chunk
+}
+
+// forget takes files out of the index and leaves them to sweep. by is the chunk that
+// has their lines now, if there is one. Callers hold mu.
+func (a *Archive) forget(inputs []input, by string) {
+	files, keys := map[*file]bool{}, map[genKey]bool{}
+	for _, in := range inputs {
+		files[in.f] = true
+		for _, k := range in.d.keys {
+			keys[genKey{in.d.streams[k.stream].id, k.gen}] = true
+		}
+		delete(a.files, in.f.name)
+		a.cache.remove(in.f.name)
+		a.garbage[in.f.name] = garbage{f: in.f, by: by}
+	}
+	a.index.remove(files, keys)
+}
+
+// compaction is one chunk in the making.
+type compaction struct {
+	a      *Archive
+	b      *builder
+	inputs []input
+	rows   []row
+}
+
+// open reads the directories and says in the chunk's what it will hold.
+func (c *compaction) open(ctx context.Context, run []*file) (bad *file, err error) {
+	for _, f := range run {
+		d, err := c.a.directory(ctx, f)
+		if err != nil {
+			return f, err
+		}
+		in := input{f: f, d: d, keys: make([]int, len(d.keys))}
+		for i, k := range d.keys {
+			e := d.streams[k.stream]
+			in.keys[i] = c.b.key(e, k.gen)
+			for _, r := range c.a.ownedBy(f, genKey{e.id, k.gen}, k.extents) {
+				c.b.hold(in.keys[i], r.from, r.to)
+			}
+		}
+		c.inputs = append(c.inputs, in)
+	}
+	return nil, nil //nolint:nilnil // no damaged file and no error
+}
+
+// ownedBy gives the parts of a file's ranges that no older file has.
+func (a *Archive) ownedBy(f *file, id genKey, extents []extent) spans {
+	a.mu.Lock()
+	h := a.index.special[id]
+	a.mu.Unlock()
+	if h != nil {
+		return h.owned(f)
+	}
+	var out spans
+	for _, x := range extents {
+		out = out.add(x.from, x.to)
+	}
+	return out
+}
+
+// jobName names a job in the order in which segments have them.
+type jobName struct{ namespace, job string }
+
+func (j jobName) compare(k jobName) int {
+	return cmp.Or(cmp.Compare(j.namespace, k.namespace), cmp.Compare(j.job, k.job))
+}
+
+func (e *streamEntry) jobName() jobName { return jobName{e.stream.Namespace, e.job} }
+
+// batch is what is held in memory at once: some jobs of some inputs.
+type batch struct {
+	first, last jobName
+	from, to    int // of inputs
+}
+
+// batches deals out the jobs so that each batch has about batchRaw bytes: several small jobs,
+// or a part of the inputs of a large one.
+func (c *compaction) batches() []batch {
+	perJob := map[jobName][]int64{} // bytes by input
+	for i, in := range c.inputs {
+		for _, k := range in.d.keys {
+			j := in.d.streams[k.stream].jobName()
+			if perJob[j] == nil {
+				perJob[j] = make([]int64, len(c.inputs))
+			}
+			for _, x := range k.extents {
+				perJob[j][i] += x.to - x.from
+			}
+		}
+	}
+	jobs := make([]jobName, 0, len(perJob))
+	for j := range perJob {
+		jobs = append(jobs, j)
+	}
+	slices.SortFunc(jobs, jobName.compare)
+	var out []batch
+	var small int64 // bytes in the last batch, if small jobs may still join it
+	for _, j := range jobs {
+		var total int64
+		for _, n := range perJob[j] {
+			total += n
+		}
+		switch {
+		case total > batchRaw:
+			out = append(out, splitJob(j, perJob[j])...)
+			small = 0
+		case small > 0 && small+total <= batchRaw:
+			out[len(out)-1].last = j
+			small += total
+		default:
+			out = append(out, batch{j, j, 0, len(c.inputs)})
+			small = total
+		}
+	}
+	return out
+}
+
+func splitJob(j jobName, bytes []int64) []batch {
+	var out []batch
+	var n int64
+	from := 0
+	for i := range bytes {
+		if n += bytes[i]; n >= batchRaw {
+			out = append(out, batch{j, j, from, i + 1})
+			from, n = i+1, 0
+		}
+	}
+	if n > 0 {
+		out = append(out, batch{j, j, from, len(bytes)})
+	}
+	return out
+}
+
+// read gets the rows of a batch.
+func (c *compaction) read(ctx context.Context, b batch) (bad *file, err error) {
+	clear(c.rows)
+	c.rows = c.rows[:0]
+	for _, in := range c.inputs[b.from:b.to] {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		s := &scan{a: c.a, special: c.a.specials()}
+		keys := make([]bool, len(in.d.keys))
+		for i, k := range in.d.keys {
+			j := in.d.streams[k.stream].jobName()
+			keys[i] = j.compare(b.first) >= 0 && j.compare(b.last) <= 0
+		}
+		for i := range in.d.blocks {
+			if !slices.ContainsFunc(in.d.blocks[i].keys, func(k blockKey) bool { return keys[k.key] }) {
+				continue
+			}
+			rows, err := c.a.rows(ctx, in.f, in.d, i)
+			if err != nil {
+				return in.f, err
+			}
+			s.shown(candidate{f: in.f, d: in.d, keys: keys}, rows, func(key int, r *lastnight.Record) {
+				c.rows = append(c.rows, row{in.keys[key], *r})
+			})
+		}
+	}
+	return nil, nil //nolint:nilnil // no damaged file and no error
+}
+
+// specials gives the streams some of whose lines may be held twice.
+func (a *Archive) specials() map[genKey]*held {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.index.special) == 0 {
+		return nil
+	}
+	out := make(map[genKey]*held, len(a.index.special))
+	for k, h := range a.index.special {
+		out[k] = h
+	}
+	return out
+}
+
+// write cuts the rows into blocks: those of a large job by time, small jobs together.
+func (c *compaction) write() {
+	job := func(r *row) jobName { return c.b.dir.streams[c.b.dir.keys[r.key].stream].jobName() }
+	slices.SortStableFunc(c.rows, func(x, y row) int {
+		return cmp.Or(job(&x).compare(job(&y)), cmp.Compare(x.rec.Lines[0].Time, y.rec.Lines[0].Time))
+	})
+	from, size := 0, 0
+	for i := 0; i < len(c.rows); {
+		n, bytes := i, 0
+		for n < len(c.rows) && job(&c.rows[n]) == job(&c.rows[i]) {
+			bytes += textSize(&c.rows[n].rec)
+			n++
+		}
+		if size > 0 && size+bytes > blockRaw {
+			c.block(c.rows[from:i])
+			from, size = i, 0
+		}
+		size += bytes
+		i = n
+		if size > blockRaw {
+			c.byTime(c.rows[from:i], size)
+			from, size = i, 0
+		}
+	}
+	c.block(c.rows[from:])
+}
+
+// byTime cuts rows in order of time into blocks of about the same size.
+func (c *compaction) byTime(rows []row, size int) {
+	each := size/(size/blockRaw+1) + 1
+	from, n := 0, 0
+	for i := range rows {
+		if n += textSize(&rows[i].rec); n >= each {
+			c.block(rows[from : i+1])
+			from, n = i+1, 0
+		}
+	}
+	c.block(rows[from:])
+}
+
+// block writes rows, those of one stream and generation side by side in the order of the file.
+func (c *compaction) block(rows []row) {
+	slices.SortFunc(rows, func(x, y row) int {
+		return cmp.Or(cmp.Compare(x.key, y.key), cmp.Compare(x.rec.Lines[0].Offset, y.rec.Lines[0].Offset))
+	})
+	c.b.block(rows)
+}
+
+func textSize(r *lastnight.Record) int {
+	n := 0
+	for i := range r.Lines {
+		n += len(r.Lines[i].Text)
+	}
+	return n
+}

@@ -1,0 +1,165 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"lastnight"
+)
+
+// IsFile tells from the first bytes of a file whether it is a segment or a chunk.
+func IsFile(head []byte) bool {
+	return bytes.HasPrefix(head, []byte(magicSegment)) || bytes.HasPrefix(head, []byte(magicChunk))
+}
+
+// The JSON document that DumpFile writes.
+type (
+	dumped struct {
+		Kind      string          `json:"kind"`
+		Version   int             `json:"version"`
+		Bytes     int64           `json:"bytes"`
+		First     time.Time       `json:"arrived_first"`
+		Last      time.Time       `json:"arrived_last"`
+		Replaces  []string        `json:"replaces,omitempty"`
+		Streams   []dumpedStream  `json:"streams"`
+		Blocks    []dumpedBlock   `json:"blocks"`
+		Templates []dumpedCount   `json:"templates,omitempty"`
+		Minutes   []dumpedMinutes `json:"minutes,omitempty"`
+	}
+	dumpedStream struct {
+		lastnight.Stream
+		ID         lastnight.StreamID `json:"id"`
+		Job        string             `json:"job"`
+		Component  string             `json:"component,omitempty"`
+		Generation string             `json:"generation"`
+		Ranges     []dumpedRange      `json:"ranges"`
+		Partial    []int64            `json:"partial_offsets,omitempty"`
+	}
+	dumpedRange struct {
+		From    int64     `json:"from"`
+		To      int64     `json:"to"`
+		Lines   int64     `json:"lines"`
+		Records int64     `json:"records"`
+		First   time.Time `json:"first"`
+		Last    time.Time `json:"last"`
+	}
+	dumpedBlock struct {
+		Offset   int64           `json:"offset"`
+		Bytes    int64           `json:"bytes"`
+		Raw      int64           `json:"text_bytes"`
+		Lines    int64           `json:"lines"`
+		Records  int64           `json:"records"`
+		First    time.Time       `json:"first"`
+		Last     time.Time       `json:"last"`
+		Streams  []int           `json:"streams"`
+		Filter   int64           `json:"filter_bytes"`
+		Damaged  string          `json:"damaged,omitempty"`
+		Sections []dumpedSection `json:"sections,omitempty"`
+	}
+	dumpedSection struct {
+		ID     int `json:"id"`
+		Codec  int `json:"codec"`
+		Raw    int `json:"raw_bytes"`
+		Stored int `json:"bytes"`
+	}
+	dumpedCount struct {
+		Job      string `json:"job"`
+		Template string `json:"template_id"`
+		Level    string `json:"level,omitempty"`
+		Count    int64  `json:"count"`
+	}
+	dumpedMinutes struct {
+		Job    string    `json:"job"`
+		Level  string    `json:"level,omitempty"`
+		Minute time.Time `json:"minute"`
+		Count  int64     `json:"count"`
+	}
+)
+
+// DumpFile writes what a segment or chunk says of itself as JSON: its directory and the sections
+// of its blocks, not the lines.
+func DumpFile(ctx context.Context, w io.Writer, f interface {
+	io.ReaderAt
+	io.Seeker
+},
+) error {
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return fmt.Errorf("size of the file: %w", err)
+	}
+	return dump(ctx, w, size, rangeOf(f))
+}
+
+// Dump is DumpFile for a file of the archive.
+func (a *Archive) Dump(ctx context.Context, w io.Writer, name string) error {
+	size, err := a.blobs.Size(ctx, name)
+	if err != nil {
+		return lastnight.Errorf(lastnight.CodeNotFound, "", "no file %q in the archive: %w", name, err)
+	}
+	return dump(ctx, w, size, a.rangeOf(name))
+}
+
+func dump(ctx context.Context, w io.Writer, size int64, get ranger) error {
+	d, err := readDirectory(ctx, size, get)
+	if err != nil {
+		return err
+	}
+	doc := dumped{Kind: d.kind.String(), Version: version, Bytes: size, First: nsTime(d.first), Last: nsTime(d.last), Replaces: d.replaces}
+	for i := range d.keys {
+		doc.Streams = append(doc.Streams, dumpKey(d, &d.keys[i]))
+	}
+	for i := range d.blocks {
+		doc.Blocks = append(doc.Blocks, dumpBlock(ctx, d, &d.blocks[i], get))
+	}
+	for _, c := range d.tmpls {
+		doc.Templates = append(doc.Templates, dumpedCount{d.streams[c.stream].job, c.template, c.level.String(), c.n})
+	}
+	for _, c := range d.counts {
+		doc.Minutes = append(doc.Minutes, dumpedMinutes{d.streams[c.stream].job, c.level.String(), time.Unix(c.minute*60, 0).UTC(), c.n})
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(doc)
+}
+
+func dumpKey(d *directory, k *keyEntry) dumpedStream {
+	e := &d.streams[k.stream]
+	out := dumpedStream{Stream: *e.stream, ID: streamID(e.id), Job: e.job, Component: e.component, Generation: k.gen.String()}
+	for _, x := range k.extents {
+		out.Ranges = append(out.Ranges, dumpedRange{x.from, x.to, x.lines, x.records, nsTime(x.first), nsTime(x.last)})
+	}
+	for _, p := range k.partials {
+		out.Partial = append(out.Partial, p.off)
+	}
+	return out
+}
+
+func dumpBlock(ctx context.Context, d *directory, b *blockEntry, get ranger) dumpedBlock {
+	out := dumpedBlock{
+		Offset: b.off, Bytes: b.n, Raw: b.raw, Lines: b.lines, Records: b.records, First: nsTime(b.first), Last: nsTime(b.last),
+	}
+	for _, k := range b.keys {
+		out.Streams = append(out.Streams, k.key)
+	}
+	if b.filter >= 0 {
+		out.Filter = d.filters[b.filter].n
+	}
+	data, err := readPart(ctx, b.part, get)
+	var list map[sectionID]stored
+	if err == nil {
+		list, err = sections(data)
+	}
+	if err != nil {
+		out.Damaged = err.Error()
+	}
+	for id, s := range list {
+		out.Sections = append(out.Sections, dumpedSection{int(id), int(s.codec), s.rawLen, len(s.data)})
+	}
+	slices.SortFunc(out.Sections, func(x, y dumpedSection) int { return x.ID - y.ID })
+	return out
+}

@@ -1,0 +1,274 @@
+package archive
+
+import (
+	"bytes"
+	"time"
+)
+
+// A stamp is the time that an application wrote into its line, in one of the usual
+// forms. It is nearly the runtime's time of the line, so a chunk stores the form once
+// and the difference, which is small or always the same.
+
+// dateForm is how a stamp writes the day.
+type dateForm byte
+
+const (
+	dateNone   dateForm = iota // 15:04:05: the day is the line's
+	dateDashes                 // 2006-01-02
+	dateSlash                  // 2006/01/02
+	dateShort                  // 06/01/02
+	datePacked                 // 060102
+	dateMonth                  // Jan _2: the year is the line's
+	dateKlog                   // 0102: the year is the line's
+	dateForms
+)
+
+// stampForm is all but the time itself. It is stored as its bytes.
+type stampForm struct {
+	date    dateForm
+	between byte // between day and time of day; unused without a day
+	packed  byte // 1: 150405, 0: 15:04:05
+	point   byte // before the fraction: . or ,
+	digits  byte // of the fraction: 0, 3, 6 or 9
+}
+
+const stampFormBytes = 5
+
+func (f stampForm) bytes() [stampFormBytes]byte {
+	return [...]byte{byte(f.date), f.between, f.packed, f.point, f.digits}
+}
+
+func parseStampForm(b []byte) (stampForm, bool) {
+	f := stampForm{dateForm(b[0]), b[1], b[2], b[3], b[4]}
+	return f, f.date < dateForms && f.packed <= 1 && f.digits <= 9
+}
+
+// unit is the stamp's resolution in ns.
+func (f stampForm) unit() int64 {
+	u := int64(time.Second)
+	for range f.digits {
+		u /= 10
+	}
+	return u
+}
+
+const (
+	monthNames   = "JanFebMarAprMayJunJulAugSepOctNovDec"
+	secondsADay  = 86400
+	nsADay       = secondsADay * int64(time.Second)
+	minStampText = 8
+)
+
+// parseStamp reads the stamp that text begins with, if there is one: its time in ns since 1970 as
+// UTC, and its length. near is the line's time.
+func parseStamp(text []byte, near int64) (f stampForm, ns int64, n int, ok bool) {
+	if len(text) < minStampText {
+		return f, 0, 0, false
+	}
+	day, n, form := parseDay(text, near)
+	f.date = form
+	if form != dateNone {
+		if n >= len(text) {
+			return f, 0, 0, false
+		}
+		f.between = text[n]
+		n++
+	}
+	sec, size, packed := parseClock(text[n:], form == datePacked)
+	if size == 0 {
+		return f, 0, 0, false
+	}
+	n += size
+	f.packed = boolByte(packed)
+	frac := int64(0)
+	if rest := text[n:]; len(rest) > 3 && (rest[0] == '.' || rest[0] == ',') {
+		digits := 0
+		for digits < 9 && digits+1 < len(rest) && isDigit(rest[digits+1]) {
+			digits++
+		}
+		if digits == 3 || digits == 6 || digits == 9 {
+			f.point, f.digits = rest[0], byte(digits)
+			frac = int64(number(rest[1 : 1+digits]))
+			n += 1 + digits
+		}
+	}
+	if n < len(text) && isDigit(text[n]) {
+		return f, 0, 0, false
+	}
+	return f, (day*secondsADay+sec)*int64(time.Second) + frac*f.unit(), n, true
+}
+
+func isDigit(c byte) bool { return c-'0' <= 9 }
+
+// number reads digits; -1 if there is anything else.
+func number(b []byte) int {
+	n := 0
+	for _, c := range b {
+		if !isDigit(c) {
+			return -1
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n
+}
+
+// parseDay reads a day: days since 1970, length and form. Without a day it is the line's.
+func parseDay(t []byte, near int64) (day int64, n int, form dateForm) {
+	today := floorDiv(near, nsADay)
+	year, _, _ := civil(today)
+	y, m, d := -1, -1, -1
+	switch {
+	case len(t) >= 10 && t[4] == '-' && t[7] == '-':
+		y, m, d, n, form = number(t[:4]), number(t[5:7]), number(t[8:10]), 10, dateDashes
+	case len(t) >= 10 && t[4] == '/' && t[7] == '/':
+		y, m, d, n, form = number(t[:4]), number(t[5:7]), number(t[8:10]), 10, dateSlash
+	case len(t) >= 8 && t[2] == '/' && t[5] == '/':
+		y, m, d, n, form = number(t[:2])+2000, number(t[3:5]), number(t[6:8]), 8, dateShort
+	case len(t) >= 13 && t[6] == ' ' && isDigit(t[0]):
+		y, m, d, n, form = number(t[:2])+2000, number(t[2:4]), number(t[4:6]), 6, datePacked
+	case len(t) >= 15 && t[3] == ' ' && t[6] == ' ':
+		y, m, d, n, form = year, monthOf(t[:3]), monthDay(t[4:6]), 6, dateMonth
+	case len(t) >= 13 && t[4] == ' ' && t[7] == ':':
+		y, m, d, n, form = year, number(t[:2]), number(t[2:4]), 4, dateKlog
+	}
+	if form == dateNone || y < 1970 || y > 2200 || m < 1 || m > 12 || d < 1 || d > daysIn(y, m) {
+		return today, 0, dateNone
+	}
+	return days(y, m, d), n, form
+}
+
+func monthOf(name []byte) int {
+	if i := bytes.Index([]byte(monthNames), name); i >= 0 && i%3 == 0 {
+		return i/3 + 1
+	}
+	return -1
+}
+
+// monthDay reads a day padded with a space.
+func monthDay(b []byte) int {
+	if b[0] == ' ' {
+		return number(b[1:])
+	}
+	if b[0] == '0' {
+		return -1 // would be written with a space
+	}
+	return number(b)
+}
+
+// parseClock reads a time of day: seconds and length, which is 0 if there is none.
+func parseClock(t []byte, mayPack bool) (sec int64, n int, packed bool) {
+	var h, m, s int
+	switch {
+	case len(t) >= 8 && t[2] == ':' && t[5] == ':':
+		h, m, s, n = number(t[:2]), number(t[3:5]), number(t[6:8]), 8
+	case mayPack && len(t) >= 6:
+		h, m, s, n, packed = number(t[:2]), number(t[2:4]), number(t[4:6]), 6, true
+	default:
+		return 0, 0, false
+	}
+	if h < 0 || h > 23 || m < 0 || m > 59 || s < 0 || s > 59 {
+		return 0, 0, false
+	}
+	return int64(h*3600 + m*60 + s), n, packed
+}
+
+// appendStamp writes what parseStamp read.
+func (f stampForm) appendStamp(dst []byte, ns int64) []byte {
+	sec := floorDiv(ns, int64(time.Second))
+	day := floorDiv(sec, secondsADay)
+	y, m, d := civil(day)
+	switch f.date {
+	case dateDashes:
+		dst = pad(append(pad(append(pad(dst, y, 4), '-'), m, 2), '-'), d, 2)
+	case dateSlash:
+		dst = pad(append(pad(append(pad(dst, y, 4), '/'), m, 2), '/'), d, 2)
+	case dateShort:
+		dst = pad(append(pad(append(pad(dst, y, 2), '/'), m, 2), '/'), d, 2)
+	case datePacked:
+		dst = pad(pad(pad(dst, y, 2), m, 2), d, 2)
+	case dateMonth:
+		dst = append(append(dst, monthNames[m*3-3:m*3]...), ' ')
+		if d < 10 {
+			dst = append(dst, ' ', byte('0'+d))
+		} else {
+			dst = pad(dst, d, 2)
+		}
+	case dateKlog:
+		dst = pad(pad(dst, m, 2), d, 2)
+	case dateNone, dateForms:
+	}
+	if f.date != dateNone {
+		dst = append(dst, f.between)
+	}
+	clock := int(sec - day*secondsADay)
+	if f.packed == 1 {
+		dst = pad(pad(pad(dst, clock/3600, 2), clock/60%60, 2), clock%60, 2)
+	} else {
+		dst = pad(append(pad(append(pad(dst, clock/3600, 2), ':'), clock/60%60, 2), ':'), clock%60, 2)
+	}
+	if f.digits > 0 {
+		dst = pad(append(dst, f.point), int((ns-sec*int64(time.Second))/f.unit()), int(f.digits))
+	}
+	return dst
+}
+
+// pad appends the last width digits of v.
+func pad(dst []byte, v, width int) []byte {
+	var b [9]byte
+	for i := width - 1; i >= 0; i-- {
+		b[i] = byte('0' + v%10)
+		v /= 10
+	}
+	return append(dst, b[:width]...)
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+// days and civil turn a date into days since 1970 and back (Howard Hinnant, "chrono-compatible
+// low-level date algorithms"): package time is several times slower at it.
+func days(y, m, d int) int64 {
+	if m <= 2 {
+		y--
+	}
+	era := y / 400
+	yoe := y - era*400
+	mp := (m + 9) % 12
+	doy := (153*mp+2)/5 + d - 1
+	doe := yoe*365 + yoe/4 - yoe/100 + doy
+	return int64(era*146097 + doe - 719468)
+}
+
+func civil(day int64) (y, m, d int) {
+	z := day + 719468
+	era := floorDiv(z, 146097)
+	doe := int(z - era*146097)
+	yoe := (doe - doe/1460 + doe/36524 - doe/146096) / 365
+	doy := doe - (365*yoe + yoe/4 - yoe/100)
+	mp := (5*doy + 2) / 153
+	d = doy - (153*mp+2)/5 + 1
+	m = (mp+2)%12 + 1
+	y = yoe + int(era)*400
+	if m <= 2 {
+		y++
+	}
+	return y, m, d
+}
+
+func daysIn(y, m int) int {
+	switch m {
+	case 2:
+		if y%4 == 0 && (y%100 != 0 || y%400 == 0) {
+			return 29
+		}
+		return 28
+	case 4, 6, 9, 11:
+		return 30
+	}
+	return 31
+}
