@@ -3,6 +3,7 @@ package clusterer_test
 import (
 	"bytes"
 	"encoding/csv"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -84,9 +85,7 @@ func TestOrderOfLabeledData(t *testing.T) {
 			rand.New(rand.NewPCG(seed, 1)).Shuffle(len(mixed), func(i, j int) { mixed[i], mixed[j] = mixed[j], mixed[i] })
 			a := agreement(lines, want, grouping(mixed, clusterer.New(clusterer.Config{})))
 			halves := grouping(mixed[:len(mixed)/2], clusterer.New(clusterer.Config{}))
-			for line, id := range grouping(mixed[len(mixed)/2:], clusterer.New(clusterer.Config{})) {
-				halves[line] = id
-			}
+			maps.Copy(halves, grouping(mixed[len(mixed)/2:], clusterer.New(clusterer.Config{})))
 			b := agreement(lines, want, halves)
 			t.Logf("%s, seed %d: order %.4f, halves %.4f", set, seed, a, b)
 			if a < 0.99 {

@@ -146,9 +146,13 @@ func (c *Clusterer) generalize(t *template) {
 			continue
 		}
 		key := t.keyWithout(w)
+		pl := c.places[key]
+		if pl == nil {
+			continue
+		}
 		other := c.byKey[key]
 		slot := other != nil && other.link == nil && slices.Equal(other.exception, t.exception)
-		if len(c.places[key].templates) >= enough(w, i, slot) {
+		if len(pl.templates) >= enough(w, i, slot) {
 			c.open(t, i)
 			return
 		}
