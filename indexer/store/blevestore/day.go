@@ -271,7 +271,7 @@ func (s *Store) feed(ctx context.Context, d *day, keys []string, generation uint
 	f := feeder{idx: d.idx, batch: index.NewBatch()}
 	for len(keys) > 0 {
 		n := min(len(keys), pageDocuments)
-		docs, err := s.fetch(d.name, keys[:n])
+		docs, err := s.fetchKeys(d.name, keys[:n])
 		if err != nil {
 			return err
 		}
@@ -316,7 +316,7 @@ type feeder struct {
 }
 
 func (f *feeder) add(ctx context.Context, doc *lastnight.Document) error {
-	f.batch.Update(indexed(string(keyOf(nanosOf(doc), doc.ID)), doc))
+	f.batch.Update(indexed(doc))
 	if f.bytes += len(doc.Text); len(f.batch.IndexOps) < batchDocuments && f.bytes < batchBytes {
 		return nil
 	}

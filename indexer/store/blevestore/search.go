@@ -3,8 +3,10 @@ package blevestore
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 
 	"github.com/blevesearch/bleve/v2/search"
@@ -21,9 +23,9 @@ const (
 	pageDocuments, pageBytes = 256, 1 << 20
 	// scanDocuments is how many documents in the interval are read through rather than looked up.
 	scanDocuments = 1024
-	// maxKeys is how many candidates of a day are kept in memory; where there are more,
+	// maxTimes is how many candidates of a day are kept in memory; where there are more,
 	// reading through finds the first ones as quickly.
-	maxKeys = 50_000
+	maxTimes = 200_000
 )
 
 // span is a part of a day: keys in [from, to), to nil is the end.
@@ -31,8 +33,6 @@ type span struct {
 	from, to []byte
 	newest   bool // from the end
 }
-
-func nanosOf(d *lastnight.Document) int64 { return query.Nanos(d.Time) }
 
 // Search streams documents that match, in order of (time, id). Where the query does not
 // parse, it yields an error of CodeInvalid.
@@ -72,14 +72,14 @@ func (s *Store) candidates(ctx context.Context, f *query.Filter) iter.Seq2[lastn
 			if !sp.touches(d.name) {
 				continue
 			}
-			keys, indexed, err := s.lookUp(ctx, d, p, sp)
+			times, indexed, err := s.lookUp(ctx, d, p, sp)
 			if err != nil {
 				yield(lastnight.Document{}, err)
 				return
 			}
 			docs := s.scan(ctx, d.name, sp)
 			if indexed {
-				docs = s.fetchAll(ctx, d.name, keys)
+				docs = s.fetch(ctx, d.name, sp, times)
 			}
 			for doc, err := range docs {
 				if !yield(doc, err) || err != nil {
@@ -124,13 +124,28 @@ func (sp span) touches(day string) bool {
 	return (sp.from == nil || at(sp.from) <= day) && (sp.to == nil || day <= at(sp.to))
 }
 
-func (sp span) has(key string) bool {
-	return key >= string(sp.from) && (sp.to == nil || key < string(sp.to))
+// has tells whether the span may have keys of a time, given as a key begins.
+func (sp span) has(time string) bool {
+	return time >= string(sp.from[:min(8, len(sp.from))]) && (sp.to == nil || time <= string(sp.to[:min(8, len(sp.to))]))
 }
 
-// lookUp asks the index of a day for candidates and gives their keys in order. indexed
-// is false where reading the span through is as good.
-func (s *Store) lookUp(ctx context.Context, d *day, p plan, sp span) (keys []string, indexed bool, err error) {
+// only is the part of the span that is of one time.
+func (sp span) only(time uint64) span {
+	from := binary.BigEndian.AppendUint64(nil, time)
+	if bytes.Compare(from, sp.from) > 0 {
+		sp.from = from
+	}
+	if time != math.MaxUint64 {
+		if to := binary.BigEndian.AppendUint64(nil, time+1); sp.to == nil || bytes.Compare(to, sp.to) < 0 {
+			sp.to = to
+		}
+	}
+	return sp
+}
+
+// lookUp asks the index of a day for candidates and gives their times (as keys begin) in
+// order, each once. indexed is false where reading the span through is as good.
+func (s *Store) lookUp(ctx context.Context, d *day, p plan, sp span) (times []uint64, indexed bool, err error) {
 	if p == nil || d.small() {
 		return nil, false, nil
 	}
@@ -143,21 +158,21 @@ func (s *Store) lookUp(ctx context.Context, d *day, p plan, sp span) (keys []str
 		return nil, false, err
 	}
 	defer func() { _ = r.Close() }()
-	keys, all, err := collect(ctx, r, p, sp)
+	times, all, err := collect(ctx, r, p, sp)
 	if err != nil || !all {
 		return nil, false, err
 	}
 	for _, k := range pending {
-		if sp.has(k) {
-			keys = append(keys, k)
+		if sp.has(k[:8]) {
+			times = append(times, binary.BigEndian.Uint64([]byte(k)))
 		}
 	}
-	slices.Sort(keys)
-	keys = slices.Compact(keys)
+	slices.Sort(times)
+	times = slices.Compact(times)
 	if sp.newest {
-		slices.Reverse(keys)
+		slices.Reverse(times)
 	}
-	return keys, true, nil
+	return times, true, nil
 }
 
 // reader gives a reader of the day's index, and the keys that it lacks; nil if the day is gone.
@@ -175,9 +190,14 @@ func (s *Store) reader(ctx context.Context, d *day) (index.IndexReader, []string
 	return r, pending, nil
 }
 
-// collect gives the keys in the span that the plan finds, in no order; all is false if
+// collect gives the times in the span that the plan finds, in no order; all is false if
 // they are more than are kept.
-func collect(ctx context.Context, r index.IndexReader, p plan, sp span) (keys []string, all bool, err error) {
+func collect(ctx context.Context, r index.IndexReader, p plan, sp span) (times []uint64, all bool, err error) {
+	defer func() {
+		if p := recover(); p != nil { // damaged files
+			err = fmt.Errorf("ask search index: panic: %v", p)
+		}
+	}()
 	found, err := p.searcher(ctx, r)
 	if err != nil {
 		return nil, false, fmt.Errorf("ask search index: %w", err)
@@ -193,20 +213,20 @@ func collect(ctx context.Context, r index.IndexReader, p plan, sp span) (keys []
 			return nil, false, fmt.Errorf("ask search index: %w", err)
 		}
 		if m == nil {
-			return keys, true, nil
+			return times, true, nil
 		}
 		key, err := r.ExternalID(m.IndexInternalID)
 		if err != nil {
 			return nil, false, fmt.Errorf("ask search index: %w", err)
 		}
 		sc.DocumentMatchPool.Put(m)
-		if !sp.has(key) {
+		if len(key) != indexedIDBytes || !sp.has(key[:8]) {
 			continue
 		}
-		if len(keys) == maxKeys {
+		if len(times) == maxTimes {
 			return nil, false, nil
 		}
-		keys = append(keys, key)
+		times = append(times, binary.BigEndian.Uint64([]byte(key)))
 	}
 }
 
@@ -231,12 +251,11 @@ func (s *Store) few(day string, sp span) (few bool, err error) {
 	return few, err
 }
 
-// fetchAll yields the documents of keys that exist.
-func (s *Store) fetchAll(ctx context.Context, day string, keys []string) iter.Seq2[lastnight.Document, error] {
+// fetch yields the documents of a span that are of the times.
+func (s *Store) fetch(ctx context.Context, day string, sp span, times []uint64) iter.Seq2[lastnight.Document, error] {
 	return func(yield func(lastnight.Document, error) bool) {
-		for n := 16; len(keys) > 0; n = min(2*n, pageDocuments) { // few at first: most want few
-			n = min(n, len(keys))
-			docs, err := s.fetch(day, keys[:n])
+		for n := 16; len(times) > 0; n = min(2*n, pageDocuments) { // few at first: most want few
+			docs, read, next, err := s.pageAt(day, sp, times[:min(n, len(times))])
 			if err == nil {
 				err = ctx.Err()
 			}
@@ -249,13 +268,45 @@ func (s *Store) fetchAll(ctx context.Context, day string, keys []string) iter.Se
 					return
 				}
 			}
-			keys = keys[n:]
+			if times = times[read:]; next != nil {
+				sp.goOn(next)
+			}
 		}
 	}
 }
 
-// fetch reads the documents of keys that exist.
-func (s *Store) fetch(day string, keys []string) ([]lastnight.Document, error) {
+// pageAt reads documents of the times: of how many all, and where in the next one to go on.
+func (s *Store) pageAt(day string, sp span, times []uint64) (docs []lastnight.Document, read int, next []byte, err error) {
+	err = s.documents.View(func(tx *bolt.Tx) error {
+		b := tx.Bucket([]byte(day))
+		if b == nil {
+			read = len(times)
+			return nil
+		}
+		size := 0
+		for _, t := range times {
+			some, n, err := s.pageOf(b, sp.only(t), nil)
+			if err != nil {
+				return err
+			}
+			docs = append(docs, some...)
+			for i := range some {
+				size += len(some[i].Text)
+			}
+			if next = n; next != nil {
+				return nil
+			}
+			if read++; len(docs) >= pageDocuments || size > pageBytes {
+				return nil
+			}
+		}
+		return nil
+	})
+	return docs, read, next, err
+}
+
+// fetchKeys reads the documents of keys that exist.
+func (s *Store) fetchKeys(day string, keys []string) ([]lastnight.Document, error) {
 	docs := make([]lastnight.Document, 0, len(keys))
 	err := s.documents.View(func(tx *bolt.Tx) error {
 		b := tx.Bucket([]byte(day))
@@ -296,44 +347,54 @@ func (s *Store) scan(ctx context.Context, day string, sp span) iter.Seq2[lastnig
 					return
 				}
 			}
-			if more = next != nil; sp.newest {
-				sp.to = next
-			} else {
-				sp.from = next
+			if more = next != nil; more {
+				sp.goOn(next)
 			}
 		}
 	}
 }
 
+// goOn leaves out of the span what lies before next, where a page ended.
+func (sp *span) goOn(next []byte) {
+	if sp.newest {
+		sp.to = next
+	} else {
+		sp.from = next
+	}
+}
+
 // page reads the next documents of a span that keep, if any, accepts, and where the
-// span goes on: its new from, or to if newest; nil at its end.
+// span goes on; nil at its end.
 func (s *Store) page(day string, sp span, keep func(value []byte) bool) (docs []lastnight.Document, next []byte, err error) {
-	err = s.documents.View(func(tx *bolt.Tx) error {
-		b := tx.Bucket([]byte(day))
-		if b == nil {
-			return nil
+	err = s.documents.View(func(tx *bolt.Tx) (err error) {
+		if b := tx.Bucket([]byte(day)); b != nil {
+			docs, next, err = s.pageOf(b, sp, keep)
 		}
-		size := 0
-		for k, v := range sp.walk(b.Bucket(docBucket).Cursor()) {
-			if len(docs) == pageDocuments || size > pageBytes {
-				if next = bytes.Clone(k); sp.newest {
-					next = append(next, 0)
-				}
-				return nil
-			}
-			if keep != nil && !keep(v) {
-				continue
-			}
-			d, err := s.decode(b, k, v)
-			if err != nil {
-				return fmt.Errorf("read document %q: %w", k, err)
-			}
-			docs = append(docs, d)
-			size += len(d.Text)
-		}
-		return nil
+		return err
 	})
 	return docs, next, err
+}
+
+func (s *Store) pageOf(b *bolt.Bucket, sp span, keep func(value []byte) bool) (docs []lastnight.Document, next []byte, err error) {
+	size := 0
+	for k, v := range sp.walk(b.Bucket(docBucket).Cursor()) {
+		if len(docs) == pageDocuments || size > pageBytes {
+			if next = bytes.Clone(k); sp.newest {
+				next = append(next, 0)
+			}
+			return docs, next, nil
+		}
+		if keep != nil && !keep(v) {
+			continue
+		}
+		d, err := s.decode(b, k, v)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read document %q: %w", k, err)
+		}
+		docs = append(docs, d)
+		size += len(d.Text)
+	}
+	return docs, nil, nil
 }
 
 // walk goes through the span.

@@ -1,8 +1,11 @@
 package blevestore
 
 import (
+	"encoding/binary"
+
 	"github.com/blevesearch/bleve/v2/document"
 	index "github.com/blevesearch/bleve_index_api"
+	"github.com/cespare/xxhash/v2"
 
 	"lastnight"
 	"lastnight/query"
@@ -33,8 +36,16 @@ func valueTerm(f query.Field, folded string) string {
 	return t[:min(len(t), maxValueTerm)]
 }
 
+// indexedIDBytes is the size of an id in an index: the document's time, as keys begin,
+// and a hash of its id. The time is all that a search needs: what lies there is read.
+const indexedIDBytes = 16
+
+func indexedID(d *lastnight.Document) string {
+	return string(binary.BigEndian.AppendUint64(keyOf(query.Nanos(d.Time), ""), xxhash.Sum64String(d.ID)))
+}
+
 // indexed makes what bleve gets of a document: terms only.
-func indexed(key string, d *lastnight.Document) index.Document {
+func indexed(d *lastnight.Document) index.Document {
 	text, large := &terms{name: textField, freqs: index.TokenFrequencies{}}, false
 	add := func(s string) {
 		large = large || len(s) > maxIndexedBytes
@@ -68,7 +79,7 @@ func indexed(key string, d *lastnight.Document) index.Document {
 	if large {
 		values.add(largeTerm)
 	}
-	doc := document.NewDocument(key)
+	doc := document.NewDocument(indexedID(d))
 	doc.AddField(text)
 	doc.AddField(values)
 	return doc
