@@ -2,8 +2,10 @@
 // the same Options, and like the logs of a Flink platform, because it is grown from
 // real ones (internal/recorded). Every record of the recordings is cut into text and
 // values; pods replay the records in their order, with fresh values and advancing
-// times, stack traces as recorded, and now and then a line longer than the 16 KiB at
-// which container runtimes cut lines into P and F parts.
+// times: a start, then what the healthy job wrote, and now and then some of what the
+// failing ones wrote, stack traces and all (of the records, about one in 100 is WARN
+// or worse). A few lines are longer than the 16 KiB at which container runtimes cut
+// lines into P and F parts.
 //
 // It is not for judging diagnoses: what the pods tell does not fit together.
 package corpus
@@ -72,8 +74,8 @@ func (s *Stats) add(t Stats) {
 // Corpus makes pods' logs. It may be used by several goroutines at once.
 type Corpus struct {
 	opts    Options
-	samples map[string][]record // by component; immutable
-	sizes   []int64             // of the pods
+	samples map[string]*sample // by component; immutable
+	sizes   []int64            // of the pods
 }
 
 // New reads the recordings, which takes some tenths of a second.

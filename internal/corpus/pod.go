@@ -14,7 +14,13 @@ const partBytes = 16 << 10
 // How often, per record.
 const (
 	longLines = 1.0 / 50_000 // a line over partBytes
-	jumps     = 1.0 / 400    // the recording goes on elsewhere
+	episodes  = 1.0 / 3_000  // an episode begins: some failing job's records
+)
+
+// startRecords and episodeRecords are how long a pod's start and later episodes are.
+const (
+	startRecords   = 150
+	episodeRecords = 60
 )
 
 var (
@@ -26,7 +32,7 @@ var (
 // pod writes the log of one pod.
 type pod struct {
 	opts      Options
-	records   []record
+	sample    *sample
 	size      int64
 	namespace string
 	name      string
@@ -53,10 +59,10 @@ func newPod(c *Corpus, i int) *pod {
 		p.job += "-" + strconv.Itoa(round)
 	}
 	if i%4 == 0 {
-		p.records = c.samples[jobManager]
+		p.sample = c.samples[jobManager]
 		p.name = p.job + "-" + hexString(r, 10) + "-" + hexString(r, 5)
 	} else {
-		p.records = c.samples[taskManager]
+		p.sample = c.samples[taskManager]
 		p.name = fmt.Sprintf("%s-taskmanager-1-%d", p.job, i%4)
 	}
 	p.uid = uuidString(r)
@@ -68,7 +74,8 @@ func (p *pod) folder() string { return p.namespace + "_" + p.name + "_" + p.uid 
 // write makes the file. Times advance with the bytes, so the pod's lines spread over the whole span.
 func (p *pod) write(w io.Writer) (Stats, error) {
 	p.stats.Pods = 1
-	at := p.r.IntN(len(p.records))
+	steady, episode := p.sample.steady, p.sample.episodes[:min(startRecords, len(p.sample.episodes))]
+	at := p.r.IntN(len(steady))
 	var last time.Time
 	for p.stats.RawBytes < p.size {
 		share := float64(p.stats.RawBytes) / float64(p.size)
@@ -76,9 +83,16 @@ func (p *pod) write(w io.Writer) (Stats, error) {
 		if !now.After(last) {
 			now = last.Add(time.Microsecond)
 		}
-		last = p.record(&p.records[at], now)
-		if at++; at == len(p.records) || p.r.Float64() < jumps {
-			at = p.r.IntN(len(p.records))
+		switch {
+		case len(episode) > 0:
+			last = p.record(&episode[0], now)
+			episode = episode[1:]
+		case p.r.Float64() < episodes:
+			from := p.r.IntN(len(p.sample.episodes))
+			episode = p.sample.episodes[from:min(from+episodeRecords, len(p.sample.episodes))]
+		default:
+			last = p.record(&steady[at], now)
+			at = (at + 1) % len(steady)
 		}
 		if len(p.out) >= 256<<10 {
 			if _, err := w.Write(p.out); err != nil {

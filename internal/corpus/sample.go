@@ -18,9 +18,8 @@ const (
 	container   = "flink-main-container"
 )
 
-// maxRecords is what is taken of one recorded file at most, so that the monotonous
-// long ones do not outweigh the rest.
-const maxRecords = 1500
+// maxRecords is what is taken of one recorded file at most.
+const maxRecords = 4000
 
 // record is a log entry of a recording: its first line and continuation lines.
 type record struct {
@@ -53,9 +52,17 @@ var (
 	stampStart = regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}`)
 )
 
+// sample is what was recorded of one component of Flink.
+type sample struct {
+	steady   []record // of the healthy job: what pods write most of the time
+	episodes []record // of jobs that start, fail and recover
+}
+
+const healthy = "healthy-rotation"
+
 // load cuts the recordings into records, by component.
-func load(ctx context.Context) (map[string][]record, error) {
-	samples := map[string][]record{}
+func load(ctx context.Context) (map[string]*sample, error) {
+	samples := map[string]*sample{jobManager: {}, taskManager: {}}
 	for _, name := range recorded.Names() {
 		err := recorded.Files(ctx, name, func(file string, data []byte) error {
 			if path.Base(path.Dir(file)) != container || strings.HasSuffix(file, ".gz") {
@@ -66,7 +73,12 @@ func load(ctx context.Context) (map[string][]record, error) {
 			if strings.Contains(pod, "-taskmanager-") {
 				component = taskManager
 			}
-			samples[component] = append(samples[component], records(data, podSuffix.ReplaceAllString(pod, ""))...)
+			recs := records(data, podSuffix.ReplaceAllString(pod, ""))
+			if s := samples[component]; name == healthy {
+				s.steady = append(s.steady, recs...)
+			} else {
+				s.episodes = append(s.episodes, recs...)
+			}
 			return nil
 		})
 		if err != nil {
