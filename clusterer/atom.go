@@ -193,7 +193,7 @@ func (s *scanner) valueAtom(i, j int) int {
 // word adds a word of letters, dashes and the like, and gives where it ends: a date goes on.
 func (s *scanner) word(i, j int, flags uint16) int {
 	x := s.b[i:j]
-	if s.value || isLiteral(x) || s.isUser() {
+	if s.value || len(s.toks) > 0 && isLiteral(x) || s.isUser() {
 		s.slot(i, j, lastnight.VarWord)
 		return j
 	}
@@ -219,7 +219,7 @@ func (s *scanner) isUser() bool {
 		return false
 	}
 	switch string(s.b[s.toks[n-2].from:s.toks[n-2].to]) {
-	case "for", "invalid", "Invalid", "as", "by", "from", "of", "unknown", "illegal":
+	case "for", "as", "invalid", "Invalid", "unknown", "illegal":
 		return true
 	}
 	return false
