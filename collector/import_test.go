@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -151,7 +152,7 @@ func TestImportAgainAndRenamed(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "a", pod, "0.log.20261121-120300.gz"), gz(t, raw))
 	write(t, filepath.Join(dir, "a", pod, "0.log.20261121-120300"), raw)
-	write(t, filepath.Join(dir, "b/nodes/n/var/log/pods", pod, "0.log"), append(raw[:len(raw):len(raw)], "2026-11-21T13:00:00.5Z stdout F more\n"...))
+	write(t, filepath.Join(dir, "b/nodes/n/var/log/pods", pod, "0.log"), append(slices.Clip(raw), "2026-11-21T13:00:00.5Z stdout F more\n"...))
 	stats = imported(t, h, dir)
 	if stats.Lines != 1 || len(h.lines) != before+1 || h.doubled != 0 {
 		t.Errorf("third import: %+v, %d lines before, %d after, %d doubled", stats, before, len(h.lines), h.doubled)

@@ -45,7 +45,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// join gives what comes out of entries "o|e" + "P|F" + text, at offsets 0, 100, 200 …
+// join gives what comes out of entries "o|e" + "P|F" + text, 100 bytes from one to the next.
 func join(entries ...string) []lastnight.Line {
 	var j cri.Joiner
 	var lines []lastnight.Line

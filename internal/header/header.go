@@ -3,8 +3,8 @@
 // message begins.
 //
 // It knows what log4j, logback, java.util.logging, klog, Python's logging, Go's
-// log, zap, JSON lines and logfmt write by default and in the usual patterns,
-// from one left-to-right pass without regular expressions. It is not told which
+// log, zap, syslog, web servers, JSON lines and logfmt write by default and in the
+// usual patterns, from one left-to-right pass without regular expressions. It is not told which
 // of them a stream uses: a line decides for itself.
 //
 // It guesses. A line that looks like nothing known has no header (Starts is
@@ -112,7 +112,7 @@ func (p *Parser) parseWord(line []byte, i int, h *Header) {
 		p.parseLevelFirst(line, i, n, level, h)
 		return
 	}
-	if c >= 'A' && c <= 'Z' && p.parseJUL(line, i, h) {
+	if isUpper(c) && (p.parseJUL(line, i, h) || p.parseSyslog(line, i, h)) {
 		return
 	}
 	p.parseLogfmt(line, i, h)

@@ -18,7 +18,9 @@ type text struct {
 	i       int
 	time    bool
 	comma   bool // the time has log4j's comma
+	weak    bool // the time might be a mere number: it counts only with a level
 	dash    bool // " - " was passed
+	numbers int  // numbers passed before the level: processes and threads
 	after   int  // where the message begins if no level follows: behind the time
 	level   lastnight.Level
 	logger  []byte
@@ -41,7 +43,7 @@ func (p *Parser) parseText(line []byte, i int, h *Header) {
 			t.statusLogger()
 		}
 	}
-	if !t.time && t.level == lastnight.LevelUnknown {
+	if (!t.time || t.weak) && t.level == lastnight.LevelUnknown {
 		*h = Header{}
 		return
 	}
@@ -60,7 +62,10 @@ func (t *text) field(h *Header) bool {
 	case !t.time && isDigit(c):
 		ns, n, comma := timeAt(t.line, t.i)
 		if n == 0 {
-			return false
+			if ns, n = compactAt(t.line, t.i); n == 0 {
+				return false
+			}
+			t.weak = true
 		}
 		t.setTime(h, ns, n, comma)
 		return true
@@ -79,6 +84,9 @@ func (t *text) field(h *Header) bool {
 func (t *text) setTime(h *Header, ns int64, n int, comma bool) {
 	t.time, t.comma, h.Time = true, comma, ns
 	t.i += n
+	if t.i < len(t.line) && t.line[t.i] == ',' {
+		t.i++
+	}
 	t.after = skipOne(t.line, t.i)
 }
 
@@ -103,8 +111,15 @@ func (t *text) bracket(h *Header) bool {
 		}
 		t.setTime(h, ns, end-t.i, comma)
 		return true
-	case t.level == lastnight.LevelUnknown && levelWord(in) != lastnight.LevelUnknown:
-		t.level = levelWord(in)
+	case !t.time && len(in) >= 24 && isUpper(in[0]):
+		ns, ok := ctimeAt(in)
+		if !ok {
+			return false
+		}
+		t.setTime(h, ns, end-t.i, false)
+		return true
+	case t.level == lastnight.LevelUnknown && bracketLevel(in) != lastnight.LevelUnknown:
+		t.level = bracketLevel(in)
 	case len(in) == 0 || allDigits(in):
 	case closing == ')':
 		if t.thread == nil {
@@ -120,6 +135,14 @@ func (t *text) bracket(h *Header) bool {
 	}
 	t.i = end
 	return true
+}
+
+// bracketLevel reads "error" or Apache's "core:error".
+func bracketLevel(in []byte) lastnight.Level {
+	if i := bytes.IndexByte(in, ':'); i > 0 {
+		in = in[i+1:]
+	}
+	return levelWord(in)
 }
 
 // separator takes "-": a mere divider before the level, the message's beginning behind it.
@@ -150,10 +173,13 @@ func (t *text) beforeLevel() bool {
 		}
 		return true
 	}
+	end := nameEnd(t.line, t.i)
+	if t.number(end) {
+		return true
+	}
 	if !t.dash {
 		return false
 	}
-	end := nameEnd(t.line, t.i)
 	next := skipBlank(t.line, end)
 	if end == t.i || next+2 >= len(t.line) || t.line[next] != '-' || t.line[next+1] != ' ' {
 		return false
@@ -164,6 +190,46 @@ func (t *text) beforeLevel() bool {
 	t.logger = t.line[t.i:end]
 	t.i = next + 1
 	return true
+}
+
+// number takes the number of a process or thread before the level, and behind two of
+// them Android's level of one letter.
+func (t *text) number(end int) bool {
+	if end >= len(t.line) || !isBlank(t.line[end]) {
+		return false
+	}
+	word := t.line[t.i:end]
+	switch {
+	case t.time && allDigits(word) && len(word) <= 10 && t.numbers < 2:
+		t.numbers++
+	case t.numbers == 2 && len(word) == 1:
+		t.level = letterLevel(word[0])
+		if t.level == lastnight.LevelUnknown {
+			return false
+		}
+	default:
+		return false
+	}
+	t.i = end
+	return true
+}
+
+func letterLevel(c byte) lastnight.Level {
+	switch c {
+	case 'V':
+		return lastnight.LevelTrace
+	case 'D':
+		return lastnight.LevelDebug
+	case 'I':
+		return lastnight.LevelInfo
+	case 'W':
+		return lastnight.LevelWarn
+	case 'E':
+		return lastnight.LevelError
+	case 'F':
+		return lastnight.LevelFatal
+	}
+	return lastnight.LevelUnknown
 }
 
 // levelStands tells whether a level's name at i is meant as one: in capitals, or set off.
@@ -210,9 +276,13 @@ func (t *text) afterLevel() bool {
 		return true
 	}
 	if next >= len(line) || line[next] != '-' && line[next] != ':' || !t.blankAt(next+1) {
-		return false
+		if !brackets || end-from < 3 || bytes.IndexByte(line[from:end], '.') <= 0 || !looksLikeLogger(line[from:end]) {
+			return false
+		}
+		t.logger, t.message = line[from:end], skipBlank(line, end) // OpenStack: "logger [request] message"
+		return true
 	}
-	sure := brackets || t.thread != nil || next >= end+2 || from > t.i
+	sure := brackets || t.thread != nil && line[next] == '-' || next >= end+2 || from > t.i
 	if !sure && !looksLikeLogger(line[from:end]) {
 		return false
 	}

@@ -12,6 +12,19 @@ func timeAt(b []byte, i int) (ns int64, n int, comma bool) {
 	switch {
 	case b[i+2] == ':':
 		// A time of day alone.
+	case b[i+2] == '-' && b[i+5] == ' ': // Android: month and day
+		at = i + 6
+	case b[i+2] == '/' && b[i+5] == '/': // Spark: two digits of the year
+		if i+17 > len(b) || b[i+8] != ' ' {
+			return 0, 0, false
+		}
+		y, ok1 := number(b, i, 2)
+		m, ok2 := number(b, i+3, 2)
+		d, ok3 := number(b, i+6, 2)
+		if !ok1 || !ok2 || !ok3 || !validDate(2000+y, m, d) {
+			return 0, 0, false
+		}
+		day, at = daysFromCivil(2000+y, m, d), i+9
 	case b[i+4] == '-' || b[i+4] == '/':
 		if i+19 > len(b) || b[i+7] != b[i+4] || b[i+10] != ' ' && b[i+10] != 'T' {
 			return 0, 0, false
@@ -44,6 +57,48 @@ func timeAt(b []byte, i int) (ns int64, n int, comma bool) {
 		return 0, at - i, comma
 	}
 	return day*86400e9 + clock - offset, at - i, comma
+}
+
+// compactAt reads HDFS's "081109 204106", year month day and hour minute second.
+func compactAt(b []byte, i int) (ns int64, n int) {
+	if i+14 > len(b) || b[i+6] != ' ' || b[i+13] != ' ' {
+		return 0, 0
+	}
+	var v [6]int
+	for k := range v {
+		at := i + 2*k
+		if k >= 3 {
+			at++
+		}
+		x, ok := number(b, at, 2)
+		if !ok {
+			return 0, 0
+		}
+		v[k] = x
+	}
+	if !validDate(2000+v[0], v[1], v[2]) || v[3] > 23 || v[4] > 59 || v[5] > 59 {
+		return 0, 0
+	}
+	return (daysFromCivil(2000+v[0], v[1], v[2])*86400 + int64(v[3])*3600 + int64(v[4])*60 + int64(v[5])) * 1e9, 13
+}
+
+// ctimeAt reads all of b as Apache's "Sun Dec 04 04:51:09.123456 2005".
+func ctimeAt(b []byte) (ns int64, ok bool) {
+	if len(b) < 24 || b[3] != ' ' || b[7] != ' ' || b[10] != ' ' {
+		return 0, false
+	}
+	day := b[8:10]
+	if day[0] == ' ' {
+		day = day[1:]
+	}
+	d, ok1 := number(day, 0, len(day))
+	clock, n, _ := clockAt(b, 11)
+	y, ok2 := number(b, min(11+n+1, len(b)), 4)
+	m := month(b[4:7])
+	if !ok1 || !ok2 || n == 0 || m == 0 || 11+n+5 != len(b) || !validDate(y, m, d) {
+		return 0, false
+	}
+	return daysFromCivil(y, m, d)*86400e9 + clock, true
 }
 
 // wordDate reads "21 Nov 2026 " or "21/Nov/2026:" in days since 1970.

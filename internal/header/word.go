@@ -61,6 +61,37 @@ func nameOnly(b []byte, i int) int {
 	return i
 }
 
+// parseSyslog is for "Jun 15 02:04:59 host process[123]: message". It has no year, so there is no time.
+func (p *Parser) parseSyslog(line []byte, i int, h *Header) bool {
+	if i+16 > len(line) || line[i+3] != ' ' || line[i+6] != ' ' || month(line[i:i+3]) == 0 {
+		return false
+	}
+	if !isDigit(line[i+5]) || line[i+4] != ' ' && !isDigit(line[i+4]) {
+		return false
+	}
+	_, n, _ := clockAt(line, i+7)
+	if n == 0 {
+		return false
+	}
+	host := skipBlank(line, i+7+n)
+	end := host
+	for end < len(line) && !isBlank(line[end]) {
+		end++
+	}
+	from := skipBlank(line, end)
+	colon := bytes.Index(line[from:min(len(line), from+maxBracket)], []byte(": "))
+	if colon <= 0 || bytes.IndexByte(line[from:from+colon], ' ') >= 0 {
+		colon = -1
+	}
+	h.Format, h.Starts, h.MessageAt = FormatText, true, from
+	if colon > 0 {
+		name, _, _ := bytes.Cut(line[from:from+colon], []byte("["))
+		h.Logger = p.Intern(name)
+		h.MessageAt = from + colon + 2
+	}
+	return true
+}
+
 var klogLevels = map[byte]lastnight.Level{
 	'I': lastnight.LevelInfo, 'W': lastnight.LevelWarn, 'E': lastnight.LevelError, 'F': lastnight.LevelFatal,
 }
