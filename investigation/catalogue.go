@@ -74,7 +74,7 @@ type predicate struct {
 type Catalogue struct {
 	entries []*entry
 	byID    map[string]*entry
-	logs    []pattern // of all log predicates that are not weak, for the recognizer
+	logs    *literals // of all log predicates that are not weak, for the recognizer
 }
 
 // DefaultCatalogue loads the causes that the program carries.
@@ -206,6 +206,7 @@ func (p *predicate) check() error {
 
 // link checks the references between entries and computes the causal graph's closure.
 func (c *Catalogue) link(places map[string]string) error {
+	var logs []pattern
 	for _, e := range c.entries {
 		for _, id := range slices.Concat(e.ExplainedBy, e.NotWhen) {
 			if c.byID[id] == nil && id != anyOtherCause {
@@ -214,10 +215,11 @@ func (c *Catalogue) link(places map[string]string) error {
 		}
 		for i := range e.Evidence {
 			if p := &e.Evidence[i]; p.Log != "" && !p.Weak {
-				c.logs = append(c.logs, p.pattern)
+				logs = append(logs, p.pattern)
 			}
 		}
 	}
+	c.logs = newLiterals(logs)
 	state := map[string]int{}
 	for _, e := range c.entries {
 		if err := c.close(e, state, places); err != nil {
@@ -287,13 +289,11 @@ func (c *Catalogue) matchesRecord(r *lastnight.Record) bool {
 		line := r.Lines[i].Text
 		if i == 0 {
 			line = r.Message()
-		} else if isFrame(string(line)) {
+		} else if isFrameBytes(line) {
 			continue
 		}
-		for j := range c.logs {
-			if bytes.Contains(line, []byte(c.logs[j].longest)) && c.logs[j].matchLine(string(line)) {
-				return true
-			}
+		if c.logs.match(line) {
+			return true
 		}
 	}
 	return false

@@ -1,6 +1,7 @@
 package investigation
 
 import (
+	"bytes"
 	"strings"
 
 	"lastnight"
@@ -67,4 +68,9 @@ func isFrame(line string) bool {
 		return false
 	}
 	return strings.HasPrefix(t, "at ") || strings.HasPrefix(t, "... ")
+}
+
+func isFrameBytes(line []byte) bool {
+	t := bytes.TrimLeft(line, " \t")
+	return len(t) < len(line) && (bytes.HasPrefix(t, []byte("at ")) || bytes.HasPrefix(t, []byte("... ")))
 }

@@ -46,7 +46,10 @@ func (z *Recognizer) Recognize(_ *lastnight.Stream, r *lastnight.Record) lastnig
 	if len(r.Lines) == 0 || r.MessageAt > len(r.Lines[0].Text) {
 		return lastnight.Recognition{}
 	}
-	msg := bytes.TrimLeft(r.Message(), " ")
+	msg := r.Message()
+	for len(msg) > 0 && msg[0] == ' ' {
+		msg = msg[1:]
+	}
 	rec := z.landmark(msg)
 	if r.Level < lastnight.LevelWarn && len(r.Exception) == 0 && len(r.Lines) == 1 && !unusualFirstByte(msg) {
 		return rec
