@@ -12,12 +12,21 @@ import (
 // warning would otherwise cost more than everything else (bleve takes 8,000 to 58,000
 // small documents a second). Counts tell how many there were; the archive has them all.
 const (
-	keepPerMinute  = 3   // of a template that is young in its stream
-	keepKnown      = 1   // of one that has been seen youngRecords times
-	youngRecords   = 50  // records
-	knownMinutes   = 10  // a known one gets keepKnown documents in so many minutes
+	keepPerMinute  = 3   // of a template that is young, or that an investigation asks for
+	keepKnown      = 1   // of one that has been seen youngRecords times, whatever the stream
+	youngRecords   = 200 // records
+	knownMinutes   = 60  // a known one gets keepKnown documents a stream in so many minutes
 	keepLandmarks  = 200 // landmarks (transitions, lifecycle …) a minute: never merged, only bounded
-	maxMergeGroups = 50_000
+	maxMergeGroups = 100_000
+)
+
+// weight is how much an investigation needs a record one by one.
+type weight uint8
+
+const (
+	weightPlain    weight = iota // a warning or error that nothing else speaks for
+	weightEvidence               // an exception, or a match of the catalogue
+	weightLandmark               // a transition, or the life of a process
 )
 
 type groupKey struct {
@@ -26,16 +35,11 @@ type groupKey struct {
 	minute   int64 // start, ns since 1970
 }
 
-type ageKey struct {
+type keptKey struct {
 	stream   lastnight.StreamID
 	template string
 }
 
-// age is how long a template has been known in a stream.
-type age struct {
-	n        int64
-	lastKept int64 // minute of the last document, ns since 1970
-}
 
 // group is the like records of one minute.
 type group struct {
@@ -57,30 +61,30 @@ type seen struct {
 type merger struct {
 	mu     sync.Mutex
 	groups map[groupKey]*group
-	ages   map[ageKey]*age
+	seen   map[string]int64  // records of a template, in all streams
+	last   map[keptKey]int64 // minute of the last document of a known template
 }
 
 func newMerger() *merger {
-	return &merger{groups: map[groupKey]*group{}, ages: map[ageKey]*age{}}
+	return &merger{groups: map[groupKey]*group{}, seen: map[string]int64{}, last: map[keptKey]int64{}}
 }
 
 // see counts a record. Memory is bounded by starting anew: then a few records more become documents.
-func (m *merger) see(k groupKey, landmark bool) seen {
+func (m *merger) see(k groupKey, w weight) seen {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.groups) >= maxMergeGroups || len(m.ages) >= maxMergeGroups {
-		clear(m.groups)
-		clear(m.ages)
+	if len(m.groups) >= maxMergeGroups || len(m.last) >= maxMergeGroups || len(m.seen) >= maxMergeGroups {
+		m.forget()
 	}
-	a := m.ages[ageKey{k.stream, k.template}]
-	if a == nil {
-		a = &age{}
-		m.ages[ageKey{k.stream, k.template}] = a
-	}
-	a.n++
-	known := a.n > youngRecords && !landmark
-	if known && k.minute-a.lastKept < knownMinutes*int64(time.Minute) && k.minute >= a.lastKept {
-		k.minute = a.lastKept // counts on the document of that minute
+	m.seen[k.template]++
+	known := w == weightPlain && m.seen[k.template] > youngRecords
+	if known {
+		last, ok := m.last[keptKey{k.stream, k.template}]
+		if ok && k.minute >= last && k.minute-last < knownMinutes*int64(time.Minute) {
+			k.minute = last // counts on the document of that minute
+		} else {
+			m.last[keptKey{k.stream, k.template}] = k.minute
+		}
 	}
 	g := m.groups[k]
 	if g == nil {
@@ -90,14 +94,13 @@ func (m *merger) see(k groupKey, landmark bool) seen {
 	g.n++
 	limit := keepPerMinute
 	switch {
-	case landmark:
+	case w == weightLandmark:
 		limit = keepLandmarks
 	case known:
 		limit = keepKnown
 	}
 	if g.kept < limit {
 		g.kept++
-		a.lastKept = k.minute
 		return seen{key: k, keep: true, n: g.n}
 	}
 	return seen{key: k, n: g.n, first: g.first}
@@ -116,19 +119,32 @@ func (m *merger) kept(s seen, d *lastnight.Document) {
 func (m *merger) reset() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	clear(m.groups)
-	clear(m.ages)
+	m.forget()
 }
 
-// landmark tells records that an investigation needs one by one.
-func landmark(rec lastnight.Recognition) bool {
+// forget starts anew. The caller holds m.mu.
+func (m *merger) forget() {
+	clear(m.groups)
+	clear(m.seen)
+	clear(m.last)
+}
+
+// weigh tells how much an investigation needs a record.
+func weigh(r *lastnight.Record, rec lastnight.Recognition) weight {
+	w := weightPlain
+	if len(r.Exception) > 0 {
+		w = weightEvidence
+	}
 	for _, s := range rec.Signals {
 		switch s {
 		case lastnight.SignalTransition, lastnight.SignalLifecycle, lastnight.SignalRestore, lastnight.SignalPlanned:
-			return true
+			return weightLandmark
+		case lastnight.SignalNew:
+		default:
+			w = weightEvidence
 		}
 	}
-	return false
+	return w
 }
 
 // trouble tells records after which the workload should be investigated again.

@@ -72,6 +72,7 @@ func (p *pass) cluster(c *clusterer.Clusterer, s *lastnight.Span, w lastnight.Wo
 		return
 	}
 	stream := s.Stream.ID()
+	settled := c.Stats().Lines >= settledLines
 	job := p.job(s, w)
 	for i := range s.Records {
 		r := &s.Records[i]
@@ -89,7 +90,7 @@ func (p *pass) cluster(c *clusterer.Clusterer, s *lastnight.Span, w lastnight.Wo
 		if rec.JobName != "" {
 			p.flinkJob(s, w, rec, t)
 		}
-		if m.New {
+		if m.New && settled {
 			rec.Signals = append(slices.Clip(rec.Signals), lastnight.SignalNew)
 		}
 		if r.Level >= lastnight.LevelWarn || len(r.Exception) > 0 || len(rec.Signals) > 0 {
@@ -153,7 +154,7 @@ func (p *pass) important(s *lastnight.Span, stream lastnight.StreamID, r *lastni
 			p.marks[k] = at
 		}
 	}
-	g := p.x.merger.see(groupKey{stream, r.Template, floorMinute(t)}, landmark(rec))
+	g := p.x.merger.see(groupKey{stream, r.Template, floorMinute(t)}, weigh(r, rec))
 	switch {
 	case g.keep:
 	case g.first != nil: // one more of the same: only the number changes
@@ -177,6 +178,10 @@ func (p *pass) put(d *lastnight.Document) {
 	}
 	p.docs[d.ID] = d
 }
+
+// settledLines is after how many lines of a workload a template that is new says something:
+// before, all are.
+const settledLines = 2000
 
 // maxStoredText bounds the text that the store keeps of a record, in bytes; the archive has all of it.
 const maxStoredText = 16 << 10

@@ -10,7 +10,7 @@ import (
 type found[T any] struct {
 	place place
 	size  int64 // bytes in memory
-	v     T
+	v     *T
 }
 
 // waiting is a heap of results, the next one on top.
@@ -59,12 +59,14 @@ func (w *waiting[T]) cut(n int) place {
 // later ones are dropped and read again in another pass, so memory stays bounded
 // whatever matches. find calls take with the results of one block.
 //
+// find asks wants before it makes a result: most of a pass is not of its time.
+//
 // It ends at the limit, at the end, when yield returns false, or with an error.
-func ordered[T any](ctx context.Context, s *scan, find func(candidate, func(found[T])) error, yield func(T) bool) error {
+func ordered[T any](ctx context.Context, s *scan, find func(c candidate, wants func(place) bool, take func(found[T])) error, yield func(*T) bool) error {
 	n := 0
 	for {
 		p := &pass[T]{s: s, w: waiting[T]{sign: s.sign}, find: find}
-		stop, err := p.run(ctx, func(v T) bool {
+		stop, err := p.run(ctx, func(v *T) bool {
 			n++
 			return yield(v) && (s.limit == 0 || n < s.limit)
 		}, func() int { return s.limit - n })
@@ -81,10 +83,10 @@ type pass[T any] struct {
 	w     waiting[T]
 	q     *candidates
 	until *place // results after it are left for the next pass; nil: none are
-	find  func(candidate, func(found[T])) error
+	find  func(candidate, func(place) bool, func(found[T])) error
 }
 
-func (p *pass[T]) run(ctx context.Context, yield func(T) bool, left func() int) (stop bool, err error) {
+func (p *pass[T]) run(ctx context.Context, yield func(*T) bool, left func() int) (stop bool, err error) {
 	if p.q, err = p.s.begin(ctx); err != nil {
 		return false, err
 	}
@@ -104,7 +106,7 @@ func (p *pass[T]) run(ctx context.Context, yield func(T) bool, left func() int) 
 		if c.keys == nil {
 			err = p.s.expand(ctx, c, p.q)
 		} else {
-			err = p.find(c, p.take)
+			err = p.find(c, p.accepts, p.take)
 		}
 		if err != nil {
 			return false, err
@@ -129,12 +131,9 @@ func (p *pass[T]) accepts(at place) bool {
 }
 
 func (p *pass[T]) take(x found[T]) {
-	if !p.accepts(x.place) {
-		return
-	}
 	p.w.add(x)
 	if p.w.size > p.s.budget && p.w.Len() > 1 {
-		p.limitTo(p.w.Len() / 2)
+		p.limitTo(max(p.w.Len()*3/4, 1))
 	}
 }
 

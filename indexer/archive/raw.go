@@ -81,20 +81,20 @@ func (s *scan) lines(ctx context.Context, c container, n int) iter.Seq2[lastnigh
 	one.budget = max(rawBudget/int64(n), 64<<10)
 	one.stream = func(e *streamEntry) bool { return containerOf(e.stream) == c && s.stream(e) }
 	return func(yield func(lastnight.RawLine, error) bool) {
-		find := func(cand candidate, take func(found[lastnight.RawLine])) error {
+		find := func(cand candidate, wants func(place) bool, take func(found[lastnight.RawLine])) error {
 			return one.visit(ctx, cand, func(e *streamEntry, g lastnight.Generation, r *lastnight.Record) {
 				for i := range r.Lines {
 					l := &r.Lines[i]
-					if l.Time < one.start || l.Time >= one.end {
+					at := place{int64(e.stream.Restart), e.id, g, l.Offset}
+					if l.Time < one.start || l.Time >= one.end || !wants(at) {
 						continue
 					}
-					take(found[lastnight.RawLine]{
-						place{int64(e.stream.Restart), e.id, g, l.Offset}, int64(len(l.Text)) + 256, rawLine(e, g, l),
-					})
+					line := rawLine(e, g, l)
+					take(found[lastnight.RawLine]{at, int64(len(l.Text)) + 256, &line})
 				}
 			})
 		}
-		if err := ordered(ctx, &one, find, func(l lastnight.RawLine) bool { return yield(l, nil) }); err != nil {
+		if err := ordered(ctx, &one, find, func(l *lastnight.RawLine) bool { return yield(*l, nil) }); err != nil {
 			yield(lastnight.RawLine{}, err)
 		}
 	}
@@ -222,18 +222,18 @@ func (s *scan) documents(ctx context.Context, sign int, after place, n int) ([]p
 	one := *s
 	one.sign, one.after, one.limit = sign, &after, n
 	var out []placed
-	find := func(c candidate, take func(found[placed])) error {
+	find := func(c candidate, wants func(place) bool, take func(found[placed])) error {
 		return one.visit(ctx, c, func(e *streamEntry, g lastnight.Generation, r *lastnight.Record) {
 			p := place{int64(e.stream.Restart), e.id, g, r.Lines[0].Offset}
-			if sign*p.compare(after) <= 0 {
+			if !wants(p) {
 				return
 			}
 			d := document(e, g, r)
-			take(found[placed]{p, documentSize(&d), placed{p, d}})
+			take(found[placed]{p, documentSize(&d), &placed{p, d}})
 		})
 	}
-	err := ordered(ctx, &one, find, func(p placed) bool {
-		out = append(out, p)
+	err := ordered(ctx, &one, find, func(p *placed) bool {
+		out = append(out, *p)
 		return true
 	})
 	return out, err

@@ -35,7 +35,7 @@ func edge(major int64, sign int) place {
 }
 
 // scanBudget is about how many bytes of results one scan holds back to put them in order.
-const scanBudget = 16 << 20
+const scanBudget = 24 << 20
 
 // scan reads blocks of a snapshot of the archive. It is used by one goroutine.
 type scan struct {

@@ -31,18 +31,19 @@ func (a *Archive) Search(ctx context.Context, req lastnight.SearchRequest, match
 		}
 		w := newWordTest(words)
 		s.hashes = w.hashes
-		find := func(c candidate, take func(found[lastnight.Document])) error {
+		find := func(c candidate, wants func(place) bool, take func(found[lastnight.Document])) error {
 			return s.visit(ctx, c, func(e *streamEntry, g lastnight.Generation, r *lastnight.Record) {
-				if t := r.Lines[0].Time; t < s.start || t >= s.end || !w.may(r) {
+				at := placeOf(e, g, r)
+				if at.major < s.start || at.major >= s.end || !wants(at) || !w.may(r) {
 					return
 				}
 				d := document(e, g, r)
 				if match == nil || match(&d) {
-					take(found[lastnight.Document]{placeOf(e, g, r), documentSize(&d), d})
+					take(found[lastnight.Document]{at, documentSize(&d), &d})
 				}
 			})
 		}
-		err := ordered(ctx, s, find, func(d lastnight.Document) bool { return yield(d, nil) })
+		err := ordered(ctx, s, find, func(d *lastnight.Document) bool { return yield(*d, nil) })
 		if err != nil {
 			yield(lastnight.Document{}, err)
 		}
