@@ -22,6 +22,9 @@ type held struct {
 	kinds   []string // what each batch had
 	doubled int
 	fail    error
+
+	failAfter int // batches that are taken before one is refused; 0: none is
+	taken     int
 }
 
 func newHeld(t *testing.T) *held {
@@ -39,6 +42,12 @@ func (h *held) Ingest(_ context.Context, b lastnight.Batch) error {
 	defer h.mu.Unlock()
 	if h.fail != nil {
 		return h.fail
+	}
+	if h.failAfter > 0 {
+		if h.taken++; h.taken > h.failAfter {
+			h.taken = 0
+			return lastnight.Errorf(lastnight.CodeUnavailable, "", "full")
+		}
 	}
 	switch {
 	case len(b.Spans) > 0:
@@ -102,4 +111,21 @@ func (h *held) find(part string) []lastnight.Record {
 		}
 	}
 	return found
+}
+
+// spanKeeper keeps the streams of spans.
+type spanKeeper struct {
+	mu      sync.Mutex
+	streams []lastnight.Stream
+}
+
+func newSpanKeeper() *spanKeeper { return &spanKeeper{} }
+
+func (k *spanKeeper) Ingest(_ context.Context, b lastnight.Batch) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i := range b.Spans {
+		k.streams = append(k.streams, *b.Spans[i].Stream)
+	}
+	return nil
 }

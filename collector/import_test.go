@@ -239,6 +239,60 @@ func TestImportBrokenFiles(t *testing.T) {
 	}
 }
 
+func TestImportLayouts(t *testing.T) {
+	line := []byte("2026-11-21T12:00:00.000000001Z stdout F x\n")
+	for name, tc := range map[string]struct{ file, ask, node string }{
+		"bare pods":               {"ns_p_1/c/0.log", ".", "flag"},
+		"pods by name":            {"pods/ns_p_1/c/0.log", ".", "flag"},
+		"a node's root":           {"var/log/pods/ns_p_1/c/0.log", ".", "flag"},
+		"case":                    {"nodes/n1/var/log/pods/ns_p_1/c/0.log", ".", "n1"},
+		"removed":                 {"nodes/n1/removed-before-end/ns_p_1/c/0.log", ".", "n1"},
+		"cases of an odd name":    {"run_2026_11/nodes/n1/var/log/pods/ns_p_1/c/0.log", ".", "n1"},
+		"a folder of cases below": {"a/b/nodes/n1/var/log/pods/ns_p_1/c/0.log.20261121-120000", "a", "n1"},
+		"one pod":                 {"ns_p_1/c/0.log", "ns_p_1", "flag"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, filepath.Join(dir, tc.file), line)
+			got := newSpanKeeper()
+			stats, err := collector.Import(t.Context(), collector.Config{Ingester: got, Cluster: "c1", Node: "flag"}, filepath.Join(dir, tc.ask))
+			if err != nil || stats.Lines != 1 {
+				t.Fatalf("error %v, stats %+v", err, stats)
+			}
+			want := lastnight.Stream{Cluster: "c1", Namespace: "ns", Pod: "p", PodUID: "1", Container: "c", Node: tc.node}
+			if diff := cmp.Diff([]lastnight.Stream{want}, got.streams); diff != "" {
+				t.Errorf("stream (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestImportInterrupted ends an import after each number of batches and begins again.
+func TestImportInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	lines := 0
+	for i := range 6 {
+		raw := flinkLike(3 << 20)
+		lines += bytes.Count(raw, []byte("\n"))
+		write(t, filepath.Join(dir, fmt.Sprintf("ns_p%d_u%d/c/%d.log", i%3, i%3, i)), raw)
+	}
+	h := newHeld(t)
+	tries := 0
+	for ; tries < 50; tries++ {
+		h.failAfter = 1
+		_, err := collector.Import(t.Context(), collector.Config{Ingester: h, Positions: h, Workers: 2}, dir)
+		if err == nil {
+			break
+		}
+		if lastnight.CodeOf(err) != lastnight.CodeUnavailable {
+			t.Fatal(err)
+		}
+	}
+	if tries < 2 || len(h.lines) != lines || h.doubled != 0 {
+		t.Errorf("after %d interruptions %d lines, want %d; %d doubled", tries, len(h.lines), lines, h.doubled)
+	}
+}
+
 func TestImportWrongUse(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, []byte("x"))

@@ -48,8 +48,13 @@ func (t *tree) search(dir, node string, depth int) {
 		t.damage(Damage{File: dir, Reason: "cannot be listed: " + reason(err), Count: 1})
 		return
 	}
-	if IsPodsDir(entries) {
+	if isPodsDir(dir, entries) {
 		t.podsDir(dir, node, entries)
+		return
+	}
+	if stream, ok := ParsePodDir(filepath.Base(where)); ok && isPodDir(dir) {
+		stream.Node = node // a single pod was asked for
+		t.podDir(dir, stream)
 		return
 	}
 	if isCase(entries) {
@@ -75,12 +80,36 @@ func isCase(entries []fs.DirEntry) bool {
 	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return objectsKind(e.Name()) != "" && !e.IsDir() })
 }
 
-// IsPodsDir tells whether the entries are those of a directory laid out as
-// /var/log/pods: at least one is named NAMESPACE_POD_UID and is no plain file.
-func IsPodsDir(entries []fs.DirEntry) bool {
+// isPodsDir tells a directory laid out as /var/log/pods: it is called pods, or has
+// at least one NAMESPACE_POD_UID/CONTAINER/N.log. The name alone would not do: a
+// folder of recordings may be called anything.
+func isPodsDir(dir string, entries []fs.DirEntry) bool {
 	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
-		_, ok := ParsePodDir(e.Name())
-		return ok && !e.Type().IsRegular()
+		if _, ok := ParsePodDir(e.Name()); !ok || !isDir(dir, e) {
+			return false
+		}
+		if filepath.Base(dir) == "pods" {
+			return true
+		}
+		return isPodDir(filepath.Join(dir, e.Name()))
+	})
+}
+
+// isPodDir tells a directory that has CONTAINER/N.log.
+func isPodDir(dir string) bool {
+	containers, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(containers, func(c fs.DirEntry) bool {
+		if !isDir(dir, c) {
+			return false
+		}
+		files, _ := os.ReadDir(filepath.Join(dir, c.Name()))
+		return slices.ContainsFunc(files, func(f fs.DirEntry) bool {
+			_, _, ok := ParseLogName(f.Name())
+			return ok
+		})
 	})
 }
 
