@@ -48,9 +48,10 @@ type failover struct {
 	limit     time.Time // where the next failover of the job begins, or what is known ends
 	removal   *downtime // the next deletion of the workload; nil: none
 
-	from  time.Time // evidence is not looked for before
-	links *linked
-	rank  *ranking
+	from     time.Time // evidence is not looked for before
+	lostFrom time.Time // nor are pods that went away
+	links    *linked
+	rank     *ranking
 }
 
 // openers finds what opens failovers, in time order.

@@ -40,13 +40,10 @@ func (x *investigator) investigate(ctx context.Context, k workloadKey, from, to 
 	if err := x.settle(ctx, tl, list, downs, to); err != nil {
 		return nil, false, err
 	}
-	before := map[string]time.Time{}
+	before := map[string]*failover{}
 	for _, fo := range list {
-		fo.from = fo.start.Add(-lookback)
-		if b := before[fo.job]; b.After(fo.from) {
-			fo.from = b
-		}
-		before[fo.job] = fo.openers[len(fo.openers)-1].f.t
+		fo.follow(before[fo.job])
+		before[fo.job] = fo
 		if err := x.link(ctx, tl, nodes, fo); err != nil {
 			return nil, false, err
 		}
@@ -58,6 +55,20 @@ func (x *investigator) investigate(ctx context.Context, k workloadKey, from, to 
 		found = append(found, x.incident(tl, group, downs))
 	}
 	return found, unsettled, nil
+}
+
+// follow sets from when on evidence counts, after the failover before.
+func (fo *failover) follow(prev *failover) {
+	fo.from, fo.lostFrom = fo.start.Add(-lookback), fo.start.Add(-endNear)
+	if prev == nil {
+		return
+	}
+	if last := prev.openers[len(prev.openers)-1].f.t; last.After(fo.from) {
+		fo.from = last
+	}
+	if prev.ran != nil && prev.ran.t.After(fo.lostFrom) && prev.ran.t.Before(fo.start) {
+		fo.lostFrom = prev.ran.t
+	}
 }
 
 // merge groups failovers to incidents.

@@ -240,11 +240,11 @@ func (x *investigator) linkLost(tl *timeline, fo *failover) {
 	end := fo.until()
 	for i := range tl.facts {
 		f := &tl.facts[i]
-		if f.p == nil || f.p.stoppedByFlink || f.t.Before(fo.start.Add(-endNear)) || f.t.After(end) || fo.removed(f) {
+		if f.p == nil || f.p.stoppedByFlink || f.t.Before(fo.lostFrom.Truncate(time.Second)) || f.t.After(end) || fo.removed(f) {
 			continue
 		}
-		if fo.tidied(f) {
-			continue
+		if fo.tidied(f) || f.doc.Event != nil && !fo.limit.IsZero() && f.t.Add(time.Second).After(fo.limit) && f.t.After(fo.start) {
+			continue // events have only seconds: one in the second of the next failover is that one's
 		}
 		lost := slices.Contains(named, f.p)
 		switch f.kind {

@@ -229,6 +229,13 @@ func TestScenarios(t *testing.T) {
 			s.failed(200, "java.net.UnknownHostException: geo"+frame)
 			s.restart(200.1)
 		}, "heap-oom dns-failure", ""},
+		"killed for memory, then bad input": {func(s *scene) {
+			s.container(100, sceneTM1, "terminated", "OOMKilled", 137)
+			s.failed(100.1, "org.apache.flink.runtime.io.network.netty.exception.RemoteTransportException: Connection unexpectedly closed by remote task manager '/10.1.0.2:42237 [ "+sceneTM1+" ] '.")
+			s.restart(100.2)
+			s.failed(150, "java.lang.NumberFormatException: For input string: \"x\""+frame)
+			s.restart(150.1)
+		}, "tm-oomkilled bad-record", ""},
 		"the same failure twice": {func(s *scene) {
 			s.failed(100, "java.lang.OutOfMemoryError: Java heap space"+frame)
 			s.restart(100.1)
