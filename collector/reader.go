@@ -24,9 +24,9 @@ type Reader struct {
 	Position func(lastnight.Generation) int64
 	// Emit takes a parsed block, which is its own from then on. An error ends the reading.
 	Emit func(lastnight.Generation, *Block) error
-	// NewBlock gives a block whose Raw has room for n bytes.
+	// NewBlock gives a block whose Raw has room for n bytes; nil: a new one each time.
 	NewBlock func(n int) *Block
-	// Damage reports what could not be read; called at most once a file and reason.
+	// Damage reports what could not be read, at most once a file and reason; may be nil.
 	Damage func(Damage)
 
 	parser *Parser
@@ -42,13 +42,13 @@ func (r *Reader) Read(ctx context.Context, path string) error {
 	r.parser.Reset(0)
 	f, err := openRegular(path)
 	if err != nil {
-		r.Damage(Damage{File: path, Reason: "cannot be opened: " + reason(err), Count: 1})
+		r.report(Damage{File: path, Reason: "cannot be opened: " + reason(err), Count: 1})
 		return nil
 	}
 	defer func() { _ = f.Close() }()
 	in, closeIn, err := decompress(f)
 	if err != nil {
-		r.Damage(Damage{File: path, Reason: reason(err), Count: 1})
+		r.report(Damage{File: path, Reason: reason(err), Count: 1})
 		return nil
 	}
 	defer closeIn()
@@ -58,9 +58,22 @@ func (r *Reader) Read(ctx context.Context, path string) error {
 	}
 	err = file.run(ctx)
 	for _, d := range file.found {
-		r.Damage(*d)
+		r.report(*d)
 	}
 	return err
+}
+
+func (r *Reader) report(d Damage) {
+	if r.Damage != nil {
+		r.Damage(d)
+	}
+}
+
+func (r *Reader) block(n int) *Block {
+	if r.NewBlock == nil {
+		return &Block{Raw: make([]byte, 0, n)}
+	}
+	return r.NewBlock(n)
 }
 
 // reading is the state of reading one file.
@@ -92,7 +105,7 @@ func (f *reading) run(ctx context.Context) error {
 		if len(f.raw) == 0 {
 			return nil
 		}
-		b := f.NewBlock(len(f.raw))
+		b := f.block(len(f.raw))
 		b.Raw, b.Base = append(b.Raw[:0], f.raw...), f.base
 		ending := More
 		if f.eof {

@@ -344,7 +344,6 @@ func (t *Tailer) readCompressed(ctx context.Context, id fileID, f *follow) error
 	t.read[id] = true
 	r := collector.Reader{
 		Damage:   t.damage,
-		NewBlock: func(n int) *collector.Block { return &collector.Block{Raw: make([]byte, 0, n)} },
 		Position: func(gen lastnight.Generation) int64 { return t.position(*f.stream, gen) },
 		Emit: func(gen lastnight.Generation, b *collector.Block) error {
 			f.gen = gen
