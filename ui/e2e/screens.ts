@@ -12,6 +12,16 @@ export async function example(url: string): Promise<{ incident: Incident; logLin
   throw new Error('no incident is explained by a record')
 }
 
+/** An incident with an event in its chain, and where in it. */
+export async function exampleEvent(url: string): Promise<{ incident: Incident; at: number }> {
+  const res = await fetch(`${url}/api/v1/incidents?start=now-7d`)
+  for (const incident of ((await res.json()) as IncidentList).items) {
+    const at = incident.diagnosis.chain.findIndex((e) => e.kind === 'event' && e.event_id)
+    if (at >= 0) return { incident, at }
+  }
+  throw new Error('no incident has an event in its chain')
+}
+
 /** Every screen and state, by name. */
 export async function screens(url: string): Promise<Record<string, string>> {
   const { incident: i, logLink } = await example(url)

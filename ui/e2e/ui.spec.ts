@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { StreamList } from '../src/api/types'
 import { launch } from './browser'
 import { fillers, pod } from './hostile'
-import { example, screens } from './screens'
+import { example, exampleEvent, screens } from './screens'
 import { start, type Server } from './server'
 import { inSight, noOverflow, session, type Session } from './session'
 
@@ -37,7 +37,9 @@ test('last night’s failure is found without knowing a pod, down to the very li
   await page.locator('.incident').first().waitFor()
   const { incident } = await example(server.url)
   await page.locator(`a[href="/incidents/${incident.id}"]`).click()
-  await page.getByRole('heading', { level: 1, name: incident.diagnosis.verdict }).waitFor()
+  const title = incident.diagnosis.title || incident.diagnosis.verdict
+  await page.getByRole('heading', { level: 1, name: title }).waitFor()
+  expect(await page.locator('article .head').innerText()).toContain(incident.diagnosis.verdict)
   expect(await page.locator('.chain > li').count()).toBe(incident.diagnosis.chain.length)
   if (incident.diagnosis.advice) expect(await page.locator('.advice').innerText()).toContain(incident.diagnosis.advice.slice(0, 40))
 
@@ -57,7 +59,17 @@ test('last night’s failure is found without knowing a pod, down to the very li
   expect(page.url()).toBe(url)
   expect(await inSight(page, '.chosen')).toBe(true)
   await page.goBack()
-  await page.getByRole('heading', { level: 1, name: incident.diagnosis.verdict }).waitFor()
+  await page.getByRole('heading', { level: 1, name: title }).waitFor()
+  expect(s.errors).toEqual([])
+})
+
+test('an event of the chain is found in line with the log', async () => {
+  const { incident, at } = await exampleEvent(server.url)
+  await page.goto(`${server.url}/incidents/${incident.id}`)
+  await page.locator('.chain > li').nth(at).getByRole('link', { name: 'Open in the log' }).click()
+  await page.locator('.chosen.is-event').waitFor()
+  expect(await inSight(page, '.chosen')).toBe(true)
+  expect(await page.locator('.chosen').innerText()).toContain(incident.diagnosis.chain[at]?.reason ?? 'a reason')
   expect(s.errors).toEqual([])
 })
 

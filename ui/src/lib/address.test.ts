@@ -31,9 +31,15 @@ describe('logs', () => {
     expect(readLogs('')).toMatchObject({ oldest: false, wrap: true, raw: false, important: false, restart: undefined })
   })
   test('around a line reads downwards, unless said otherwise', () => {
-    expect(readLogs('?line=x').oldest).toBe(true)
-    expect(readLogs('?line=x&order=newest').oldest).toBe(false)
-    expect(readLogs('?line=x&q=y').oldest).toBe(false)
+    expect(readLogs('?line=x.y.z').oldest).toBe(true)
+    expect(readLogs('?line=x.y.z&order=newest').oldest).toBe(false)
+    expect(readLogs('?line=x.y.z&q=y').oldest).toBe(false)
+  })
+  test('links of the command line', () => {
+    expect(readLogs('?q=kind%3Aevent&pod=p&ns=prod&at=2026-11-21T03:07:46Z')).toMatchObject({
+      namespace: 'prod', pod: 'p', q: 'kind:event', start: '2026-11-21T03:07:41.000Z', oldest: true,
+    })
+    expect(readLogs('?at=soon').start).toBe('')
   })
   test('nonsense is left out', () => {
     expect(readLogs('?restart=-1&scope=x&wrap=9').restart).toBeUndefined()

@@ -1,6 +1,6 @@
 // All state of the UI is in the address. These are the pure halves: reading it and writing it.
 
-import { ranges, type RangeName } from './time'
+import { parseTime, ranges, shift, type RangeName } from './time'
 
 export type Patch = Record<string, string | number | boolean | undefined | null>
 
@@ -53,6 +53,9 @@ export function safeLink(link: string | undefined): string | undefined {
   return link && /^\/(?![/\\])/.test(link) ? link : undefined
 }
 
+/** True for the id of a line, which has a log around it; an event's id has none. */
+export const isLine = (id: string): boolean => id.includes('.')
+
 /** What the log viewer shows. */
 export interface LogsState {
   namespace: string
@@ -76,13 +79,15 @@ export function readLogs(search: string): LogsState {
   const get = (k: string): string => p.get(k) ?? ''
   const line = get('line')
   const restart = get('restart')
+  // Links of the command line say ns=, and at= for a moment that is not a line's.
+  const at = get('at')
   // Around a line one reads downwards; a search and the end of a log are read from the newest on.
-  const order = get('order') || (line && !get('q') ? 'oldest' : 'newest')
+  const order = get('order') || (at || (isLine(line) && !get('q')) ? 'oldest' : 'newest')
   return {
-    namespace: get('namespace'), job: get('job'), pod: get('pod'), podUid: get('pod_uid'), container: get('container'),
+    namespace: get('namespace') || get('ns'), job: get('job'), pod: get('pod'), podUid: get('pod_uid'), container: get('container'),
     restart: /^\d{1,9}$/.test(restart) ? Number(restart) : undefined,
     q: get('q'), important: get('scope') === 'important', oldest: order === 'oldest',
-    start: get('start'), end: get('end'), line, wrap: get('wrap') !== '0', raw: get('raw') === '1',
+    start: get('start') || (at && !Number.isNaN(parseTime(at)) ? shift(at, -5000) : ''), end: get('end'), line, wrap: get('wrap') !== '0', raw: get('raw') === '1',
   }
 }
 

@@ -80,6 +80,11 @@ export function after(from: string, to: string): string {
   return (ms < 0 ? '−' : '+') + duration(Math.abs(ms))
 }
 
+/** A time moved by milliseconds. */
+export function shift(iso: string, by: number): string {
+  return new Date(parseTime(iso) + by).toISOString()
+}
+
 /** Today, Yesterday, or the date: a heading for a list by days. */
 export function dayName(iso: string, zone: Zone, now = Date.now()): string {
   const d = date(iso, zone)

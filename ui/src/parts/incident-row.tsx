@@ -1,5 +1,6 @@
 import type { Incident } from '../api/types'
 import { incidentHref, jobHref } from '../lib/address'
+import { harmless } from '../lib/text'
 import { useZone } from '../lib/prefs'
 import { dayName, duration, parseTime } from '../lib/time'
 import { ActionBadge, StateBadge } from './badge'
@@ -9,18 +10,21 @@ import { When } from './when'
 function IncidentRow({ incident: i }: { incident: Incident }) {
   const d = i.diagnosis
   const took = duration(parseTime(i.end) - parseTime(i.start))
+  // What it was, in the words of the log or of Kubernetes.
+  const detail = d.title ? d.chain.find((e) => e.role === 'cause')?.what : undefined
   return (
     <li class={`incident ${d.action_needed ? 'acts' : ''}`}>
       <div class="incident-when"><When at={i.start} as="clock" /></div>
       <div class="incident-what">
         <a class="incident-link" data-row href={incidentHref(i.id)}>
           <span class="incident-job">{i.job}</span>
-          <span class="incident-verdict">{d.verdict}</span>
+          <span class="incident-cause">{d.title || d.verdict}</span>
         </a>
+        {detail && <p class="incident-detail">{harmless(detail)}</p>}
         <p class="incident-facts">
-          {d.explained ? <span title={`cause ${d.cause ?? ''}`}>{d.title || d.cause}, {Math.round(d.confidence * 100)} % sure</span> : <span>No cause found</span>}
+          {d.explained ? <span>{d.cause}, {Math.round(d.confidence * 100)} % sure</span> : <span>no cause found</span>}
           <a href={jobHref(i.namespace, i.job)}>{i.namespace}</a>
-          <span>{i.open ? 'since ' : ''}{took}</span>
+          <span>{i.open ? `last sign of it after ${took}` : i.recovered ? `recovered after ${took}` : `given up after ${took}`}</span>
           <span>{i.failovers} failover{i.failovers === 1 ? '' : 's'}</span>
         </p>
       </div>

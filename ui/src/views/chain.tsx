@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
-import type { Evidence } from '../api/types'
+import type { Evidence, Incident } from '../api/types'
 import { logsHref, safeLink } from '../lib/address'
-import { after } from '../lib/time'
+import { after, shift } from '../lib/time'
 import { LogText } from '../parts/log-text'
 import { Icon } from '../parts/icons'
 import { When } from '../parts/when'
@@ -10,7 +10,8 @@ const roles: Record<Evidence['role'], string> = { cause: 'Cause', effect: 'Effec
 const kinds: Record<Evidence['kind'], string> = { record: 'log', event: 'event', transition: 'state change' }
 
 /** How it came about: the very lines and events, in time order. */
-export function Chain({ chain, start }: { chain: Evidence[]; start: string }) {
+export function Chain({ incident }: { incident: Incident }) {
+  const { chain } = incident.diagnosis
   // The first cause is open: its line is what the reader came for.
   const first = Math.max(0, chain.findIndex((e) => e.role === 'cause'))
   const [open, setOpen] = useState<ReadonlySet<number>>(() => new Set([first]))
@@ -21,7 +22,7 @@ export function Chain({ chain, start }: { chain: Evidence[]; start: string }) {
       <h2 id="chain">What happened <button type="button" class="small" onClick={() => setOpen(all ? new Set() : new Set(chain.keys()))}>{all ? 'Fold all' : 'Unfold all'}</button></h2>
       <ol class="chain">
         {chain.map((e, n) => (
-          <Link key={`${e.record_id ?? e.event_id ?? ''}${n}`} evidence={e} start={start} open={open.has(n)} toggle={() => {
+          <Link key={`${e.record_id ?? e.event_id ?? ''}${n}`} evidence={e} incident={incident} open={open.has(n)} toggle={() => {
             const next = new Set(open)
             if (!next.delete(n)) next.add(n)
             setOpen(next)
@@ -32,11 +33,11 @@ export function Chain({ chain, start }: { chain: Evidence[]; start: string }) {
   )
 }
 
-function Link({ evidence: e, start, open, toggle }: { evidence: Evidence; start: string; open: boolean; toggle: () => void }) {
-  const href = linkOf(e)
+function Link({ evidence: e, incident, open, toggle }: { evidence: Evidence; incident: Incident; open: boolean; toggle: () => void }) {
+  const href = linkOf(e, incident)
   return (
     <li class={`link ${e.role}`}>
-      <div class="link-time"><When at={e.time} as="millis" /><span class="quiet">{after(start, e.time)}</span></div>
+      <div class="link-time"><When at={e.time} as="millis" /><span class="quiet">{after(incident.start, e.time)}</span></div>
       <div class="link-body">
         <button type="button" class="link-what" data-row aria-expanded={open} onClick={toggle}>
           <span class="role">{roles[e.role]}</span>
@@ -64,10 +65,16 @@ function Source({ evidence: e }: { evidence: Evidence }) {
   return s.node ? <span>{s.node}</span> : null
 }
 
-/** Where the evidence stands in the log: the server's link, or one made from its source. */
-function linkOf(e: Evidence): string | undefined {
-  const given = safeLink(e.link)
-  if (given) return given
-  if (!e.source.pod) return undefined
-  return logsHref({ namespace: e.source.namespace, pod: e.source.pod, container: e.source.container, line: e.record_id })
+/** Where the evidence stands in the log: of a record the server's link; of an event the log around it, with the event in line. */
+function linkOf(e: Evidence, i: Incident): string | undefined {
+  const { namespace, pod, container } = e.source
+  const workload = i.workload || i.job
+  if (e.kind === 'event' && e.event_id) {
+    const ofJob = !pod || pod.startsWith(workload)
+    return logsHref({
+      namespace: namespace || i.namespace, job: ofJob ? workload : undefined, pod: ofJob ? undefined : pod,
+      start: shift(e.time, -5000), end: shift(e.time, 120_000), order: 'oldest', line: e.event_id,
+    })
+  }
+  return safeLink(e.link) ?? (pod && logsHref({ namespace, pod, container, line: e.record_id }))
 }

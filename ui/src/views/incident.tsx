@@ -3,7 +3,8 @@ import type { Incident as Found } from '../api/types'
 import { useApi } from '../api/use'
 import { incidentHref, jobHref, logsHref } from '../lib/address'
 import { incidentMarkdown } from '../lib/markdown'
-import { duration, parseTime } from '../lib/time'
+import { harmless } from '../lib/text'
+import { duration, parseTime, shift } from '../lib/time'
 import { ActionBadge, StateBadge } from '../parts/badge'
 import { CopyButton } from '../parts/copy-button'
 import { Icon } from '../parts/icons'
@@ -31,7 +32,8 @@ function Shown({ incident: i }: { incident: Found }) {
         <p class="crumbs">
           <a href={jobHref(i.namespace, i.job)}>{i.job}</a> in {i.namespace}{i.cluster ? ` on ${i.cluster}` : ''}
         </p>
-        <h1>{d.verdict}</h1>
+        <h1>{d.title || d.verdict}</h1>
+        {d.title && <p class="verdict">{harmless(d.verdict)}</p>}
         <p class="badges"><ActionBadge incident={i} /> <StateBadge incident={i} /></p>
       </div>
       <Facts incident={i} />
@@ -53,7 +55,7 @@ function Shown({ incident: i }: { incident: Found }) {
         <CopyButton text={() => incidentMarkdown(i, href)}>Copy as Markdown</CopyButton>
         <a class="button" href={logsAround(i)}><Icon name="log" /> Log around it</a>
       </p>
-      <Chain chain={d.chain} start={i.start} />
+      <Chain incident={i} />
       <Others incident={i} />
     </article>
   )
@@ -61,8 +63,7 @@ function Shown({ incident: i }: { incident: Found }) {
 
 /** The job's records from a little before the incident to a little after it. */
 function logsAround(i: Found): string {
-  const at = (iso: string, by: number): string => new Date(parseTime(iso) + by).toISOString()
-  return logsHref({ namespace: i.namespace, job: i.workload || i.job, start: at(i.start, -60_000), end: at(i.end, 60_000), order: 'oldest' })
+  return logsHref({ namespace: i.namespace, job: i.workload || i.job, start: shift(i.start, -60_000), end: shift(i.end, 60_000), order: 'oldest' })
 }
 
 function Facts({ incident: i }: { incident: Found }) {
@@ -71,9 +72,10 @@ function Facts({ incident: i }: { incident: Found }) {
   return (
     <dl class="facts">
       <div><dt>Began</dt><dd><When at={i.start} /></dd></div>
-      <div><dt>{i.open ? 'Open for' : i.recovered ? 'Recovered after' : 'Given up after'}</dt><dd>{took}</dd></div>
+      {i.open ? <div><dt>Last sign of it</dt><dd><When at={i.end} /></dd></div>
+        : <div><dt>{i.recovered ? 'Recovered after' : 'Given up after'}</dt><dd>{took}</dd></div>}
       <div><dt>Failovers</dt><dd>{i.failovers}</dd></div>
-      {d.explained && <div><dt>Cause</dt><dd>{d.title || d.cause}<span class="quiet"> {d.cause}</span></dd></div>}
+      {d.explained && <div><dt>Cause</dt><dd>{d.cause}</dd></div>}
       {d.explained && <div><dt>Sure</dt><dd>{Math.round(d.confidence * 100)} %</dd></div>}
       {d.layer && <div><dt>Layer</dt><dd>{d.layer}</dd></div>}
       {d.severity && <div><dt>Severity</dt><dd>{d.severity}</dd></div>}

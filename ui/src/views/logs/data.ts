@@ -3,7 +3,7 @@
 import { useEffect, useReducer, useRef } from 'preact/hooks'
 import { ApiError, get, route } from '../../api/client'
 import type { ContextList, Document, DocumentList } from '../../api/types'
-import type { LogsState } from '../../lib/address'
+import { isLine, type LogsState } from '../../lib/address'
 
 const page = 200
 const around = 100
@@ -63,7 +63,7 @@ export function join(items: Document[], more: Document[], atEnd: boolean): Docum
 }
 
 async function first(s: LogsState, signal: AbortSignal): Promise<State> {
-  if (s.line && !s.q) {
+  if (isLine(s.line) && !s.q) {
     const got = await get<ContextList>(route.context(s.line, around, around), signal)
     const at = got.items.findIndex((d) => d.id === s.line)
     const items = s.oldest ? got.items : [...got.items].reverse()
@@ -79,7 +79,7 @@ export function useRecords(s: LogsState): Records {
   const now = useRef({ state, question: '', mode: '' })
   now.current.state = state
   const question = searchUrl(s, '')
-  const mode = (s.line && !s.q ? 'around ' : 'search ') + String(s.oldest)
+  const mode = (isLine(s.line) && !s.q ? 'around ' : 'search ') + String(s.oldest)
   const running = useRef<AbortController | undefined>(undefined)
 
   useEffect(() => {

@@ -1,5 +1,5 @@
 import { useEffect, useMemo } from 'preact/hooks'
-import { readLogs, withParams, type LogsState } from '../../lib/address'
+import { isLine, readLogs, withParams, type LogsState } from '../../lib/address'
 import { count } from '../../lib/numbers'
 import { setParams, usePlace } from '../../lib/router'
 import { Empty, Failed, Loading } from '../../parts/states'
@@ -47,8 +47,8 @@ function Said({ state: s, records, search }: { state: LogsState; records: Record
       {n > 0 && `${count(n)} record${n === 1 ? '' : 's'}${records.below || records.above ? ' so far' : ''}`}
       {n > 0 && s.q && <> for <code>{s.q}</code></>}
       {boundsOf(s).start === defaultStart && !s.line ? ' in the last 7 days' : ''}
-      {s.line && !s.q && <> around the marked line. <a href={whole}>Whole log</a></>}
-      {s.line && s.q && <>. <a href={'/logs' + withParams(search, { q: undefined })}>Show around the marked line, unfiltered</a></>}
+      {isLine(s.line) && !s.q && <> around the marked line. <a href={whole}>Whole log</a></>}
+      {isLine(s.line) && s.q && <>. <a href={'/logs' + withParams(search, { q: undefined })}>Show around the marked line, unfiltered</a></>}
     </p>
   )
 }

@@ -2,6 +2,7 @@ import type { Document } from '../../api/types'
 import { logsHref } from '../../lib/address'
 import { fold, shortName } from '../../lib/fold'
 import { indexOfByte } from '../../lib/text'
+import { shift } from '../../lib/time'
 import { LogText } from '../../parts/log-text'
 import { When } from '../../parts/when'
 import { CopyButton } from '../../parts/copy-button'
@@ -27,7 +28,9 @@ interface Props {
 
 /** The address of the record, with its log around it. */
 function hrefOf(d: Document): string {
-  if (d.kind === 'event') return logsHref({ namespace: d.namespace, job: d.job, q: `"${d.event?.reason ?? ''}"` })
+  if (d.kind === 'event') {
+    return logsHref({ namespace: d.namespace, job: d.job, pod: d.job ? undefined : d.pod, start: shift(d.time, -5000), end: shift(d.time, 120_000), order: 'oldest', line: d.id })
+  }
   return logsHref({ namespace: d.namespace, pod: d.pod, pod_uid: d.pod_uid, container: d.container, restart: d.restart, line: d.id })
 }
 
@@ -44,7 +47,7 @@ export function Record({ doc: d, chosen, open, toggle, choose, differ, newDay, r
       onKeyDown={(e) => { if (e.key === 'Enter' && e.target === e.currentTarget) toggle() }}
     >
       <a class="record-time" href={hrefOf(d)} title="Link to this line" onClick={(e) => {
-        if (event || e.ctrlKey || e.metaKey || e.shiftKey) return
+        if (e.ctrlKey || e.metaKey || e.shiftKey) return
         e.preventDefault()
         choose()
       }}>
@@ -114,7 +117,7 @@ function Details({ doc: d }: { doc: Document }) {
         {fields.filter(([, v]) => v).map(([k, v]) => <div key={k}><dt>{k}</dt><dd><LogText text={v ?? ''} /></dd></div>)}
       </dl>
       <p class="actions">
-        {d.kind === 'record' && <a class="button" href={hrefOf(d)}>Show the log around it</a>}
+        <a class="button" href={hrefOf(d)}>Show the log around it</a>
         <CopyButton text={() => location.origin + hrefOf(d)} icon="link">Copy link</CopyButton>
         <CopyButton text={() => d.text}>Copy text</CopyButton>
       </p>
