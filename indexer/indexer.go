@@ -66,7 +66,7 @@ func Open(ctx context.Context, cfg Config) (*Indexer, error) {
 	x := &Indexer{
 		cfg:       cfg,
 		log:       cfg.Logger,
-		shards:    newShards(cfg.Store, cfg.MaxShards),
+		shards:    newShards(cfg.Store, cfg.MaxShards, cfg.Logger),
 		merger:    newMerger(),
 		workloads: newWorkloads(cfg.Store),
 	}

@@ -23,7 +23,7 @@ type pass struct {
 	marks  map[mark]time.Time
 	// what went through, for the metrics
 	records, lines, bytes int64
-	vars                  [256]lastnight.Var
+	vars                  []lastnight.Var // for reuse
 }
 
 type countKey struct {
@@ -77,6 +77,7 @@ func (p *pass) cluster(c *clusterer.Clusterer, s *lastnight.Span, w lastnight.Wo
 	for i := range s.Records {
 		r := &s.Records[i]
 		m := c.Add(r.Message(), r.Exception, p.vars[:0])
+		p.vars = m.Vars
 		if assign || r.Template == "" {
 			r.Template = m.ID
 		}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"container/list"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"lastnight"
@@ -27,13 +29,14 @@ type shard struct {
 type shards struct {
 	store store.Exact
 	max   int
+	log   *slog.Logger
 	mu    sync.Mutex
 	byKey map[string]*list.Element // of *shard
 	lru   *list.List
 }
 
-func newShards(s store.Exact, maxShards int) *shards {
-	return &shards{store: s, max: maxShards, byKey: map[string]*list.Element{}, lru: list.New()}
+func newShards(s store.Exact, maxShards int, log *slog.Logger) *shards {
+	return &shards{store: s, max: maxShards, log: log, byKey: map[string]*list.Element{}, lru: list.New()}
 }
 
 // with calls f with the workload's clusterer, alone.
@@ -71,7 +74,13 @@ func (s *shards) get(ctx context.Context, key string) (*shard, error) {
 	item, err := s.store.Get(ctx, shardBucket, key)
 	switch {
 	case err == nil:
-		if err := sh.c.Restore(bytes.NewReader(item.Value)); err != nil {
+		err := sh.c.Restore(bytes.NewReader(item.Value))
+		if errors.Is(err, clusterer.ErrCorrupt) {
+			// Ids come from the templates' texts: a shard that starts anew learns the same ones.
+			s.log.Error("clusterer snapshot is damaged, learning anew", "shard", key, "err", err)
+			err = nil
+		}
+		if err != nil {
 			return nil, fmt.Errorf("restore clusterer of %s: %w", key, err)
 		}
 	case lastnight.CodeOf(err) != lastnight.CodeNotFound:

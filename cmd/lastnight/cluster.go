@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,7 +10,6 @@ import (
 
 	"lastnight"
 	"lastnight/clusterer"
-	"lastnight/internal/header"
 )
 
 func newCluster() *cobra.Command {
@@ -22,22 +22,16 @@ object a line: {"line":1,"template_id":"…","template":"… <*> …","variables
 		Example: `  kubectl logs orders-enrich-0 | lastnight cluster --final
   lastnight cluster --format message app.log`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var parser header.Parser
-			var h header.Header
-			cfg.MessageAt = func(line []byte) int {
-				parser.Parse(line, &h)
-				return h.MessageAt
-			}
 			in := cmd.InOrStdin()
 			if len(args) > 0 {
-				files := make([]io.Reader, len(args))
-				for i, name := range args {
+				var files []io.Reader
+				for _, name := range args {
 					f, err := os.Open(name)
 					if err != nil {
 						return lastnight.Errorf(lastnight.CodeInvalid, "lastnight cluster FILE, or lines on standard input", "cluster: %w", err)
 					}
 					defer func() { _ = f.Close() }()
-					files[i] = f
+					files = append(files, &lineEnded{r: f})
 				}
 				in = io.MultiReader(files...)
 			}
@@ -51,4 +45,31 @@ object a line: {"line":1,"template_id":"…","template":"… <*> …","variables
 	f.BoolVar(&cfg.Final, "final", false, "id, template and variables as they stand after the last line (buffers all)")
 	f.StringVar(&cfg.Format, "format", clusterer.FormatRaw, "raw: whole lines, the header is cut; message: lines are messages")
 	return cmd
+}
+
+// lineEnded reads a file and ends its last line, so that the next file begins its own.
+type lineEnded struct {
+	r    io.Reader
+	last byte
+	done bool
+}
+
+// Read implements io.Reader.
+func (l *lineEnded) Read(p []byte) (int, error) {
+	if l.done || len(p) == 0 {
+		return 0, io.EOF
+	}
+	n, err := l.r.Read(p)
+	if n > 0 {
+		l.last = p[n-1]
+	}
+	if !errors.Is(err, io.EOF) {
+		return n, err
+	}
+	l.done = true
+	if l.last == '\n' || l.last == 0 && n == 0 || n == len(p) {
+		return n, io.EOF
+	}
+	p[n] = '\n'
+	return n + 1, io.EOF
 }

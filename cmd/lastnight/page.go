@@ -129,8 +129,10 @@ func (p *page) status(in *lastnight.Incident) string {
 	switch {
 	case in.Recovered:
 		parts = append(parts, p.style(green, "recovered after "+shownDuration(took)))
+	case in.Open && took > 0:
+		parts = append(parts, p.style(yellow, "still failing when last seen, "+shownDuration(took)+" later"))
 	case in.Open:
-		parts = append(parts, p.style(yellow, "not recovered yet, for "+shownDuration(took)))
+		parts = append(parts, p.style(yellow, "still failing when last seen"))
 	default:
 		parts = append(parts, p.style(red, "did not recover"))
 	}

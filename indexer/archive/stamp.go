@@ -123,9 +123,9 @@ func parseDay(t []byte, near int64) (day int64, n int, form dateForm) {
 	case len(t) >= 10 && t[4] == '/' && t[7] == '/':
 		y, m, d, n, form = number(t[:4]), number(t[5:7]), number(t[8:10]), 10, dateSlash
 	case len(t) >= 8 && t[2] == '/' && t[5] == '/':
-		y, m, d, n, form = number(t[:2])+2000, number(t[3:5]), number(t[6:8]), 8, dateShort
+		y, m, d, n, form = shortYear(t), number(t[3:5]), number(t[6:8]), 8, dateShort
 	case len(t) >= 13 && t[6] == ' ' && isDigit(t[0]):
-		y, m, d, n, form = number(t[:2])+2000, number(t[2:4]), number(t[4:6]), 6, datePacked
+		y, m, d, n, form = shortYear(t), number(t[2:4]), number(t[4:6]), 6, datePacked
 	case len(t) >= 15 && t[3] == ' ' && t[6] == ' ':
 		y, m, d, n, form = year, monthOf(t[:3]), monthDay(t[4:6]), 6, dateMonth
 	case len(t) >= 13 && t[4] == ' ' && t[7] == ':':
@@ -135,6 +135,14 @@ func parseDay(t []byte, near int64) (day int64, n int, form dateForm) {
 		return today, 0, dateNone
 	}
 	return days(y, m, d), n, form
+}
+
+func shortYear(t []byte) int {
+	y := number(t[:2])
+	if y < 0 {
+		return -1
+	}
+	return 2000 + y
 }
 
 func monthOf(name []byte) int {

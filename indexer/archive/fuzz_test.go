@@ -1,0 +1,153 @@
+package archive
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"lastnight"
+)
+
+// fileOf makes a whole file.
+func fileOf(f testing.TB, k kind, seed uint64) []byte {
+	t, err := newTools()
+	if err != nil {
+		f.Fatal(err)
+	}
+	b := newBuilder(t, k)
+	s := &lastnight.Stream{Namespace: "n", Pod: "p", PodUID: "u", Container: "c"}
+	for i := range 3 {
+		key := b.key(streamEntry{stream: s, id: streamNumber(s.ID()), job: "j"}, lastnight.Generation{Start: int64(i)})
+		b.hold(key, 0, 1<<20)
+	}
+	b.block(randomRows(rand.New(rand.NewPCG(seed, 3)), 20))
+	data, err := b.finish()
+	if err != nil {
+		f.Fatal(err)
+	}
+	return bytes.Clone(data)
+}
+
+// readAll reads a file as far as it goes.
+func readAll(t *testing.T, data []byte) {
+	get := rangeOf(bytes.NewReader(data))
+	d, err := readDirectory(t.Context(), int64(len(data)), get)
+	if err != nil {
+		return
+	}
+	for i := range d.blocks {
+		b, err := get(t.Context(), d.blocks[i].off, d.blocks[i].n)
+		if err != nil {
+			continue
+		}
+		rows, err := decodeBlock(b, len(d.keys)) // whatever the checksum says
+		if err != nil {
+			continue
+		}
+		for j := range rows {
+			_ = rows[j].rec.Message()
+		}
+	}
+	if err := DumpFile(t.Context(), io.Discard, bytes.NewReader(data)); err != nil {
+		t.Fatalf("a file with a good directory cannot be shown: %v", err)
+	}
+}
+
+func FuzzSegment(f *testing.F) {
+	f.Add(fileOf(f, kindSegment, 1))
+	f.Fuzz(func(t *testing.T, data []byte) { readAll(t, data) })
+}
+
+func FuzzChunk(f *testing.F) {
+	f.Add(fileOf(f, kindChunk, 1))
+	f.Fuzz(func(t *testing.T, data []byte) { readAll(t, data) })
+}
+
+// FuzzDirectory gets past the checksum and the compression.
+func FuzzDirectory(f *testing.F) {
+	data := fileOf(f, kindChunk, 2)
+	_, at, err := parseTail(data[len(data)-tailSize:], int64(len(data)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	raw, err := inflate(data[at.off:][:at.n], maxDirectory)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(raw)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		d, err := decodeDirectory(raw, 1<<30)
+		if err != nil {
+			return
+		}
+		again, err := decodeDirectory(d.encode(), 1<<30)
+		if err != nil {
+			t.Fatalf("what was read cannot be written and read again: %v", err)
+		}
+		if diff := cmp.Diff(d, again, cmp.AllowUnexported(directory{}, streamEntry{}, keyEntry{}, extent{}, partial{}, blockEntry{}, part{}, blockKey{}, minuteCount{}, templateCount{})); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+// FuzzBlock reads sections that are not compressed, so that the fuzzer reaches the columns.
+func FuzzBlock(f *testing.F) {
+	t, err := newTools()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for seed := range uint64(4) {
+		rows := randomRows(rand.New(rand.NewPCG(seed, 4)), 5)
+		f.Add(t.z.pack(t.plain.encode(rows), codecNone))
+		t.words.reset()
+		t.cols.encode(rows, &t.words)
+		f.Add(t.z.pack(t.cols.sections(), codecNone))
+	}
+	f.Fuzz(func(t *testing.T, block []byte) {
+		rows, err := decodeBlock(block, 3)
+		if err != nil {
+			return
+		}
+		for i := range rows {
+			_ = rows[i].rec.Message()
+		}
+	})
+}
+
+// FuzzLine: any text at any time comes back from the column layout, and its words are in the filter.
+func FuzzLine(f *testing.F) {
+	for _, s := range samples {
+		f.Add([]byte(s), int64(1_772_323_200_000_000_000), 0)
+	}
+	tools, err := newTools()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text []byte, at int64, message int) {
+		rec := lastnight.Record{Lines: []lastnight.Line{{Time: at, Text: text}}}
+		if message >= 0 && message <= len(text) {
+			rec.MessageAt = message
+			rec.Thread = string(text[:message])
+		}
+		rows := []row{{0, rec}, {0, rec}}
+		tools.words.reset()
+		tools.cols.encode(rows, &tools.words)
+		got, err := decodeBlock(tools.z.pack(tools.cols.sections(), codecZstd), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(rows, got, cmp.AllowUnexported(row{}), cmpopts.EquateEmpty()); d != "" {
+			t.Fatal(d)
+		}
+		var all wordSet
+		all.reset()
+		addWords(&all, text)
+		if !hasAll(filterOf(&tools.words), &all) {
+			t.Fatal("the filter lacks a word")
+		}
+	})
+}
