@@ -306,7 +306,7 @@ func (t *Tailer) readBlock(ctx context.Context, f *follow, ending collector.Endi
 			continue // a long line: read more at once
 		}
 		for _, d := range b.Damages(f.path) {
-			t.damage(d)
+			t.lineDamage(d)
 		}
 		f.last = t.parser.Last()
 		if last && all {

@@ -60,6 +60,7 @@ const (
 	readBytes  = 1 << 20
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = 30 * time.Second
+	maxTold    = 10_000 // findings remembered, so that each is logged once
 )
 
 // Tailer follows one directory.
@@ -241,20 +242,37 @@ func (t *Tailer) position(s lastnight.Stream, gen lastnight.Generation) int64 {
 	return at
 }
 
-// damage counts and logs a finding, each file and reason once.
+// damage counts and logs a finding, each file and reason once: a scan finds it again and again.
 func (t *Tailer) damage(d collector.Damage) {
+	if t.tell(d) {
+		t.countDamage(d.Count)
+	}
+}
+
+// lineDamage counts damaged lines, and logs each file and reason once.
+func (t *Tailer) lineDamage(d collector.Damage) {
+	t.tell(d)
+	t.countDamage(d.Count)
+}
+
+func (t *Tailer) countDamage(n int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stats.Damaged += n
+}
+
+// tell logs a finding unless it did before.
+func (t *Tailer) tell(d collector.Damage) bool {
 	key := d.File + "\x00" + d.Reason
 	if t.told[key] {
-		return
+		return false
 	}
-	if len(t.told) > 10_000 {
+	if len(t.told) >= maxTold {
 		clear(t.told)
 	}
 	t.told[key] = true
-	t.mu.Lock()
-	t.stats.Damaged += d.Count
-	t.mu.Unlock()
 	t.log.Warn("log file damaged", "file", d.File, "offset", d.Offset, "reason", d.Reason, "lines", d.Count)
+	return true
 }
 
 // batch is what goes into the next Ingest.

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -306,6 +307,57 @@ func TestStoppedAndStartedAgain(t *testing.T) {
 	}
 	run(t, root, a)
 	a.waitFor(want...)
+}
+
+// TestRandomOperations writes, rotates, compresses, restarts and stops the tailer in
+// random order; the kubelet keeps two rotated files, so none is removed before it was seen.
+func TestRandomOperations(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			rng := rand.New(rand.NewPCG(seed, 2))
+			root, p := newPod(t)
+			a := newArchive(t)
+			_, stop := run(t, root, a)
+			var want, rotated []string
+			for i := range 60 {
+				for j := range rng.IntN(30) {
+					text := fmt.Sprintf("step %d line %d", i, j)
+					tag := "F"
+					if rng.IntN(5) == 0 {
+						tag = "P"
+					}
+					raw := p.cri(tag, text) + "\n"
+					if tag == "P" {
+						raw += p.cri("F", "+") + "\n"
+						text += "+"
+					}
+					cut := rng.IntN(len(raw))
+					p.write("0.log", raw[:cut])
+					p.write("0.log", raw[cut:])
+					want = append(want, text)
+				}
+				switch rng.IntN(6) {
+				case 0:
+					if _, err := os.Stat(filepath.Join(p.dir, "0.log")); err != nil {
+						continue
+					}
+					name := fmt.Sprintf("0.log.20261121-12%04d", i)
+					p.rename("0.log", name)
+					if len(rotated) > 0 {
+						p.compress(rotated[len(rotated)-1])
+					}
+					rotated = append(rotated, name)
+				case 1:
+					stop()
+					_, stop = run(t, root, a)
+				case 2:
+					time.Sleep(time.Duration(rng.IntN(80)) * time.Millisecond)
+				}
+			}
+			a.waitFor(want...)
+		})
+	}
 }
 
 func TestCopyTruncate(t *testing.T) {
