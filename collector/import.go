@@ -23,7 +23,8 @@ const (
 // /var/log/pods, or one that has several of these below it. Pods are handed on
 // first, then the lines of each stream oldest first, several streams at once, then
 // events. It returns when everything is durable; an error means that the ingester
-// refused something, ctx was done, or dir is none of these. Importing again changes nothing.
+// refused something, ctx was done, or dir is none of these. An empty directory is no
+// error, only Damage. Importing again changes nothing.
 func Import(ctx context.Context, cfg Config, dir string) (Stats, error) {
 	im := &importer{cfg: cfg}
 	if err := statRoot(dir); err != nil {
@@ -31,7 +32,11 @@ func Import(ctx context.Context, cfg Config, dir string) (Stats, error) {
 	}
 	t := &tree{damage: im.damage, seen: map[string]bool{}}
 	t.search(dir, cfg.Node, maxSearchDepth)
-	if len(t.files) == 0 && len(t.cases) == 0 {
+	switch empty := len(t.files) == 0 && len(t.cases) == 0; {
+	case !empty || im.result().Damaged > 0:
+	case !t.strange:
+		im.damage(Damage{File: dir, Reason: "has no pod logs and no recorded objects", Count: 1})
+	default:
 		return im.result(), lastnight.Errorf(lastnight.CodeInvalid,
 			"it should have nodes/NODE/var/log/pods, or NAMESPACE_POD_UID directories as in /var/log/pods",
 			"%s has no pod logs and no recorded objects", dir)

@@ -296,11 +296,21 @@ func TestImportInterrupted(t *testing.T) {
 func TestImportWrongUse(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, []byte("x"))
-	for _, dir := range []string{t.TempDir(), file, filepath.Join(t.TempDir(), "missing")} {
+	for _, dir := range []string{filepath.Dir(file), file, filepath.Join(t.TempDir(), "missing")} {
 		_, err := collector.Import(t.Context(), collector.Config{Ingester: newHeld(t)}, dir)
 		if lastnight.CodeOf(err) != lastnight.CodeInvalid || lastnight.HintOf(err) == "" {
 			t.Errorf("%s: error %v, hint %q", dir, err, lastnight.HintOf(err))
 		}
+	}
+}
+
+func TestImportEmptyDirectory(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "nodes/n/var/log/pods/ns_p_u/c"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if stats := imported(t, newHeld(t), dir); stats.Damaged != 1 || stats.Damages[0].File != dir {
+		t.Errorf("stats %+v", stats)
 	}
 }
 

@@ -26,10 +26,12 @@ const maxSearchDepth = 6
 
 // tree is what was found below a directory.
 type tree struct {
-	files  []File
-	cases  []string // recorded cases: directories that have events, pods and nodes
-	damage func(Damage)
-	seen   map[string]bool // directories visited, by real path: symlinks may loop
+	files []File
+	cases []string // recorded cases: directories that have events, pods and nodes
+
+	strange bool // there were files outside of these
+	damage  func(Damage)
+	seen    map[string]bool // directories visited, by real path: symlinks may loop
 }
 
 // search looks for recorded cases and pod directories below dir. node is "" until a nodes/NODE was passed.
@@ -65,6 +67,7 @@ func (t *tree) search(dir, node string, depth int) {
 	}
 	for _, e := range entries {
 		if !isDir(dir, e) {
+			t.strange = t.strange || objectsKind(e.Name()) == ""
 			continue
 		}
 		child := node

@@ -74,6 +74,9 @@ func TestParse(t *testing.T) {
 		},
 		"json, nested level":  {`{"log":{"level":"error","logger":"a.B"},"ts":1795262008376,"msg":""}`, want{"ERROR", "a.B", "", at, `"}`, nil}},
 		"json, pino":          {`{"level":50,"time":1795262008376,"msg":"x"}`, want{"ERROR", "", "", at, `x"}`, nil}},
+		"slf4j-simple":        {"[main] WARN a.b.C - slow", want{"WARN", "a.b.C", "main", "", "slow", nil}},
+		"maven":               {"[INFO] Building", want{"INFO", "", "", "", "Building", nil}},
+		"jvm":                 {"[2026-11-21T11:53:28.376+0000][info][gc] GC(0) Pause", want{"INFO", "", "gc", at, "GC(0) Pause", nil}},
 		"spark":               {"26/11/21 11:53:28 INFO spark.SecurityManager: Changing view", want{"INFO", "spark.SecurityManager", "", atSecond, "Changing view", nil}},
 		"hdfs":                {"261121 115328 329 INFO dfs.DataNode$PacketResponder: x", want{"INFO", "dfs.DataNode$PacketResponder", "", atSecond, "x", nil}},
 		"android":             {"11-21 11:53:28.376  2227  2228 D TextView: visible", want{"DEBUG", "TextView", "", "", "visible", nil}},
@@ -105,7 +108,7 @@ func TestNoHeader(t *testing.T) {
 		"", " ", "\tat a.b.C(C.java:1)", "java.lang.IllegalStateException: no", "Caused by: x", "... 12 more",
 		"Starting kubernetes-taskmanager as a console application on host x.", "SLF4J: Class path contains multiple SLF4J bindings.",
 		`Exception in thread "main" java.lang.IllegalStateException: x`, "Error opening file", "Information about it", "{", "{}", `{"a":1}`, `{"level":"info"`,
-		`{"level":"info"} trailing`, "[1] 2", "12:00", "1234567890", "2026-13-21 11:53:28 no such month", "[", "[]", "]", "----", "Missing resources:",
+		`{"level":"info"} trailing`, "[1] 2", "12:00", "1234567890", "2026-13-21 11:53:28 no such month", "[", "[]", "]", "[main] starting", "[a] [b] c", "----", "Missing resources:",
 		"Nov 21, 2026", "Nov 21 nothing", "261121 115328 eggs sold", "261121 115328", "I1121 nothing", "a=b", "x=1 y=2", "\x1b[", "\x1b[31m", "INFO", "Traceback (most recent call last):", "INFORMER started",
 		strings.Repeat("[", 1000), strings.Repeat(`{"a":`, 1000),
 	} {

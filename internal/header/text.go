@@ -126,7 +126,7 @@ func (t *text) bracket(h *Header) bool {
 			return false
 		}
 		t.logger, t.thread = t.thread, in // Quarkus: [logger] (thread)
-	case t.thread == nil && t.time:
+	case t.thread == nil:
 		t.thread = in
 	case t.level != lastnight.LevelUnknown && bytes.HasPrefix(t.line[end:], []byte(" - ")):
 		t.thread = in // ZooKeeper: [id] - LEVEL [thread] - message
