@@ -87,6 +87,7 @@ func (x *investigator) openers(tl *timeline, downs []downtime) (list []opener, u
 			if f.doc.Restart > 0 && f.p != nil && !f.p.events && !down(f.t.Add(-time.Second)) && !slices.ContainsFunc(list, func(o opener) bool { return o.f.doc.Pod == f.doc.Pod && o.f.doc.Restart == f.doc.Restart }) {
 				list = append(list, opener{openedByContainer, f, ""})
 			}
+		default: // the others tell nothing here
 		}
 	}
 	pending, unsettled := x.pending(tl, downs, down)
@@ -194,6 +195,7 @@ func (tl *timeline) well(t time.Time) bool {
 			ok = false
 		case factCheckpointDone:
 			ok = true
+		default: // the others tell nothing here
 		}
 	}
 	return ok
@@ -216,7 +218,7 @@ func (tl *timeline) startAfter(p *podInfo, t time.Time) time.Time {
 }
 
 // failovers groups openers. Of a session cluster, what happens to a container goes to the jobs that failed over with it.
-func (tl *timeline) failovers(openers []opener, downs []downtime) []*failover {
+func (tl *timeline) failovers(openers []opener) []*failover {
 	var list []*failover
 	for _, job := range tl.jobsOf(openers) {
 		var open *failover

@@ -8,7 +8,7 @@ import (
 // What Flink's lines look like. Plain string work, no regular expressions: these run for
 // every record that passes.
 
-// transition is "Job NAME (ID) switched from state A to B."
+// transition is a change of a job's state: "Job NAME (ID) switched from state A to B".
 type transition struct {
 	name, id, from, to string
 }

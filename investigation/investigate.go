@@ -36,7 +36,7 @@ func (x *investigator) investigate(ctx context.Context, k workloadKey, from, to 
 	}
 	downs := tl.downtimes(nodes)
 	openers, unsettled := x.openers(tl, downs)
-	list := tl.failovers(openers, downs)
+	list := tl.failovers(openers)
 	if err := x.settle(ctx, tl, list, downs, to); err != nil {
 		return nil, false, err
 	}
@@ -253,6 +253,7 @@ func plannedRole(f *fact) string {
 		return lastnight.RoleEffect
 	case factStopRequested:
 		return lastnight.RoleCause
+	default: // the others tell nothing here
 	}
 	return lastnight.RoleEffect
 }

@@ -64,7 +64,7 @@ func newLiterals(patterns []pattern) *literals {
 		h := gramHash(grams[best])
 		if l.first[h] == 0 {
 			l.lists = append(l.lists, nil)
-			l.first[h] = uint16(len(l.lists)) //nolint:gosec // at most gramTable lists
+			l.first[h] = uint16(len(l.lists))
 		}
 		k := l.first[h] - 1
 		l.lists[k] = append(l.lists[k], literal{grams[best], best, p})

@@ -48,17 +48,17 @@ func (p pattern) matchLine(line string) bool {
 	return len(p.parts) > 0
 }
 
-// matchText gives the first line of text that matches. Stack frames are no lines to match.
-func (p pattern) matchText(text string) (string, bool) {
+// matchText tells whether a line of text matches. Stack frames are no lines to match.
+func (p pattern) matchText(text string) bool {
 	if p.empty() || !strings.Contains(text, p.longest) {
-		return "", false
+		return false
 	}
 	for line := range strings.SplitSeq(text, "\n") {
 		if strings.Contains(line, p.longest) && !isFrame(line) && p.matchLine(line) {
-			return line, true
+			return true
 		}
 	}
-	return "", false
+	return false
 }
 
 // isFrame tells "\tat com.acme.Class.method(File.java:1)" and "... 12 more".

@@ -53,14 +53,10 @@ func (r *ranking) candidate(e *entry) *candidate {
 }
 
 func (c *candidate) support(it *item, strength float64, weak bool) {
-	if it != nil {
-		if slices.Contains(c.items, it) {
-			it = nil
-		} else {
-			c.items = append(c.items, it)
-			if c.first.IsZero() || it.f.t.Before(c.first) {
-				c.first = it.f.t
-			}
+	if it != nil && !slices.Contains(c.items, it) {
+		c.items = append(c.items, it)
+		if c.first.IsZero() || it.f.t.Before(c.first) {
+			c.first = it.f.t
 		}
 	}
 	if weak {
@@ -117,9 +113,8 @@ func enough(p *predicate, hits []*item) bool {
 	if p.Min <= 1 {
 		return true
 	}
-	n := 0
 	for i, it := range hits {
-		n = 0
+		n := 0
 		for _, o := range hits[i:] {
 			if p.Within == 0 || o.f.t.Sub(it.f.t) <= p.Within {
 				n += max(1, countOf(o.f.doc))
@@ -160,19 +155,14 @@ func (p *predicate) matches(it *item) bool {
 		if e != nil {
 			return false
 		}
-		_, ok := p.pattern.matchText(it.text)
-		return ok
+		return p.pattern.matchText(it.text)
 	case e == nil:
 		return false
 	case p.Event != "":
 		if e.Kind != lastnight.EventKubernetes || e.Reason != p.Event || p.Object != "" && e.Object.Kind != p.Object {
 			return false
 		}
-		if p.Message == "" {
-			return true
-		}
-		_, ok := p.pattern.matchText(it.text)
-		return ok
+		return p.Message == "" || p.pattern.matchText(it.text)
 	case p.Container != "":
 		if e.Kind != lastnight.EventContainer || e.Reason != p.Container {
 			return false

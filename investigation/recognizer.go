@@ -189,7 +189,7 @@ func tailLine(msg []byte) lastnight.Recognition {
 		}
 		return lastnight.Recognition{}
 	}
-	if i := bytes.Index(msg, []byte(" leadership")); i >= 0 && (bytes.HasSuffix(msg[:i], []byte(" granted")) || bytes.HasSuffix(msg[:i], []byte(" revoked")) || bytes.HasSuffix(msg[:i], []byte("lost"))) {
+	if before, _, ok := bytes.Cut(msg, []byte(" leadership")); ok && (bytes.HasSuffix(before, []byte(" granted")) || bytes.HasSuffix(before, []byte(" revoked")) || bytes.HasSuffix(before, []byte("lost"))) {
 		return lastnight.Recognition{Signals: onlyLifecycle}
 	}
 	return lastnight.Recognition{}

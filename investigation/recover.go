@@ -95,6 +95,7 @@ func (x *investigator) containerWell(tl *timeline, fo *failover, last, limit tim
 			began = f
 		case factContainerEnd:
 			began = nil
+		default: // the others tell nothing here
 		}
 	}
 	until := x.now

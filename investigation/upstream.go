@@ -105,9 +105,13 @@ func (tl *timeline) addresses(fo *failover) (ips, hosts []string) {
 
 // upstreamPod takes how another pod ended, if it did around then.
 func (x *investigator) upstreamPod(ctx context.Context, tl *timeline, fo *failover, p *lastnight.Pod) error {
+	end := fo.until()
+	if fo.givenUp != nil && fo.givenUp.t.Before(end) {
+		end = fo.givenUp.t
+	}
 	docs, err := collect(x.source.Search(ctx, lastnight.SearchRequest{
 		Important: true, Namespace: p.Namespace, Pod: p.Name, Kinds: []lastnight.DocumentKind{lastnight.DocumentEvent},
-		Start: fo.start.Add(-upstreamBefore), End: fo.until(), Oldest: true, Limit: maxUpstream,
+		Start: fo.start.Add(-upstreamBefore), End: end, Oldest: true, Limit: maxUpstream,
 	}))
 	if err != nil {
 		return fmt.Errorf("read the events of %s: %w", p.Name, err)

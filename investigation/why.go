@@ -130,8 +130,8 @@ func names(job string) (namespace string, list []string) {
 			return parts[i+1], append(list, parts[i+2])
 		}
 	}
-	for i := len(parts) - 1; i >= 0; i-- {
-		list = append(list, parts[i])
+	for _, p := range slices.Backward(parts) {
+		list = append(list, p)
 	}
 	return "", list
 }

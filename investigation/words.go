@@ -55,6 +55,7 @@ func what(it *item) string {
 		return "a checkpoint completed: " + cut(strings.TrimPrefix(first, "Completed "), 120)
 	case factStopRequested:
 		return "somebody asked to stop the job with a savepoint"
+	default: // the others tell nothing here
 	}
 	if len(d.Exception) > 0 {
 		if root := rootCause(msg); root != "" && !strings.Contains(first, root) {
