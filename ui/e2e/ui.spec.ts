@@ -68,8 +68,28 @@ test('an event of the chain is found in line with the log', async () => {
   await page.goto(`${server.url}/incidents/${incident.id}`)
   await page.locator('.chain > li').nth(at).getByRole('link', { name: 'Open in the log' }).click()
   await page.locator('.chosen.is-event').waitFor()
+  const url = page.url()
+  await page.waitForTimeout(500)
+  expect(page.url()).toBe(url)
   expect(await inSight(page, '.chosen')).toBe(true)
   expect(await page.locator('.chosen').innerText()).toContain(incident.diagnosis.chain[at]?.reason ?? 'a reason')
+  expect(s.errors).toEqual([])
+})
+
+test('a line marked in the log of a whole job leaves that log as it is', async () => {
+  const { incident } = await example(server.url)
+  await page.goto(`${server.url}/logs?namespace=${incident.namespace}&job=${incident.workload || incident.job}`)
+  await page.locator('.record').nth(5).waitFor()
+  const text = await page.locator('.records').innerText()
+  await page.locator('.record').nth(5).locator('.record-time').click()
+  await page.locator('.chosen').waitFor()
+  await page.waitForTimeout(500)
+  expect((await page.locator('.records').innerText()).replace('this line\n', '').length).toBeGreaterThanOrEqual(text.length)
+  expect(new URL(page.url()).searchParams.get('job')).toBe(incident.workload || incident.job)
+  // On its own, the link shows the line within its container's log.
+  await page.reload()
+  await page.locator('.chosen').waitFor()
+  await expect.poll(() => new URL(page.url()).searchParams.get('pod')).not.toBe(null)
   expect(s.errors).toEqual([])
 })
 

@@ -18,12 +18,17 @@ export function Loading({ what }: { what: string }) {
   )
 }
 
+/** What the command line says in lower case begins a sentence here. */
+const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
+
 export function Failed({ error, again }: { error: ApiError; again?: () => void }) {
+  // A wrong question stays wrong; a server that is away may come back.
+  const mayPass = error.status === 0 || error.status === 429 || error.status >= 500
   return (
     <div class="state failed" role="alert">
-      <p><strong>{error.message}</strong></p>
-      {error.hint && <p>{error.hint}</p>}
-      {again && <p><button type="button" onClick={again}>Try again</button></p>}
+      <p><strong>{sentence(error.message)}</strong></p>
+      {error.hint && <p>{sentence(error.hint)}</p>}
+      {again && mayPass && <p><button type="button" onClick={again}>Try again</button></p>}
     </div>
   )
 }

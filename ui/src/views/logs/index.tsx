@@ -31,7 +31,7 @@ export function Logs() {
 
 /** A link may hold only the line: the record tells the rest. */
 function useFillIn(s: LogsState, records: Records): void {
-  const d = s.line && !s.pod && !s.q ? records.items.find((r) => r.id === s.line) : undefined
+  const d = records.around && isLine(s.line) && !s.pod ? records.items.find((r) => r.id === s.line) : undefined
   useEffect(() => {
     if (d) setParams({ namespace: d.namespace, pod: d.pod, pod_uid: d.pod_uid, container: d.container, restart: d.restart, job: undefined, start: undefined, end: undefined }, true)
   }, [d?.id])
