@@ -32,7 +32,7 @@ func open(t testing.TB, fsys vfs.FS) *archive.Archive {
 }
 
 func stream(pod string) *lastnight.Stream {
-	return &lastnight.Stream{Cluster: "c", Namespace: "prod", Pod: pod, PodUID: pod + "-uid", Container: "main", Node: "node-1"}
+	return &lastnight.Stream{Cluster: "c", Namespace: "prod", Pod: pod, PodUID: pod + "-uid", Container: "main", Restart: 2, Node: "node-1"}
 }
 
 // writer makes spans of one file generation as a collector does.

@@ -78,8 +78,9 @@ func cpu() time.Duration {
 // TestCorpus writes, compacts and reads back a tree of pods: one that is made, or the one
 // that LASTNIGHT_CORPUS names. It prints what it costs.
 func TestCorpus(t *testing.T) {
-	dir := os.Getenv("LASTNIGHT_CORPUS")
-	if dir == "" {
+	given := os.Getenv("LASTNIGHT_CORPUS")
+	dir := given
+	if given == "" {
 		dir = t.TempDir()
 		c, err := corpus.New(t.Context(), corpus.Options{Bytes: 8 << 20, Pods: 12})
 		if err != nil {
@@ -104,7 +105,10 @@ func TestCorpus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := digest(t, a)
+	var before sums
+	if given == "" { // of a large one it takes too long
+		before = digest(t, a)
+	}
 	began := cpu()
 	if err := a.Compact(t.Context()); err != nil {
 		t.Fatal(err)
@@ -124,8 +128,12 @@ func TestCorpus(t *testing.T) {
 	if st.Segments != 0 || st.Lines != stats.Lines || st.RawBytes != stats.Bytes {
 		t.Fatalf("%+v after an import of %+v", st, stats)
 	}
-	equal(t, digest(t, a), before)
-	equal(t, digest(t, open(t, fsys)), before)
+	if given == "" {
+		equal(t, digest(t, a), before)
+		equal(t, digest(t, open(t, fsys)), before)
+	} else if r, err := a.Verify(t.Context()); err != nil || len(r.Findings) > 0 {
+		t.Fatalf("%+v %v", r, err)
+	}
 	if a.Damaged() != 0 {
 		t.Fatalf("%d damaged", a.Damaged())
 	}

@@ -175,7 +175,11 @@ func decodeDirectory(raw []byte, end int64) (*directory, error) {
 func (d *directoryDecoder) stream() streamEntry {
 	s := &lastnight.Stream{Cluster: d.shared(), Namespace: d.shared(), Pod: d.shared(), PodUID: d.shared(), Container: d.shared(), Node: d.shared()}
 	e := streamEntry{stream: s, job: d.shared(), component: d.shared(), kind: lastnight.JobKind(d.shared())}
-	s.Restart = d.upTo(math.MaxInt32)
+	restart := d.int()
+	if restart < math.MinInt32 || restart > math.MaxInt32 {
+		d.fail("restart count out of range")
+	}
+	s.Restart = int(restart)
 	if d.err == nil {
 		e.id = streamNumber(s.ID())
 	}

@@ -19,7 +19,7 @@ func fileOf(f testing.TB, k kind, seed uint64) []byte {
 		f.Fatal(err)
 	}
 	b := newBuilder(t, k)
-	s := &lastnight.Stream{Namespace: "n", Pod: "p", PodUID: "u", Container: "c"}
+	s := &lastnight.Stream{Namespace: "n", Pod: "p", PodUID: "u", Container: "c", Restart: 7}
 	for i := range 3 {
 		key := b.key(streamEntry{stream: s, id: streamNumber(s.ID()), job: "j"}, lastnight.Generation{Start: int64(i)})
 		b.hold(key, 0, 1<<20)
