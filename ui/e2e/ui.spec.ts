@@ -6,7 +6,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { StreamList } from '../src/api/types'
 import { launch } from './browser'
-import { fillers, pod } from './hostile'
+import { fillers, lines, pod } from './hostile'
 import { example, exampleEvent, screens } from './screens'
 import { start, type Server } from './server'
 import { inSight, noOverflow, session, type Session } from './session'
@@ -161,6 +161,39 @@ test('keys walk a log further than what is drawn', async () => {
   expect(s.errors).toEqual([])
 })
 
+test('an incident is copied as Markdown', async () => {
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+  const { incident } = await example(server.url)
+  await page.goto(`${server.url}/incidents/${incident.id}`)
+  await page.getByRole('button', { name: 'Copy as Markdown' }).click()
+  await page.getByText('Copied').waitFor()
+  const md = await page.evaluate(() => navigator.clipboard.readText())
+  expect(md).toContain(`<${server.url}/incidents/${incident.id}>`)
+  expect(md).toContain('### What happened')
+  await page.getByRole('button', { name: 'Copy link' }).click()
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(`${server.url}/incidents/${incident.id}`)
+  expect(s.errors).toEqual([])
+})
+
+test('a server that is away is said, and asked again', async () => {
+  await page.route('**/api/v1/incidents*', (r) => r.abort())
+  await page.goto(server.url)
+  await page.getByRole('alert').waitFor()
+  expect(await page.getByRole('alert').innerText()).toContain('The server does not answer')
+  await page.unroute('**/api/v1/incidents*')
+  await page.getByRole('button', { name: 'Try again' }).click()
+  await page.locator('.incident').first().waitFor()
+})
+
+test('nothing found says what to do', async () => {
+  await page.goto(`${server.url}/?namespace=nowhere`)
+  await page.getByText('Nothing failed last night, with these filters').waitFor()
+  await page.getByRole('button', { name: 'Drop the filters' }).click()
+  await page.locator('.incident').first().waitFor()
+  await page.goto(`${server.url}/incidents/no-such-incident`)
+  expect(await page.getByRole('alert').innerText()).toContain('no-such-incident')
+})
+
 test('look and zone are switched and remembered', async () => {
   await page.goto(server.url)
   await page.getByRole('button', { name: /Look/ }).click()
@@ -196,6 +229,14 @@ describe('hostile log lines', () => {
     expect(text).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u202a-\u202e\u2066-\u2069\ufeff]/)
     await noOverflow(page, 'the log')
     expect(s.errors).toEqual([])
+  })
+
+  test('are downloaded as they were written', async () => {
+    await open()
+    const href = await page.getByRole('link', { name: 'Raw' }).getAttribute('href')
+    const body = (await page.request.get(server.url + href)).body()
+    const text = (await body).toString('utf8')
+    for (const line of lines) expect(text.includes(line), line.slice(0, 60)).toBe(true)
   })
 
   test('a line of 1 MB is shown in pieces', async () => {

@@ -76,15 +76,20 @@ function split(key: string): [string | undefined, string | undefined] {
   return at < 0 ? [undefined, undefined] : [key.slice(0, at), key.slice(at + 1)]
 }
 
+/** A job that restarts all night has thousands of pods; so many are listed. */
+const maxPods = 200
+
 function Pods({ streams, state: s, search }: { streams: StreamInfo[]; state: LogsState; search: string }) {
   const pods = new Map<string, StreamInfo[]>()
   for (const st of [...streams].sort((a, b) => b.first.localeCompare(a.first))) {
     const key = `${st.pod} ${st.pod_uid}`
     pods.set(key, [...(pods.get(key) ?? []), st])
   }
+  const shown = [...pods].filter(([, list], n) => n < maxPods || list.some((st) => isChosen(st, s)))
   return (
     <ul class="plain pods">
-      {[...pods].map(([key, list]) => (
+      {shown.length < pods.size && <li class="quiet">The newest {shown.length} of {count(pods.size)} pods. Search for <code>pod:NAME</code> to find older ones.</li>}
+      {shown.map(([key, list]) => (
         <li key={key}>
           <span class="pod-name">{list[0]?.pod}</span>
           <span class="quiet"> {list[0]?.component}</span>
