@@ -15,11 +15,14 @@ import (
 
 // How far around what is new a workload is read again.
 const (
-	readBefore    = 2 * time.Hour    // failovers that belong together, and what led to them
-	readAfter     = 2 * time.Hour    // what came later but arrived earlier
-	detectEvery   = time.Second      // pause between two runs of Detect
-	recheckAfter  = 30 * time.Second // a workload with something that is not settled yet
-	maxReadBefore = 24 * time.Hour   // an incident that goes on is followed back so far
+	readBefore    = 2 * time.Hour       // failovers that belong together, and what led to them
+	readAfter     = 2 * time.Hour       // what came later but arrived earlier
+	detectEvery   = time.Second         // pause between two runs of Detect
+	recheckAfter  = 30 * time.Second    // a workload with something that is not settled yet
+	maxReadBefore = 24 * time.Hour      // an incident that goes on is followed back so far
+	maxWindow     = 6 * time.Hour       // longer stretches are read in pieces
+	lateArrival   = time.Hour           // what is older when it arrives comes from an import …
+	importedSpan  = 30 * 24 * time.Hour // … which may reach so much further back than the mark tells
 )
 
 // Detector finds incidents. Mark and Detect may be called at once.
@@ -29,6 +32,7 @@ type Detector struct {
 	mu    sync.Mutex // guards dirty and due
 	dirty map[workloadKey]stretch
 	due   map[workloadKey]recheck
+	read  map[workloadKey]bool // workloads that were read before; under run
 }
 
 // DetectorConfig is what a detector works with. Source, Keeper and Catalogue must be given.
@@ -58,7 +62,7 @@ func NewDetector(cfg DetectorConfig) *Detector {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Detector{cfg: cfg, dirty: map[workloadKey]stretch{}, due: map[workloadKey]recheck{}}
+	return &Detector{cfg: cfg, dirty: map[workloadKey]stretch{}, due: map[workloadKey]recheck{}, read: map[workloadKey]bool{}}
 }
 
 // Mark says that a signal of a workload happened at t. It is quick.
@@ -151,8 +155,50 @@ func (d *Detector) take() map[workloadKey]stretch {
 	return work
 }
 
-// workload recomputes one workload.
+// workload recomputes one workload, a long stretch in windows, oldest first.
 func (d *Detector) workload(ctx context.Context, k workloadKey, s stretch) error {
+	if err := d.reachBack(ctx, k, &s); err != nil {
+		return err
+	}
+	for from := s.from; ; from = from.Add(maxWindow) {
+		w := stretch{from, from.Add(maxWindow)}
+		if !w.to.Before(s.to) {
+			return d.window(ctx, k, stretch{from, s.to})
+		}
+		if err := d.window(ctx, k, w); err != nil {
+			return err
+		}
+	}
+}
+
+// reachBack widens the first stretch of old records to where the workload begins: a mark tells only the
+// last trouble of a batch, and a batch of an import may span days.
+func (d *Detector) reachBack(ctx context.Context, k workloadKey, s *stretch) error {
+	if d.read[k] {
+		return nil
+	}
+	if d.cfg.Now().Sub(s.from) > lateArrival {
+		jobs, err := d.cfg.Keeper.Jobs(ctx, lastnight.JobsRequest{Namespace: k.namespace, Name: k.workload})
+		if err != nil {
+			return fmt.Errorf("find when it began: %w", err)
+		}
+		for i := range jobs {
+			if first := jobs[i].FirstSeen; !first.IsZero() && first.Before(s.from) && s.from.Sub(first) < importedSpan {
+				s.from = first
+			}
+		}
+	}
+	if len(d.read) >= maxRemembered {
+		clear(d.read)
+	}
+	d.read[k] = true
+	return nil
+}
+
+const maxRemembered = 100_000
+
+// window recomputes one window of a workload.
+func (d *Detector) window(ctx context.Context, k workloadKey, s stretch) error {
 	from, to, old, err := d.extent(ctx, k, s)
 	if err != nil {
 		return err

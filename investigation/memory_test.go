@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"time"
 
 	"lastnight"
 )
@@ -15,6 +16,7 @@ import (
 type memory struct {
 	mu         sync.Mutex
 	recognizer *Recognizer
+	firstSeen  time.Time // of every job
 	merged     map[string]int
 	docs       map[string]lastnight.Document
 	important  map[string]bool
@@ -108,7 +110,7 @@ func (m *memory) note(w lastnight.Workload, name, id string) {
 	k := w.Namespace + "/" + name
 	j := m.jobs[k]
 	if j == nil {
-		j = &lastnight.Job{Namespace: w.Namespace, Name: name, Workload: w.Name, Kind: w.Kind}
+		j = &lastnight.Job{Namespace: w.Namespace, Name: name, Workload: w.Name, Kind: w.Kind, FirstSeen: m.firstSeen}
 		m.jobs[k] = j
 	}
 	if id != "" && !slices.Contains(j.FlinkIDs, id) {

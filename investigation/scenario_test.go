@@ -156,6 +156,32 @@ func TestSessionCluster(t *testing.T) {
 	}
 }
 
+// TestImportOfDays holds that one mark at the end of an import finds what happened days before, once each.
+func TestImportOfDays(t *testing.T) {
+	s := newScene(t)
+	s.m.firstSeen = s.zero
+	s.m.jobs = map[string]*lastnight.Job{}
+	s.pod(sceneJM, "10.1.0.1", "node-1")
+	s.running()
+	const day = 86400
+	for i := range 8 {
+		at := 100 + float64(i)*day/2
+		s.failed(at, "java.lang.OutOfMemoryError: Java heap space\n\tat com.acme.A.b(A.java:1)")
+		s.restart(at + 0.1)
+	}
+	w := lastnight.WorkloadOf(&s.m.pods[0])
+	s.m.note(w, w.Name, "")
+	d := NewDetector(DetectorConfig{Source: s.m, Keeper: s.m, Catalogue: s.c})
+	d.Mark("prod", "wordcount", s.at(100+3.5*day))
+	if err := d.Detect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.m.incidents); n != 8 {
+		is, _ := s.m.Incidents(t.Context(), lastnight.IncidentsRequest{})
+		t.Fatalf("%d incidents, want 8\n%s", n, brief(is, false))
+	}
+}
+
 const heartbeat = "java.util.concurrent.TimeoutException: Heartbeat of TaskManager with id " + sceneTM1 + "(10.1.0.2:6122) timed out.\n\tat org.apache.flink.runtime.jobmaster.JobMaster$TaskManagerHeartbeatListener.notifyHeartbeatTimeout(JobMaster.java:1449)"
 
 func TestScenarios(t *testing.T) {
