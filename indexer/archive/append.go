@@ -105,7 +105,7 @@ func (a *Archive) Append(ctx context.Context, items []Item) (SegmentInfo, error)
 	b := newBuilder(t, kindSegment)
 	b.dir.first = a.nextArrival()
 	b.dir.last = b.dir.first
-	name := fmt.Sprintf("%s%016x-%s.seg", segmentFolder, uint64(b.dir.first), a.nonce) //nolint:gosec // a time after 1970
+	name := fmt.Sprintf("%s%016x-%s.seg", segmentFolder, uint64(b.dir.first), a.nonce)
 	writeSegment(b, news)
 	data, err := b.finish()
 	if err != nil {

@@ -94,8 +94,12 @@ func (c *lineColumns) line(l *lastnight.Line, at, t int64) (nextAt, nextT int64)
 
 func (c *lineColumns) sections() []section {
 	return []section{
-		{secRuns, c.runs.b}, {secLines, c.lines.b}, {secTimes, c.times.b},
-		{secOffsets, c.offsets.b}, {secFlags, c.flags.b}, {secParts, c.parts.b},
+		{secRuns, c.runs.b},
+		{secLines, c.lines.b},
+		{secTimes, c.times.b},
+		{secOffsets, c.offsets.b},
+		{secFlags, c.flags.b},
+		{secParts, c.parts.b},
 	}
 }
 

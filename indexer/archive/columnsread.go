@@ -159,7 +159,7 @@ func (t *textReader) line(near int64) ([]byte, error) {
 		at := len(t.text) - from
 		switch tok.mark {
 		case markVar:
-			ok := false
+			var ok bool
 			if t.text, ok = s.vars[v].appendNext(t.text); !ok {
 				return nil, corruptf("column of variables is too short")
 			}

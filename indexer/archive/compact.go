@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -111,7 +112,7 @@ func (a *Archive) compactRun(ctx context.Context, run []*file) (bad *file, err e
 	if err != nil {
 		return nil, err
 	}
-	name := fmt.Sprintf("%s%016x-%016x-%s.chk", chunkFolder, uint64(c.b.dir.first), uint64(c.b.dir.last), a.nonce) //nolint:gosec // times after 1970
+	name := fmt.Sprintf("%s%016x-%016x-%s.chk", chunkFolder, uint64(c.b.dir.first), uint64(c.b.dir.last), a.nonce)
 	if err := a.blobs.Put(ctx, name, data); err != nil {
 		return nil, writeError(err)
 	}
@@ -301,11 +302,7 @@ func (a *Archive) specials() map[genKey]*held {
 	if len(a.index.special) == 0 {
 		return nil
 	}
-	out := make(map[genKey]*held, len(a.index.special))
-	for k, h := range a.index.special {
-		out[k] = h
-	}
-	return out
+	return maps.Clone(a.index.special)
 }
 
 // write cuts the rows into blocks: those of a large job by time, small jobs together.

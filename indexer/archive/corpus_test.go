@@ -24,8 +24,6 @@ import (
 type sink struct {
 	mu    sync.Mutex
 	a     *archive.Archive
-	keep  bool
-	items []archive.Item
 	took  time.Duration
 	bytes int64
 }

@@ -36,7 +36,7 @@ func filterOf(words *wordSet) []byte {
 }
 
 func filterAt(f []byte, h uint64) []byte {
-	groups := uint64(len(f) / filterGroup) //nolint:gosec // a length
+	groups := uint64(len(f) / filterGroup)
 	i, _ := bits.Mul64(h, groups)
 	return f[i*filterGroup : (i+1)*filterGroup]
 }
@@ -45,7 +45,7 @@ func addToFilter(f []byte, h uint64) {
 	g := filterAt(f, h)
 	for i, salt := range filterSalt {
 		w := g[i*4 : i*4+4]
-		binary.LittleEndian.PutUint32(w, binary.LittleEndian.Uint32(w)|1<<((uint32(h)*salt)>>27)) //nolint:gosec // the low half is meant
+		binary.LittleEndian.PutUint32(w, binary.LittleEndian.Uint32(w)|1<<((uint32(h)*salt)>>27))
 	}
 }
 
@@ -56,7 +56,7 @@ func mayHave(f []byte, h uint64) bool {
 	}
 	g := filterAt(f, h)
 	for i, salt := range filterSalt {
-		if binary.LittleEndian.Uint32(g[i*4:i*4+4])&(1<<((uint32(h)*salt)>>27)) == 0 { //nolint:gosec // the low half is meant
+		if binary.LittleEndian.Uint32(g[i*4:i*4+4])&(1<<((uint32(h)*salt)>>27)) == 0 {
 			return false
 		}
 	}
@@ -78,7 +78,7 @@ func (s *wordSet) reset() {
 }
 
 func (s *wordSet) add(h uint64) {
-	mask := uint64(len(s.slots) - 1) //nolint:gosec // never empty after reset
+	mask := uint64(len(s.slots) - 1)
 	for i := h >> 7 & mask; ; i = (i + 1) & mask {
 		switch s.slots[i] {
 		case h:
@@ -112,9 +112,9 @@ var wordBytes = func() (t [256]byte) {
 		case c >= utf8.RuneSelf:
 			t[c] = 0xff
 		case c >= 'A' && c <= 'Z':
-			t[c] = byte(c) + 'a' - 'A' //nolint:gosec // a letter
+			t[c] = byte(c) + 'a' - 'A'
 		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '_':
-			t[c] = byte(c) //nolint:gosec // a letter or digit
+			t[c] = byte(c)
 		}
 	}
 	return t

@@ -83,7 +83,8 @@ type fileWriter struct {
 }
 
 func newFileWriter(k kind, buf []byte) *fileWriter {
-	b := append(buf[:0], k.magic()...)
+	b := buf[:0]
+	b = append(b, k.magic()...)
 	b = binary.LittleEndian.AppendUint32(b, version)
 	b = binary.LittleEndian.AppendUint32(b, 0)
 	return &fileWriter{b: b, kind: k}
@@ -99,8 +100,8 @@ func (w *fileWriter) add(p []byte) part {
 func (w *fileWriter) finish(d *directory, z *compressor) []byte {
 	dir := z.zstd.EncodeAll(d.encode(), nil)
 	at := w.add(dir)
-	w.b = binary.LittleEndian.AppendUint64(w.b, uint64(at.off)) //nolint:gosec // not negative
-	w.b = binary.LittleEndian.AppendUint32(w.b, uint32(at.n))   //nolint:gosec // below maxDirectory
+	w.b = binary.LittleEndian.AppendUint64(w.b, uint64(at.off))
+	w.b = binary.LittleEndian.AppendUint32(w.b, uint32(at.n))
 	w.b = binary.LittleEndian.AppendUint32(w.b, version)
 	w.b = binary.LittleEndian.AppendUint64(w.b, at.sum)
 	w.b = append(w.b, w.kind.magic()...)
@@ -146,10 +147,10 @@ func parseTail(tail []byte, size int64) (kind, part, error) {
 	}
 	off := binary.LittleEndian.Uint64(tail[0:8])
 	n := int64(binary.LittleEndian.Uint32(tail[8:12]))
-	if off < headerSize || off > uint64(size) || int64(off)+n+tailSize != size || n > maxDirectory { //nolint:gosec // bounded by size
+	if off < headerSize || off > uint64(size) || int64(off)+n+tailSize != size || n > maxDirectory {
 		return 0, part{}, corruptf("offset %d: tail points outside the file", size-tailSize)
 	}
-	return k, part{off: int64(off), n: n, sum: binary.LittleEndian.Uint64(tail[16:24])}, nil //nolint:gosec // bounded by size
+	return k, part{off: int64(off), n: n, sum: binary.LittleEndian.Uint64(tail[16:24])}, nil
 }
 
 func unpackDirectory(packed []byte, k kind, off int64) (*directory, error) {

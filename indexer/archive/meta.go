@@ -258,8 +258,11 @@ func (r *ref) encode(e *enc, t *stringTable) {
 
 func (m *metaEncoder) sections() []section {
 	return []section{
-		{secDict, m.table.encode()}, {secMeta, m.dict.b}, {secMetaIDs, m.perRec.b},
-		{secAppTimes, m.appTimes.b}, {secAttrs, m.attrs.b},
+		{secDict, m.table.encode()},
+		{secMeta, m.dict.b},
+		{secMetaIDs, m.perRec.b},
+		{secAppTimes, m.appTimes.b},
+		{secAttrs, m.attrs.b},
 	}
 }
 

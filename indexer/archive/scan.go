@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"slices"
 
@@ -41,9 +42,9 @@ const scanBudget = 24 << 20
 type scan struct {
 	a       *Archive
 	files   []*file
-	special map[genKey]*held
-	sign    int  // 1: ascending, -1: descending
-	byTime  bool // else file by file
+	special map[genKey]*held // nil: none
+	sign    int              // 1: ascending, -1: descending
+	byTime  bool             // else file by file
 	start   int64
 	end     int64 // exclusive
 	stream  func(*streamEntry) bool
@@ -77,10 +78,7 @@ func (a *Archive) newScan(req lastnight.SearchRequest) *scan {
 		}
 	}
 	if len(a.index.special) > 0 {
-		s.special = make(map[genKey]*held, len(a.index.special))
-		for k, h := range a.index.special {
-			s.special[k] = h
-		}
+		s.special = maps.Clone(a.index.special)
 	}
 	slices.SortFunc(s.files, (*file).compare)
 	return s
@@ -160,12 +158,12 @@ func (s *scan) expand(ctx context.Context, c candidate, q *candidates) error {
 		return s.skip(ctx, c.f, err)
 	}
 	keys := make([]bool, len(d.keys))
-	any := false
+	some := false
 	for i := range d.keys {
 		keys[i] = s.stream(&d.streams[d.keys[i].stream])
-		any = any || keys[i]
+		some = some || keys[i]
 	}
-	if !any {
+	if !some {
 		return nil
 	}
 	for i := range d.blocks {

@@ -61,7 +61,6 @@ type section struct {
 	raw []byte
 }
 
-// 
 // compressor holds what compressing needs, reused over blocks. Not safe for concurrent use.
 type compressor struct {
 	zstd *zstd.Encoder
@@ -151,7 +150,7 @@ func sections(block []byte) (map[sectionID]stored, error) {
 			break
 		}
 		id := d.upTo(1 << 30)
-		list = append(list, entry{sectionID(id), codec(d.byte()), d.upTo(maxSectionBytes), d.upTo(maxSectionBytes)}) //nolint:gosec // id is checked
+		list = append(list, entry{sectionID(id), codec(d.byte()), d.upTo(maxSectionBytes), d.upTo(maxSectionBytes)})
 	}
 	out := make(map[sectionID]stored, len(list))
 	for _, s := range list {

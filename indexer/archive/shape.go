@@ -1,7 +1,5 @@
 package archive
 
-import "encoding/binary"
-
 // A line is cut into a shape and variables without knowing anything of templates: a run
 // of letters and digits that has a digit in it is a variable, everything else is the
 // line's shape. Lines of one log statement mostly have one shape, and variables that
@@ -191,7 +189,7 @@ func parseShape(shape []byte) ([]shapeToken, error) {
 			if i+stampFormBytes >= len(shape) {
 				return nil, corruptf("shape cut short")
 			}
-			ok := false
+			var ok bool
 			if t.form, ok = parseStampForm(shape[i+1 : i+1+stampFormBytes]); !ok {
 				return nil, corruptf("shape with an unknown form of time")
 			}
@@ -216,9 +214,4 @@ func decimal(b []byte) (int64, bool) {
 		n = n*10 + int64(c-'0')
 	}
 	return n, true
-}
-
-func uvarintLen(v uint64) int {
-	var b [binary.MaxVarintLen64]byte
-	return binary.PutUvarint(b[:], v)
 }

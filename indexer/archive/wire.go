@@ -19,7 +19,7 @@ type enc struct{ b []byte }
 
 func (e *enc) uint(v uint64)  { e.b = binary.AppendUvarint(e.b, v) }
 func (e *enc) int(v int64)    { e.b = binary.AppendVarint(e.b, v) }
-func (e *enc) len(n int)      { e.b = binary.AppendUvarint(e.b, uint64(n)) } //nolint:gosec // a length is never negative
+func (e *enc) len(n int)      { e.b = binary.AppendUvarint(e.b, uint64(n)) }
 func (e *enc) byte(c byte)    { e.b = append(e.b, c) }
 func (e *enc) u32(v uint32)   { e.b = binary.LittleEndian.AppendUint32(e.b, v) }
 func (e *enc) u64(v uint64)   { e.b = binary.LittleEndian.AppendUint64(e.b, v) }
@@ -56,17 +56,17 @@ func (d *dec) uint() uint64 {
 
 func (d *dec) int() int64 {
 	u := d.uint()
-	return int64(u>>1) ^ -int64(u&1) //nolint:gosec // zigzag: the wrap is meant
+	return int64(u>>1) ^ -int64(u&1)
 }
 
 // upTo reads a number that is at most limit.
 func (d *dec) upTo(limit int) int {
 	v := d.uint()
-	if v > uint64(limit) { //nolint:gosec // limits are not negative
+	if v > uint64(limit) {
 		d.fail("number out of range")
 		return 0
 	}
-	return int(v) //nolint:gosec // checked above
+	return int(v)
 }
 
 // index reads a number below n.
@@ -75,11 +75,11 @@ func (d *dec) index(n int) int {
 	if d.err != nil {
 		return 0
 	}
-	if v >= uint64(n) { //nolint:gosec // n is a length
+	if v >= uint64(n) {
 		d.fail("reference out of range")
 		return 0
 	}
-	return int(v) //nolint:gosec // checked above
+	return int(v)
 }
 
 // count reads how many things follow. Each takes a byte at least, so more than there
