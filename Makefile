@@ -29,7 +29,7 @@ endif
 .PHONY: go-build
 go-build:
 	@mkdir -p bin
-	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/lastnight ./cmd/lastnight
+	go build -ldflags '-X main.version=$(VERSION)' -o bin/lastnight ./cmd/lastnight
 
 ui: ui/dist/index.html ## Build the UI into ui/dist (needs Node)
 

@@ -27,6 +27,7 @@ func (v *recent) next(r *rand.Rand, fresh func() string) string {
 
 // value appends a fresh value in place of the recorded one.
 func (p *pod) value(b []byte, s segment, now time.Time) []byte {
+	//exhaustive:enforce
 	switch s.kind {
 	case literal:
 		return append(b, s.text...)
