@@ -18,6 +18,7 @@ const (
 	knownMinutes   = 60  // a known one gets keepKnown documents a stream in so many minutes
 	keepLandmarks  = 200 // landmarks (transitions, lifecycle …) a minute: never merged, only bounded
 	maxMergeGroups = 100_000
+	maxFirsts      = 4_000 // documents kept in memory so that they can tell the number
 )
 
 // weight is how much an investigation needs a record one by one.
@@ -61,6 +62,7 @@ type seen struct {
 type merger struct {
 	mu     sync.Mutex
 	groups map[groupKey]*group
+	firsts []*group          // groups whose first document is kept
 	seen   map[string]int64  // records of a template, in all streams
 	last   map[keptKey]int64 // minute of the last document of a known template
 }
@@ -110,9 +112,18 @@ func (m *merger) see(k groupKey, w weight) seen {
 func (m *merger) kept(s seen, d *lastnight.Document) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if g := m.groups[s.key]; g != nil && g.first == nil {
-		g.first = d
+	g := m.groups[s.key]
+	if g == nil || g.first != nil || g.kept > 1 {
+		return
 	}
+	if len(m.firsts) >= maxFirsts { // those of half the groups stay; the others' number stands still
+		for _, old := range m.firsts[:maxFirsts/2] {
+			old.first = nil
+		}
+		m.firsts = append(m.firsts[:0:0], m.firsts[maxFirsts/2:]...)
+	}
+	g.first = d
+	m.firsts = append(m.firsts, g)
 }
 
 // reset forgets what was kept, after documents that it let through did not reach the store.
@@ -125,6 +136,7 @@ func (m *merger) reset() {
 // forget starts anew. The caller holds m.mu.
 func (m *merger) forget() {
 	clear(m.groups)
+	m.firsts = nil
 	clear(m.seen)
 	clear(m.last)
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	_ "time/tzdata" // an image without zone files knows the zones all the same
@@ -22,7 +23,14 @@ import (
 // version is set by the linker.
 var version = "dev"
 
+// memoryLimit is what the garbage collector works towards, in bytes; GOMEMLIMIT overrides it.
+// The index's mapped files come on top: together a process stays below 500 MB.
+const memoryLimit = 320 << 20
+
 func main() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
