@@ -60,6 +60,7 @@ type predicate struct {
 	From      string        `yaml:"from"`      // jobmanager or taskmanager; "" is any
 	Message   string        `yaml:"message"`   // pattern over an event's message
 	Object    string        `yaml:"object"`    // kind of the event's object
+	Unless    string        `yaml:"unless"`    // text that must not occur in the record that Log matches
 	ExitCodes []int         `yaml:"exit_codes,flow"`
 	Min       int           `yaml:"min"`    // at least so many times …
 	Within    time.Duration `yaml:"within"` // … in so long a time; 0: in the incident's window
@@ -183,6 +184,8 @@ func (p *predicate) check() error {
 	switch {
 	case p.Relation != "" && !slices.Contains(relationNames, p.Relation):
 		return fmt.Errorf("relation %q is not one of %v", p.Relation, relationNames)
+	case p.Unless != "" && p.Log == "":
+		return errors.New("unless goes with log only")
 	case p.Message != "" && p.Event == "":
 		return errors.New("message goes with event only")
 	case len(p.ExitCodes) > 0 && p.Container == "":

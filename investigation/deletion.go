@@ -58,10 +58,16 @@ func (tl *timeline) ends() []downtime {
 	var list []downtime
 	for i := range tl.facts {
 		f := &tl.facts[i]
-		if f.kind != factTransition || !terminal(f.tr.to) {
+		state := f.tr.to
+		if f.kind == factShutdown {
+			state = stateFailed
+		} else if f.kind != factTransition || !terminal(state) {
 			continue
 		}
-		list = append(list, downtime{from: f.t, to: tl.nextStart(f.t), state: f.tr.to, first: f})
+		if n := len(list); n > 0 && list[n-1].covers(f.t) {
+			continue // said once more
+		}
+		list = append(list, downtime{from: f.t, to: tl.nextStart(f.t), state: state, first: f})
 	}
 	return list
 }

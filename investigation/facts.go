@@ -24,6 +24,8 @@ func recordFact(f *fact, msg string) {
 	case strings.HasPrefix(first, "Job "):
 		if tr, ok := parseTransition(first); ok {
 			f.kind, f.tr = factTransition, tr
+		} else if id := terminalFailure(first); id != "" {
+			f.kind, f.tr = factTransition, transition{id: id, from: stateInitializing, to: stateFailed}
 		}
 	case strings.HasPrefix(first, "Completed checkpoint "):
 		f.kind = factCheckpointDone
@@ -43,7 +45,7 @@ func recordFact(f *fact, msg string) {
 		}
 	case strings.HasPrefix(first, "Triggering stop-with-savepoint"), strings.HasPrefix(first, "Triggering cancel-with-savepoint"):
 		f.kind = factStopRequested
-	case strings.HasPrefix(first, "Shutting ") && strings.Contains(first, " down with application status "):
+	case strings.HasPrefix(first, "Shutting ") && strings.Contains(first, " down with application status FAILED"):
 		f.kind = factShutdown
 	case strings.Contains(first, " revoked leadership"):
 		f.kind = factLeaderLost

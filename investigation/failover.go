@@ -72,6 +72,10 @@ func (x *investigator) openers(tl *timeline, downs []downtime) (list []opener, u
 			if o, ok := stateOpener(f, downs, requested); ok {
 				list = append(list, o)
 			}
+		case factShutdown:
+			if slices.ContainsFunc(downs, func(d downtime) bool { return d.first == f }) {
+				list = append(list, opener{openedByState, f, ""})
+			}
 		case factContainerEnd, factWorkerTerminated:
 			if f.kind == factWorkerTerminated && f.p.events || down(f.t.Add(-time.Second)) || down(f.t.Add(time.Second)) {
 				continue
@@ -210,7 +214,7 @@ func crashBackOff(f *fact) bool {
 func (tl *timeline) startAfter(p *podInfo, t time.Time) time.Time {
 	for i := range tl.facts {
 		f := &tl.facts[i]
-		if f.p == p && !f.t.Before(t) && (f.kind == factContainerStart || f.kind == factTaskManagerStart || f.kind == factJobManagerStart) {
+		if (f.p == p || p.virtual) && !f.t.Before(t) && (f.kind == factContainerStart || f.kind == factTaskManagerStart || f.kind == factJobManagerStart) {
 			return f.t
 		}
 	}

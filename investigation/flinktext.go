@@ -53,6 +53,15 @@ func parseTransition(msg string) (transition, bool) {
 	return transition{}, false
 }
 
+// terminalFailure gives the id of "Job ID reached terminal state FAILED.", which is all that is said
+// of a job that failed before it had a state.
+func terminalFailure(msg string) string {
+	if !strings.Contains(msg, " reached terminal state "+stateFailed) {
+		return ""
+	}
+	return idAfter(msg, "Job ")
+}
+
 // taskSwitch is "TASK (1/2) (ATTEMPT) switched from A to B …".
 type taskSwitch struct {
 	task, from, to string

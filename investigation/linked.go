@@ -28,6 +28,7 @@ const (
 const (
 	failureBefore  = 10 * time.Second // Flink tells the failure just before the change of state
 	endNear        = 90 * time.Second // a pod that ended so near was lost in this failover
+	silence        = 20 * time.Second // a process that logged so shortly before was not stuck
 	lastWordsSpan  = 45 * time.Second // how long before its end a process speaks its last words
 	maxLastWords   = 400              // records of it that are read
 	maxNearRecords = 3000             // records that are read where the store kept no failure
@@ -60,6 +61,7 @@ type linked struct {
 	byID   map[string]*item
 	lost   []*podInfo // pods that went away
 	silent []*podInfo // pods whose heartbeat was lost
+	talks  []*podInfo // those of them that went on logging
 }
 
 func (l *linked) add(it *item) {
@@ -93,6 +95,9 @@ func (x *investigator) link(ctx context.Context, tl *timeline, nodes *nodeHistor
 		}
 	}
 	x.linkLost(tl, fo)
+	if err := x.listen(ctx, tl, fo); err != nil {
+		return err
+	}
 	if err := x.linkLastWords(ctx, tl, fo); err != nil {
 		return err
 	}
@@ -267,6 +272,24 @@ func (x *investigator) linkLost(tl *timeline, fo *failover) {
 	for _, p := range named {
 		l.lose(p)
 	}
+}
+
+// listen finds the pods that went on logging while their heartbeats were missed: not they were
+// stuck but the way to them.
+func (x *investigator) listen(ctx context.Context, tl *timeline, fo *failover) error {
+	for _, p := range fo.links.silent {
+		docs, err := collect(x.source.Search(ctx, lastnight.SearchRequest{
+			Namespace: tl.key.namespace, Pod: p.name, PodUID: p.uid, Kinds: []lastnight.DocumentKind{lastnight.DocumentRecord},
+			Start: fo.start.Add(-silence), End: fo.start, Limit: 1,
+		}))
+		if err != nil {
+			return fmt.Errorf("listen to %s: %w", p.name, err)
+		}
+		if len(docs) > 0 && docs[0].Pod != fo.openers[0].f.doc.Pod {
+			fo.links.talks = append(fo.links.talks, p)
+		}
+	}
+	return nil
 }
 
 // tidied tells the end of a pod that was told to go after the job had come to its end.

@@ -70,6 +70,9 @@ func (m *memory) addEvent(e lastnight.Event) {
 		w := m.workload(d.Namespace, d.Pod, d.PodUID)
 		d.Job, d.Component = w.Name, w.Component
 	}
+	if e.Object.Kind == "ReplicaSet" {
+		d.Job = lastnight.WorkloadOf(&lastnight.Pod{Owner: e.Object}).Name
+	}
 	m.put(d, true)
 }
 

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"lastnight"
@@ -155,7 +156,7 @@ func (p *predicate) matches(it *item) bool {
 		if e != nil {
 			return false
 		}
-		return p.pattern.matchText(it.text)
+		return p.pattern.matchText(it.text) && (p.Unless == "" || !strings.Contains(it.text, p.Unless))
 	case e == nil:
 		return false
 	case p.Event != "":

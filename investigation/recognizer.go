@@ -126,6 +126,9 @@ func (z *Recognizer) landmark(msg []byte) lastnight.Recognition {
 // jobLine is "Job NAME (ID) switched …", "… has been …".
 func (z *Recognizer) jobLine(msg []byte) lastnight.Recognition {
 	if !hasAny(msg, " switched from state ") {
+		if id := terminalFailure(string(msg)); id != "" {
+			return lastnight.Recognition{Signals: onlyTransition, JobID: id}
+		}
 		return lastnight.Recognition{Signals: noSignal}
 	}
 	t, ok := parseTransition(string(msg))

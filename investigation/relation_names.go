@@ -13,7 +13,7 @@ const (
 	relMountKeptFailing     = "mount-kept-failing"                 // a volume kept the pod from starting
 	relStoppedByRequest     = "stopped-by-request"                 // somebody stopped or cancelled the job
 	relDeploymentDeleted    = "deployment-deleted"                 // every pod of the workload was deleted at once
-	relManyNodesSilent      = "heartbeats-of-several-nodes-lost"   // heartbeats of pods on different nodes ended together, no container did
+	relManyNodesSilent      = "heartbeats-of-several-nodes-lost"   // heartbeats of pods on different nodes, or of pods that went on logging, were lost, and no container ended
 	relNodeSilent           = "many-pods-of-node-silent"           // heartbeats of several pods of one node ended together, no container did
 	relRestartStorm         = "more-than-three-failovers-in-ten-minutes"
 )

@@ -113,12 +113,14 @@ func (tl *timeline) heartbeatRelations(nodes *nodeHistory, fo *failover, set fun
 	its := fo.links.where(func(it *item) bool {
 		return it.why == whyFailure && (heartbeatOf.MatchString(it.text) || unreachable.MatchString(it.text) || jobManagerSilent(it.text))
 	})
-	set(relSilentHeartbeat, 0.75, its)
 	where := map[string]int{}
 	for _, p := range silent {
 		where[p.node]++
 	}
-	if len(where) > 1 {
+	if len(fo.links.talks) < len(silent) {
+		set(relSilentHeartbeat, 0.75, its)
+	}
+	if len(where) > 1 || len(fo.links.talks) > 0 {
 		set(relManyNodesSilent, 0.8, its)
 	}
 }

@@ -305,6 +305,30 @@ func TestScenarios(t *testing.T) {
 			s.container(130, sceneTM1, "terminated", "Error", 137)
 			s.restart(100.1)
 		}, "process-hung", ""},
+		"network broken": {func(s *scene) {
+			s.say(95, sceneTM1, "INFO", "com.acme.Sink", "Committed batch 10")
+			s.failed(100, heartbeat)
+			s.restart(100.1)
+		}, "network-partition", ""},
+		"wrong argument of main": {func(s *scene) {
+			s.say(99, sceneJM, "ERROR", "org.apache.flink.client.deployment.application.ApplicationDispatcherBootstrap", "Application failed unexpectedly: \njava.util.concurrent.CompletionException: org.apache.flink.client.deployment.application.ApplicationExecutionException: Could not execute application.\nCaused by: org.apache.flink.client.program.ProgramInvocationException: The main method caused an error: For input string: \"ten\"\nCaused by: java.lang.NumberFormatException: For input string: \"ten\""+frame)
+			s.container(100, sceneJM, "terminated", "Error", 2)
+		}, "application-main-failed", ""},
+		"state of another program": {func(s *scene) {
+			s.say(99, sceneJM, "ERROR", flinkPkg+"dispatcher.StandaloneDispatcher", "Job "+sceneJob+" reached terminal state FAILED.\norg.apache.flink.runtime.client.JobInitializationException: Could not start the JobMaster.\nCaused by: java.lang.IllegalStateException: Failed to rollback to checkpoint/savepoint file:/x. Cannot map checkpoint/savepoint state for operator a to the new program, because the operator is not available in the new program.")
+			s.say(99.5, sceneJM, "INFO", flinkPkg+"entrypoint.ClusterEntrypoint", "Shutting KubernetesApplicationClusterEntrypoint down with application status FAILED. Diagnostics null.")
+			for _, p := range []string{sceneJM, sceneTM1, sceneTM2} {
+				s.event(100, lastnight.EventPod, "Pod/"+p, "Deleted", "")
+				s.event(100, lastnight.EventKubernetes, "Pod/"+p, "Killing", "Stopping container main")
+				s.container(101, p, "terminated", "Error", 143)
+			}
+		}, "state-operator-missing", ""},
+		"quota keeps the deployment from starting": {func(s *scene) {
+			for i := range 4 {
+				s.event(10+float64(i)*20, lastnight.EventKubernetes, "ReplicaSet/billing-api-7d9c5b8f6d", "FailedCreate", "Error creating: pods \"billing-api-7d9c5b8f6d-x\" is forbidden: exceeded quota: compute, requested: memory=1Gi, used: memory=9Gi, limited: memory=9Gi")
+			}
+			s.m.note(lastnight.Workload{Namespace: "prod", Name: "billing-api"}, "billing-api", "")
+		}, "quota-exceeded", "billing-api"},
 		"JobManager pod deleted": {func(s *scene) {
 			s.event(100, lastnight.EventPod, "Pod/"+sceneJM, "Deleted", "")
 			s.event(100, lastnight.EventKubernetes, "Pod/"+sceneJM, "Killing", "Stopping container main")

@@ -11,4 +11,6 @@ const (
 	stateCancelling = "CANCELLING"
 	stateCanceled   = "CANCELED"
 	stateCreated    = "CREATED"
+
+	stateInitializing = "INITIALIZING"
 )

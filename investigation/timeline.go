@@ -14,6 +14,9 @@ import (
 // maxDocuments bounds how many documents of a workload are read at once.
 const maxDocuments = 50_000
 
+// saidAgain is within how long Flink says the end of a job by several of its parts.
+const saidAgain = 5 * time.Second
+
 // factKind says what a document tells, as far as the machinery needs it.
 type factKind uint8
 
@@ -57,6 +60,7 @@ type fact struct {
 type podInfo struct {
 	name, component, node, uid string
 	created                    time.Time
+	virtual                    bool      // not a pod but what could not make one
 	started                    time.Time // first sign of life
 	ended                      time.Time // the last end of its container that is known; zero: lives
 	asked                      time.Time // deletion asked for, or SIGTERM; zero: never
@@ -71,6 +75,8 @@ type timeline struct {
 	pods  map[string][]*podInfo // lives by name, in the order of their beginning
 	jobs  map[string]string     // Flink job id → name
 	flink bool
+
+	failed map[string]time.Time // when a Flink job was last said to have FAILED
 }
 
 // message gives a record's text from its message on.
@@ -83,7 +89,7 @@ func message(d *lastnight.Document) string {
 
 // loadTimeline reads a workload's documents in [from, to) and says what they tell.
 func (x *investigator) loadTimeline(ctx context.Context, k workloadKey, from, to time.Time) (*timeline, error) {
-	tl := &timeline{key: k, pods: map[string][]*podInfo{}, jobs: map[string]string{}}
+	tl := &timeline{key: k, pods: map[string][]*podInfo{}, jobs: map[string]string{}, failed: map[string]time.Time{}}
 	pods, err := x.source.Pods(ctx, k.namespace, k.workload)
 	if err != nil {
 		return nil, fmt.Errorf("list pods: %w", err)
@@ -207,9 +213,24 @@ func (tl *timeline) add(d *lastnight.Document) {
 			p.begin(d.Time)
 		}
 	}
+	if f.kind == factTransition && f.tr.to == stateFailed {
+		if before := tl.failed[f.tr.id]; !before.IsZero() && f.t.Sub(before) < saidAgain {
+			f.kind = factOther // said once more
+		}
+		tl.failed[f.tr.id] = f.t
+	}
+	if e := d.Event; e != nil && f.kind == factPodTrouble && e.Object.Kind != "Pod" {
+		f.pod = e.Object.Kind + "/" + e.Object.Name
+		f.p = tl.life(f.pod, e.Object.UID, d.Time)
+		f.p.virtual, f.p.component = true, ""
+	}
 	switch f.kind {
 	case factTransition:
-		tl.jobs[f.tr.id] = f.tr.name
+		if f.tr.name == "" {
+			f.tr.name = tl.jobs[f.tr.id]
+		} else {
+			tl.jobs[f.tr.id] = f.tr.name
+		}
 		tl.flink = true
 	case factJobManagerStart, factTaskManagerStart:
 		tl.flink = true
@@ -221,7 +242,7 @@ func (tl *timeline) add(d *lastnight.Document) {
 // nameComponents guesses what pods of a Flink cluster are that have said nothing.
 func (tl *timeline) nameComponents() {
 	tl.each(func(p *podInfo) {
-		if tl.flink && p.component == "" {
+		if tl.flink && p.component == "" && !p.virtual {
 			if strings.Contains(p.name, "-taskmanager-") {
 				p.component = fromTaskManager
 			} else {

@@ -51,6 +51,8 @@ func what(it *item) string {
 		return "the JobManager leads (again)"
 	case factRestore:
 		return cut(first, 160)
+	case factShutdown:
+		return "the application failed, and the JobManager shuts its cluster down"
 	case factCheckpointDone:
 		return "a checkpoint completed: " + cut(strings.TrimPrefix(first, "Completed "), 120)
 	case factStopRequested:
