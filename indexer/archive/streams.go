@@ -11,7 +11,7 @@ import (
 
 // Streams lists container instances with lines in the time asked for, by namespace, pod,
 // container and restart. First, Last, Lines and Bytes are those of all of the stream's
-// lines in files that overlap that time.
+// lines in files that overlap that time; Lines is an estimate where files overlap.
 func (a *Archive) Streams(ctx context.Context, req lastnight.StreamsRequest) ([]lastnight.StreamInfo, error) {
 	s := a.newScan(lastnight.SearchRequest{Namespace: req.Namespace, Job: req.Job, Pod: req.Pod, Start: req.Start, End: req.End})
 	defer s.release(ctx)
@@ -72,9 +72,9 @@ func (s *scan) addStream(byID map[uint64]*lastnight.StreamInfo, f *file, e *stre
 			for _, o := range h.owned(f) {
 				mine += max(min(o.to, x.to)-max(o.from, x.from), 0)
 			}
-			lines, bytes = lines*mine/bytes, mine
+			lines, bytes = (lines*mine+bytes/2)/bytes, mine
 		}
-		if lines > 0 {
+		if x.lines > 0 && bytes > 0 {
 			add(nsTime(x.first), nsTime(x.last), lines, bytes)
 		}
 	}
