@@ -57,5 +57,7 @@ test.each([
 test('hits are the odd pieces', () => {
   expect(splitHits('Checkpoint expired; checkpoint', ['checkpoint'])).toEqual(['', 'Checkpoint', ' expired; ', 'checkpoint', ''])
   expect(splitHits('a.c abc', ['a.c'])).toEqual(['', 'a.c', ' abc'])
+  expect(splitHits('CheckpointException: Exception', ['exception'])).toEqual(['CheckpointException: ', 'Exception', ''])
+  expect(splitHits('(a/b) [x-1] 50% {#}', ['[x-1]', '(a/b)', '{#}'])).toEqual(['', '(a/b)', ' ', '[x-1]', ' 50% ', '{#}', ''])
   expect(splitHits('x', [])).toEqual(['x'])
 })

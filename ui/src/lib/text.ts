@@ -98,9 +98,9 @@ export function wordsOf(query: string): string[] {
   return [...new Set(out)]
 }
 
-/** Text cut where words occur, without case: odd pieces are hits. */
+/** Text cut where the words occur as the search finds them, whole and without case: odd pieces are hits. */
 export function splitHits(text: string, words: string[]): string[] {
   if (!words.length) return [text]
-  const escaped = [...words].sort((a, b) => b.length - a.length).map((w) => w.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-  return text.split(new RegExp(`(${escaped.join('|')})`, 'i'))
+  const escaped = [...words].sort((a, b) => b.length - a.length).map((w) => w.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&'))
+  return text.split(new RegExp(`(?<![\\p{L}\\p{N}_])(${escaped.join('|')})(?![\\p{L}\\p{N}_])`, 'iu'))
 }

@@ -114,7 +114,8 @@ export function useRecords(s: LogsState): Records {
   }
   const next = (): void => load(true, async (signal) => {
     const got = await get<DocumentList>(searchUrl(s, state.cursor), signal)
-    return { items: got.items, cursor: got.next_cursor }
+    // A cursor that does not move would be asked for ever.
+    return { items: got.items, cursor: got.next_cursor === state.cursor ? '' : got.next_cursor }
   })
   const beyond = (later: boolean): void => {
     const atEnd = later === s.oldest

@@ -71,9 +71,10 @@ export function RecordList({ records, state }: { records: Records; state: LogsSt
 
 /** What tells the container instances in the list apart. */
 function differences(items: Document[]): Differences {
-  const first = items[0]
-  const differs = (of: (d: Document) => unknown): boolean => first !== undefined && items.some((d) => of(d) !== of(first))
-  return { pod: differs((d) => d.pod), container: differs((d) => d.container), restart: differs((d) => `${d.pod} ${d.container} ${d.restart}`) }
+  const records = items.filter((d) => d.kind === 'record') // Events name their object themselves.
+  const first = records[0]
+  const differs = (of: (d: Document) => unknown): boolean => first !== undefined && records.some((d) => of(d) !== of(first))
+  return { pod: differs((d) => d.pod), container: differs((d) => d.container), restart: differs((d) => d.restart) }
 }
 
 type Virtual = ReturnType<typeof useVirtual>

@@ -1,7 +1,7 @@
 import type { Document } from '../../api/types'
 import { logsHref } from '../../lib/address'
 import { fold, shortName } from '../../lib/fold'
-import { indexOfByte } from '../../lib/text'
+import { harmless, indexOfByte } from '../../lib/text'
 import { shift } from '../../lib/time'
 import { LogText } from '../../parts/log-text'
 import { When } from '../../parts/when'
@@ -56,7 +56,7 @@ export function Record({ doc: d, chosen, open, toggle, choose, differ, newDay, r
       <span class="level">{event ? 'EVENT' : level}</span>
       <div class="record-body">
         {chosen && <span class="chosen-mark">this line</span>}
-        <Source doc={d} differ={differ} />
+        {!event && <Source doc={d} differ={differ} />}
         <Text doc={d} open={open} raw={raw} words={words} toggle={toggle} />
         {open && <Details doc={d} />}
       </div>
@@ -81,7 +81,7 @@ function Text({ doc: d, open, raw, words, toggle }: Pick<Props, 'doc' | 'open' |
   const root = folded?.lines.findLastIndex((l) => l.cause)
   return (
     <>
-      {d.event && <strong>{d.event.reason} {d.event.object.kind}/{d.event.object.name}{d.event.exit_code !== undefined ? `, exit code ${d.event.exit_code}` : ''} </strong>}
+      {d.event && <strong>{headOf(d.event)} </strong>}
       {at > 0 && d.logger && <span class="logger" title={d.logger}>{shortName(d.logger)} </span>}
       {folded
         ? folded.lines.map((l, i) => <span key={i} class={i > 0 && i === root ? 'line root' : 'line'}><LogText text={l.text} words={words} first={foldedChars} /></span>)
@@ -95,6 +95,14 @@ function Text({ doc: d, open, raw, words, toggle }: Pick<Props, 'doc' | 'open' |
   )
 }
 
+/** OOMKilled Pod/tm-1 container main, exit code 137 × 3 */
+function headOf(e: NonNullable<Document['event']>): string {
+  const container = e.kind === 'container' && e.container ? ` container ${e.container}` : ''
+  const exit = e.exit_code === undefined ? '' : `, exit code ${e.exit_code}`
+  const times = (e.count ?? 0) > 1 ? ` × ${e.count}` : ''
+  return harmless(`${e.reason} ${e.object.kind}/${e.object.name}${container}${exit}${times}`)
+}
+
 function Details({ doc: d }: { doc: Document }) {
   const fields: [string, string | undefined][] = [
     ['@timestamp', d.time],
@@ -102,10 +110,13 @@ function Details({ doc: d }: { doc: Document }) {
     ['log.logger', d.logger],
     ['thread.name', d.thread],
     ['k8s.pod.name', d.pod],
-    ['k8s.container.name', d.container && `${d.container}, restart ${d.restart}`],
+    ['k8s.container.name', d.container && (d.kind === 'event' ? d.container : `${d.container}, restart ${d.restart}`)],
     ['k8s.node.name', d.node],
     ['log.iostream', d.kind === 'record' ? (d.stderr ? 'stderr' : 'stdout') : undefined],
     ['exception.type', d.exception?.join(', caused by ')],
+    ['k8s.event.reason', d.event?.reason],
+    ['k8s.event.count', d.event?.count ? String(d.event.count) : undefined],
+    ['reported by', d.event?.component],
     ['flink.job.name', d.flink_job_name],
     ['flink.job.id', d.flink_job_id],
     ['template.id', d.template_id],

@@ -50,7 +50,7 @@ function rawHref(s: LogsState): string {
 function Times({ state: s }: { state: LogsState }) {
   const zone = useZone()
   const set = (start: string | undefined, end: string | undefined): void => setParams({ start, end, line: undefined })
-  const said = s.start || s.end ? 'Time: chosen' : 'Time: all'
+  const said = s.start || s.end ? 'Time: chosen' : s.pod || s.job ? 'Time: all' : 'Time: 7 days'
   return (
     <details class="times">
       <summary>{said}</summary>
