@@ -19,6 +19,7 @@ const (
 	readAfter     = 2 * time.Hour       // what came later but arrived earlier
 	detectEvery   = time.Second         // pause between two runs of Detect
 	recheckAfter  = 30 * time.Second    // a workload with something that is not settled yet
+	settling      = 5 * time.Minute     // an incident so young is looked at again
 	maxReadBefore = 24 * time.Hour      // an incident that goes on is followed back so far
 	maxWindow     = 6 * time.Hour       // longer stretches are read in pieces
 	lateArrival   = time.Hour           // what is older when it arrives comes from an import …
@@ -65,10 +66,11 @@ func NewDetector(cfg DetectorConfig) *Detector {
 	return &Detector{cfg: cfg, dirty: map[workloadKey]stretch{}, due: map[workloadKey]recheck{}, read: map[workloadKey]bool{}}
 }
 
-// Mark says that a signal of a workload happened at t. It is quick.
+// Mark says that a signal of a workload happened at t; without a workload, that something of the
+// cluster as a whole did, such as a node. It is quick.
 func (d *Detector) Mark(namespace, workload string, t time.Time) {
 	if workload == "" {
-		return
+		namespace = "" // of the node's own namespace nothing follows
 	}
 	d.mark(workloadKey{namespace, workload}, stretch{t, t})
 }
@@ -76,14 +78,8 @@ func (d *Detector) Mark(namespace, workload string, t time.Time) {
 func (d *Detector) mark(k workloadKey, s stretch) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	old, ok := d.dirty[k]
-	if ok {
-		if old.from.Before(s.from) {
-			s.from = old.from
-		}
-		if old.to.After(s.to) {
-			s.to = old.to
-		}
+	if old, ok := d.dirty[k]; ok {
+		s = s.with(old)
 	}
 	d.dirty[k] = s
 }
@@ -117,6 +113,12 @@ func (d *Detector) Detect(ctx context.Context) error {
 	d.run.Lock()
 	defer d.run.Unlock()
 	work := d.take()
+	if err := d.neighbours(ctx, work); err != nil {
+		for k, s := range work {
+			d.mark(k, s)
+		}
+		return err
+	}
 	keys := slices.SortedFunc(maps.Keys(work), func(a, b workloadKey) int {
 		return cmpString(a.namespace+"\x00"+a.workload, b.namespace+"\x00"+b.workload)
 	})
@@ -134,6 +136,43 @@ func (d *Detector) Detect(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// neighbours adds the workloads whose incidents something new elsewhere may explain: what happened to a
+// node explains any job's, what happened to another workload those of its namespace that are not explained from within.
+func (d *Detector) neighbours(ctx context.Context, work map[workloadKey]stretch) error {
+	for k, s := range maps.Clone(work) {
+		near, err := d.cfg.Keeper.Incidents(ctx, lastnight.IncidentsRequest{Namespace: k.namespace, Start: s.from.Add(-cordonBefore), End: s.to.Add(cordonBefore)})
+		if err != nil {
+			return fmt.Errorf("list incidents nearby: %w", err)
+		}
+		for i := range near {
+			in := &near[i]
+			n := workloadKey{in.Namespace, in.Workload}
+			outside := in.Diagnosis.Layer == "upstream-downstream" || in.Diagnosis.Layer == "network" || in.Diagnosis.Layer == "user-code" || !in.Diagnosis.Explained
+			if in.Workload == "" || n == k || k.workload != "" && !outside {
+				continue
+			}
+			old, ok := work[n]
+			if !ok {
+				old = stretch{in.Start, in.Start}
+			}
+			work[n] = old.with(stretch{in.Start, in.End})
+		}
+	}
+	delete(work, workloadKey{})
+	return nil
+}
+
+// with widens a stretch by another.
+func (s stretch) with(o stretch) stretch {
+	if o.from.Before(s.from) {
+		s.from = o.from
+	}
+	if o.to.After(s.to) {
+		s.to = o.to
+	}
+	return s
 }
 
 // take gives what is marked, and what is due to be looked at again.
@@ -207,6 +246,9 @@ func (d *Detector) window(ctx context.Context, k workloadKey, s stretch) error {
 	found, unsettled, err := x.investigate(ctx, k, from, to)
 	if err != nil {
 		return err
+	}
+	for i := range found { // what explains it may still be on its way, such as what a node has to say
+		unsettled = unsettled || d.cfg.Now().Sub(found[i].End) < settling
 	}
 	if unsettled {
 		d.mu.Lock()
