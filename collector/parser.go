@@ -64,6 +64,19 @@ func (b *Block) Span(stream *lastnight.Stream, gen lastnight.Generation) lastnig
 	}
 }
 
+// lastTime gives the time of the last line of raw that has one, else before.
+func lastTime(raw []byte, before int64) int64 {
+	for len(raw) > 0 {
+		raw = bytes.TrimSuffix(raw, []byte("\n"))
+		from := bytes.LastIndexByte(raw, '\n') + 1
+		if e, ok := cri.Parse(raw[from:]); ok {
+			return e.Time
+		}
+		raw = raw[:from]
+	}
+	return before
+}
+
 // Damages tells what was wrong with the lines of a parsed block, one finding a reason.
 func (b *Block) Damages(file string) []Damage {
 	var found []Damage
@@ -130,11 +143,7 @@ func (p *Parser) Parse(b *Block, ending Ending) (all bool) {
 	for i := range b.Records {
 		b.Lines += int64(len(b.Records[i].Lines))
 	}
-	p.last = before
-	if n := len(b.Records); n > 0 {
-		lines := b.Records[n-1].Lines
-		p.last = lines[len(lines)-1].Time
-	}
+	p.last = lastTime(b.Raw[:b.To-b.Base], before)
 	b.damaged = slices.DeleteFunc(b.damaged, func(d damagedLine) bool { return d.offset >= b.To && ending != End })
 	return all
 }

@@ -13,6 +13,7 @@ import (
 
 	"lastnight"
 	"lastnight/collector"
+	"lastnight/collector/cri"
 )
 
 func sortedLines(h *held) []lastnight.Line {
@@ -154,6 +155,45 @@ func TestParserQuietHoldsWhatIsNotWhole(t *testing.T) {
 	if diff := gocmp.Diff(want, got); diff != "" || b.To != 36 {
 		t.Errorf("to %d, (-want +got):\n%s", b.To, diff)
 	}
+}
+
+// FuzzParser holds the same for any bytes behind a first line that has a time.
+func FuzzParser(f *testing.F) {
+	f.Add(mixed(rand.New(rand.NewPCG(1, 1)), 50), uint16(77))
+	f.Add([]byte("2026-11-21T12:00:00.1Z stdout P a\n2026-11-21T12:00:00.2Z stderr P b\n\n2026-11-21T12:00:00.3Z stdout F \tc"), uint16(3))
+	f.Fuzz(func(t *testing.T, raw []byte, piece uint16) {
+		if len(raw) > 4096 {
+			t.Skip("byte by byte this would take long")
+		}
+		raw = append([]byte("2026-11-21T12:00:00.0Z stdout F first\n"), raw...)
+		whole, to := inPieces(t, raw, func() int { return len(raw) }, collector.End)
+		cut, cutTo := inPieces(t, raw, func() int { return 1 + int(piece) }, collector.End)
+		if diff := gocmp.Diff(whole, cut); diff != "" || to != cutTo {
+			t.Errorf("to %d and %d, records in one and in many pieces differ:\n%s", to, cutTo, diff)
+		}
+		bytesOut, lines := 0, 0
+		for _, r := range whole {
+			for _, l := range r.Lines {
+				bytesOut += len(l.Text)
+				lines += max(1, len(l.Parts))
+				if l.Partial != (l.Offset >= to) {
+					t.Errorf("line at %d partial %v, to %d", l.Offset, l.Partial, to)
+				}
+			}
+		}
+		in, want := 0, 0
+		for raw := range bytes.Lines(raw) {
+			raw = bytes.TrimSuffix(raw, []byte("\n"))
+			want++
+			if e, ok := cri.Parse(raw); ok {
+				raw = e.Text
+			}
+			in += len(raw)
+		}
+		if in != bytesOut || want != lines {
+			t.Errorf("%d bytes and %d lines in, %d and %d out", in, want, bytesOut, lines)
+		}
+	})
 }
 
 // flinkLike gives about n bytes of a TaskManager's log: mostly INFO lines, now and then a trace.
