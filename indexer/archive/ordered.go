@@ -65,11 +65,11 @@ func (w *waiting[T]) cut(n int) place {
 func ordered[T any](ctx context.Context, s *scan, find func(c candidate, wants func(place) bool, take func(found[T])) error, yield func(*T) bool) error {
 	n := 0
 	for {
-		p := &pass[T]{s: s, w: waiting[T]{sign: s.sign}, find: find}
+		p := &pass[T]{s: s, w: waiting[T]{sign: s.sign}, find: find, left: func() int { return s.limit - n }}
 		stop, err := p.run(ctx, func(v *T) bool {
 			n++
 			return yield(v) && (s.limit == 0 || n < s.limit)
-		}, func() int { return s.limit - n })
+		})
 		if err != nil || stop || p.until == nil {
 			return err
 		}
@@ -84,9 +84,10 @@ type pass[T any] struct {
 	q     *candidates
 	until *place // results after it are left for the next pass; nil: none are
 	find  func(candidate, func(place) bool, func(found[T])) error
+	left  func() int // results that the limit still allows
 }
 
-func (p *pass[T]) run(ctx context.Context, yield func(*T) bool, left func() int) (stop bool, err error) {
+func (p *pass[T]) run(ctx context.Context, yield func(*T) bool) (stop bool, err error) {
 	if p.q, err = p.s.begin(ctx); err != nil {
 		return false, err
 	}
@@ -111,7 +112,6 @@ func (p *pass[T]) run(ctx context.Context, yield func(*T) bool, left func() int)
 		if err != nil {
 			return false, err
 		}
-		p.shrink(left())
 	}
 }
 
@@ -132,15 +132,11 @@ func (p *pass[T]) accepts(at place) bool {
 
 func (p *pass[T]) take(x found[T]) {
 	p.w.add(x)
-	if p.w.size > p.s.budget && p.w.Len() > 1 {
-		p.limitTo(max(p.w.Len()*3/4, 1))
-	}
-}
-
-// shrink drops what the limit makes useless.
-func (p *pass[T]) shrink(left int) {
-	if p.s.limit > 0 && left > 0 && p.w.Len() > 2*left {
-		p.limitTo(left)
+	switch n := p.w.Len(); {
+	case p.s.limit > 0 && n > 2*p.left():
+		p.limitTo(p.left())
+	case p.w.size > p.s.budget && n > 1:
+		p.limitTo(max(n*3/4, 1))
 	}
 }
 

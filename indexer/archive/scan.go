@@ -284,6 +284,9 @@ func (s *scan) shown(c candidate, rows []row, take func(key int, r *lastnight.Re
 	var h *held
 	for i := range rows {
 		r := &rows[i]
+		if s.sign < 0 { // the sooner the later ones are seen, the more of the others need no look
+			r = &rows[len(rows)-1-i]
+		}
 		if !c.keys[r.key] {
 			continue
 		}
