@@ -2,6 +2,7 @@ package investigation
 
 import (
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -147,9 +148,17 @@ func (x *investigator) pending(tl *timeline, downs []downtime, down func(time.Ti
 	}
 	waits := map[*podInfo]*wait{}
 	var order []*podInfo
+	well := false // the job runs: since it last came to RUNNING a checkpoint has completed
 	for i := range tl.facts {
 		f := &tl.facts[i]
-		if f.kind != factPodTrouble || f.p == nil || down(f.t) || crashBackOff(f) || tl.well(f.t) {
+		switch f.kind {
+		case factTransition, factContainerEnd, factJobManagerStart:
+			well = false
+		case factCheckpointDone:
+			well = true
+		default:
+		}
+		if f.kind != factPodTrouble || f.p == nil || well || down(f.t) || crashBackOff(f) {
 			continue
 		}
 		if w := waits[f.p]; w != nil {
@@ -186,39 +195,22 @@ func (x *investigator) pending(tl *timeline, downs []downtime, down func(time.Ti
 	return list, unsettled
 }
 
-// well tells whether the job ran at t: since it last came to RUNNING a checkpoint has completed.
-func (tl *timeline) well(t time.Time) bool {
-	ok := false
-	for i := range tl.facts {
-		f := &tl.facts[i]
-		if f.t.After(t) {
-			break
-		}
-		switch f.kind {
-		case factTransition, factContainerEnd, factJobManagerStart:
-			ok = false
-		case factCheckpointDone:
-			ok = true
-		default: // the others tell nothing here
-		}
-	}
-	return ok
-}
-
 // crashBackOff tells the waiting that follows a crash, which the crash itself tells better.
 func crashBackOff(f *fact) bool {
 	return f.reason == "BackOff" && strings.Contains(f.doc.Text, "restarting failed container")
 }
 
-// startAfter is when a container of the pod began after t.
+// startAfter is when a container of the pod began after t, of a virtual pod any container.
 func (tl *timeline) startAfter(p *podInfo, t time.Time) time.Time {
-	for i := range tl.facts {
-		f := &tl.facts[i]
-		if (f.p == p || p.virtual) && !f.t.Before(t) && (f.kind == factContainerStart || f.kind == factTaskManagerStart || f.kind == factJobManagerStart) {
-			return f.t
-		}
+	starts := p.starts
+	if p.virtual {
+		starts = tl.starts
 	}
-	return time.Time{}
+	i := sort.Search(len(starts), func(i int) bool { return !starts[i].Before(t) })
+	if i == len(starts) {
+		return time.Time{}
+	}
+	return starts[i]
 }
 
 // failovers groups openers. Of a session cluster, what happens to a container goes to the jobs that failed over with it.
@@ -293,8 +285,9 @@ func (tl *timeline) continues(open *failover, o opener) bool {
 
 // runningAfter gives the first change to RUNNING in (after, before).
 func (tl *timeline) runningAfter(job string, after, before time.Time) *fact {
-	for i := range tl.facts {
-		f := &tl.facts[i]
+	facts := tl.between(after, before)
+	for i := range facts {
+		f := &facts[i]
 		if f.kind == factTransition && f.tr.to == stateRunning && (job == "" || f.tr.name == job) && f.t.After(after) && f.t.Before(before) {
 			return f
 		}

@@ -147,8 +147,9 @@ func (fo *failover) until() time.Time {
 
 // linkFailure takes the failures that Flink tells just before and at the change of state.
 func (x *investigator) linkFailure(tl *timeline, fo *failover) {
-	for i := range tl.facts {
-		f := &tl.facts[i]
+	facts := tl.between(fo.start.Add(-failureBefore), fo.openers[len(fo.openers)-1].f.t.Add(3*time.Second))
+	for i := range facts {
+		f := &facts[i]
 		if f.doc.Event != nil || f.t.Before(fo.from) || !tl.ownDocument(fo, f.doc) || !fo.nearOpener(f.t, failureBefore, 3*time.Second) {
 			continue
 		}
@@ -243,8 +244,9 @@ func (x *investigator) linkLost(tl *timeline, fo *failover) {
 	l := fo.links
 	named := tl.namedPods(fo)
 	end := fo.until()
-	for i := range tl.facts {
-		f := &tl.facts[i]
+	facts := tl.between(fo.lostFrom.Truncate(time.Second), end)
+	for i := range facts {
+		f := &facts[i]
 		if f.p == nil || f.p.stoppedByFlink || f.t.Before(fo.lostFrom.Truncate(time.Second)) || f.t.After(end) || fo.removed(f) {
 			continue
 		}

@@ -15,8 +15,9 @@ func (x *investigator) linkLeader(tl *timeline, fo *failover) {
 	}) {
 		return
 	}
-	for i := range tl.facts {
-		f := &tl.facts[i]
+	facts := tl.between(fo.start.Add(-2*time.Minute), fo.start.Add(time.Second))
+	for i := range facts {
+		f := &facts[i]
 		if f.doc.Event == nil && f.doc.Component == fromJobManager && f.t.After(fo.start.Add(-2*time.Minute)) && !f.t.After(fo.start.Add(time.Second)) && complains(f.doc) && platformRecord(f.doc) {
 			fo.links.add(tl.itemOf(f, linkLastWords, whyLastWords))
 		}
@@ -31,13 +32,14 @@ func (x *investigator) linkCheckpoints(tl *timeline, fo *failover) {
 		return
 	}
 	from := fo.from
-	for i := range tl.facts { // checkpoints that completed say that it was well until then
-		if f := &tl.facts[i]; f.kind == factCheckpointDone && f.t.After(from) && f.t.Before(fo.start) && tl.ownDocument(fo, f.doc) {
+	facts := tl.between(fo.from, fo.start)
+	for i := range facts { // checkpoints that completed say that it was well until then
+		if f := &facts[i]; f.kind == factCheckpointDone && f.t.After(from) && f.t.Before(fo.start) && tl.ownDocument(fo, f.doc) {
 			from = f.t
 		}
 	}
-	for i := range tl.facts {
-		f := &tl.facts[i]
+	for i := range facts {
+		f := &facts[i]
 		if f.doc.Event != nil || f.t.Before(from) || f.t.After(fo.start) || !tl.ownDocument(fo, f.doc) {
 			continue
 		}
@@ -57,8 +59,9 @@ func (x *investigator) linkPending(tl *timeline, fo *failover) {
 	if !waited {
 		return
 	}
-	for i := range tl.facts {
-		f := &tl.facts[i]
+	facts := tl.between(fo.from, fo.until())
+	for i := range facts {
+		f := &facts[i]
 		if f.t.Before(fo.from) || f.t.After(fo.until()) || fo.removed(f) || !tl.ownDocument(fo, f.doc) {
 			continue
 		}
@@ -121,8 +124,9 @@ func (x *investigator) linkNear(tl *timeline, fo *failover) {
 	if from.Before(fo.from) {
 		from = fo.from
 	}
-	for i := range tl.facts {
-		f := &tl.facts[i]
+	facts := tl.between(from, fo.until())
+	for i := range facts {
+		f := &facts[i]
 		if f.t.Before(from) || f.t.After(fo.until()) || fo.removed(f) || !tl.ownDocument(fo, f.doc) {
 			continue
 		}

@@ -73,8 +73,9 @@ func (x *investigator) recovery(ctx context.Context, tl *timeline, fo *failover,
 
 // doneBetween gives the first checkpoint that completed after the job ran again.
 func (tl *timeline) doneBetween(fo *failover, after, before time.Time) *fact {
-	for i := range tl.facts {
-		f := &tl.facts[i]
+	facts := tl.between(after, before)
+	for i := range facts {
+		f := &facts[i]
 		if f.kind == factCheckpointDone && f.t.After(after) && f.t.Before(before) && tl.ownDocument(fo, f.doc) {
 			return f
 		}

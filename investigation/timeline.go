@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -60,10 +61,11 @@ type fact struct {
 type podInfo struct {
 	name, component, node, uid string
 	created                    time.Time
-	virtual                    bool      // not a pod but what could not make one
-	started                    time.Time // first sign of life
-	ended                      time.Time // the last end of its container that is known; zero: lives
-	asked                      time.Time // deletion asked for, or SIGTERM; zero: never
+	starts                     []time.Time // of its containers, in time order
+	virtual                    bool        // not a pod but what could not make one
+	started                    time.Time   // first sign of life
+	ended                      time.Time   // the last end of its container that is known; zero: lives
+	asked                      time.Time   // deletion asked for, or SIGTERM; zero: never
 	stoppedByFlink             bool
 	events                     bool // its containers were watched
 }
@@ -76,6 +78,7 @@ type timeline struct {
 	jobs  map[string]string     // Flink job id → name
 	flink bool
 
+	starts []time.Time          // of any container, in time order
 	failed map[string]time.Time // when a Flink job was last said to have FAILED
 }
 
@@ -252,6 +255,13 @@ func (tl *timeline) nameComponents() {
 	})
 }
 
+// between gives the facts of [from, to].
+func (tl *timeline) between(from, to time.Time) []fact {
+	i := sort.Search(len(tl.facts), func(i int) bool { return !tl.facts[i].t.Before(from) })
+	j := sort.Search(len(tl.facts), func(j int) bool { return tl.facts[j].t.After(to) })
+	return tl.facts[i:max(i, j)]
+}
+
 // lives fills in when pods began, were asked to end and ended.
 func (tl *timeline) lives() {
 	sigterm := map[*podInfo]time.Time{}
@@ -267,9 +277,12 @@ func (tl *timeline) lives() {
 		switch f.kind {
 		case factContainerEnd, factWorkerTerminated:
 			p.ended = f.t
-		case factContainerStart:
-			p.begin(f.t)
-			p.ended = time.Time{}
+		case factContainerStart, factJobManagerStart, factTaskManagerStart:
+			p.starts, tl.starts = append(p.starts, f.t), append(tl.starts, f.t)
+			if f.kind == factContainerStart {
+				p.begin(f.t)
+				p.ended = time.Time{}
+			}
 		case factSigterm:
 			sigterm[p] = f.t
 			p.ask(f.t)

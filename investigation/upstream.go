@@ -76,8 +76,9 @@ func connectionFailure(text string) bool {
 
 // addresses collects what the failures of the incident so far name, stack frames left out.
 func (tl *timeline) addresses(fo *failover) (ips, hosts []string) {
-	for i := range tl.facts {
-		f := &tl.facts[i]
+	facts := tl.between(fo.start.Add(-upstreamBefore), fo.until())
+	for i := range facts {
+		f := &facts[i]
 		if f.doc.Event != nil || f.t.Before(fo.start.Add(-upstreamBefore)) || f.t.After(fo.until()) {
 			continue
 		}
