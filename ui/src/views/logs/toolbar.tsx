@@ -3,7 +3,7 @@ import { route } from '../../api/client'
 import type { LogsState } from '../../lib/address'
 import { useZone } from '../../lib/prefs'
 import { setParams } from '../../lib/router'
-import { fromInput, lastNight, toInput } from '../../lib/time'
+import { clock, date, dateTime, fromInput, lastNight, parseTime, toInput } from '../../lib/time'
 import { asksForLog } from './data'
 import { Icon } from '../../parts/icons'
 
@@ -50,7 +50,9 @@ function rawHref(s: LogsState): string {
 function Times({ state: s }: { state: LogsState }) {
   const zone = useZone()
   const set = (start: string | undefined, end: string | undefined): void => setParams({ start, end, line: undefined })
-  const said = s.start || s.end ? 'Time: chosen' : s.pod || s.job ? 'Time: all' : 'Time: 7 days'
+  const say = (t: string): string => (Number.isNaN(parseTime(t)) ? t : dateTime(t, zone))
+  const said = s.start && s.end ? `${say(s.start)} – ${date(s.start, zone) === date(s.end, zone) ? clock(s.end, zone) : say(s.end)}`
+    : s.start ? `From ${say(s.start)}` : s.end ? `To ${say(s.end)}` : s.pod || s.job ? 'Time: all' : 'Time: 7 days'
   return (
     <details class="times">
       <summary>{said}</summary>
