@@ -100,7 +100,7 @@ func (tl *timeline) deletions(nodes *nodeHistory, ends []downtime) []downtime {
 				return
 			}
 		}
-		if tl.flink && (tl.survivor(p) || tl.leftAlone(p) && tl.replacedSoon(p)) {
+		if tl.flink && !tl.redeployed(p) && (tl.survivor(p) || tl.leftAlone(p) && tl.replacedSoon(p)) {
 			return
 		}
 		if tl.disrupted(p) || tl.drained(nodes, p) {
@@ -181,6 +181,19 @@ func (tl *timeline) leftAlone(p *podInfo) bool {
 		}
 	})
 	return alone
+}
+
+// redeployed tells whether the pod gave way to one of another ReplicaSet: somebody changed the deployment.
+func (tl *timeline) redeployed(p *podInfo) bool {
+	found := false
+	tl.each(func(q *podInfo) {
+		if q != p && q.component == p.component && p.owner != "" && q.owner != "" && q.owner != p.owner {
+			if b := q.birth(); !b.IsZero() && b.Sub(p.asked).Abs() < 2*time.Minute {
+				found = true
+			}
+		}
+	})
+	return found
 }
 
 // replacedSoon tells whether a pod of the same sort came within a minute of p's deletion.

@@ -384,6 +384,12 @@ func (x *investigator) lastWords(ctx context.Context, tl *timeline, fo *failover
 	return nil
 }
 
+// dying tells what a JVM prints at its end, which may stand below the last ordinary record.
+func dying(text string) bool {
+	return strings.HasPrefix(text, "# ") || strings.Contains(text, "# A fatal error has been detected by the Java Runtime Environment") ||
+		strings.Contains(text, "Terminating due to java.lang.OutOfMemoryError")
+}
+
 // complains tells a record that says trouble: WARN and above, an exception, a dying JVM, or stderr without a level.
 func complains(d *lastnight.Document) bool {
 	switch d.Level {
@@ -392,5 +398,5 @@ func complains(d *lastnight.Document) bool {
 	case "WARN":
 		return len(d.Exception) > 0
 	}
-	return len(d.Exception) > 0 || strings.HasPrefix(d.Text, "# ") || d.Level == "" && d.Stderr && d.Text != ""
+	return len(d.Exception) > 0 || dying(d.Text) || d.Level == "" && d.Stderr && d.Text != ""
 }

@@ -57,6 +57,14 @@ func (s *scene) pod(name, ip, node string) {
 	s.m.putPod(p)
 }
 
+func (s *scene) owner(pod, replicaSet string) {
+	for i := range s.m.pods {
+		if s.m.pods[i].Name == pod {
+			s.m.pods[i].Owner = lastnight.ObjectRef{Kind: "ReplicaSet", Name: replicaSet}
+		}
+	}
+}
+
 func (s *scene) at(sec float64) time.Time {
 	return s.zero.Add(time.Duration(sec * float64(time.Second)))
 }
@@ -305,6 +313,26 @@ func TestScenarios(t *testing.T) {
 			s.container(130, sceneTM1, "terminated", "Error", 137)
 			s.restart(100.1)
 		}, "process-hung", ""},
+		"changed deployment": {func(s *scene) {
+			s.owner(sceneJM, "wordcount-5d5f7f8b9c")
+			s.pod("wordcount-6a6f7f8b9c-fghij", "10.1.0.8", "node-1")
+			s.owner("wordcount-6a6f7f8b9c-fghij", "wordcount-6a6f7f8b9c")
+			s.m.pods[len(s.m.pods)-1].Created = s.at(99)
+			s.event(100, lastnight.EventPod, "Pod/"+sceneJM, "Deleted", "")
+			s.event(100, lastnight.EventKubernetes, "Pod/"+sceneJM, "Killing", "Stopping container main")
+			s.say(100.5, sceneJM, "INFO", flinkPkg+"entrypoint.ClusterEntrypoint", "RECEIVED SIGNAL 15: SIGTERM. Shutting down as requested.")
+			s.state(100.6, "RUNNING", "SUSPENDED")
+			s.container(103, sceneJM, "terminated", "Error", 143)
+			s.say(110, "wordcount-6a6f7f8b9c-fghij", "INFO", flinkPkg+"entrypoint.ClusterEntrypoint", " Starting KubernetesApplicationClusterEntrypoint (Version: 1.20.1)")
+			s.say(115, "wordcount-6a6f7f8b9c-fghij", "INFO", execGraph, "Job wordcount ("+sceneJob+") switched from state CREATED to RUNNING.")
+			s.checkpoint(125, 3)
+		}, "planned-upgrade", ""},
+		"out of heap, told below the last record": {func(s *scene) {
+			s.say(99.9, sceneTM1, "INFO", "com.acme.Sink", "Committed batch 10\nTerminating due to java.lang.OutOfMemoryError: Java heap space")
+			s.container(100, sceneTM1, "terminated", "Error", 3)
+			s.failed(100.1, "org.apache.flink.runtime.io.network.netty.exception.RemoteTransportException: Connection unexpectedly closed by remote task manager '/10.1.0.2:42237 [ "+sceneTM1+" ] '.")
+			s.restart(100.2)
+		}, "heap-oom", ""},
 		"network broken": {func(s *scene) {
 			s.say(95, sceneTM1, "INFO", "com.acme.Sink", "Committed batch 10")
 			s.failed(100, heartbeat)

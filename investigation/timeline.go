@@ -59,15 +59,15 @@ type fact struct {
 // podInfo is what is known of one pod of the workload. Names come again after a redeploy; a
 // podInfo is one life (one UID) of a name.
 type podInfo struct {
-	name, component, node, uid string
-	created                    time.Time
-	starts                     []time.Time // of its containers, in time order
-	virtual                    bool        // not a pod but what could not make one
-	started                    time.Time   // first sign of life
-	ended                      time.Time   // the last end of its container that is known; zero: lives
-	asked                      time.Time   // deletion asked for, or SIGTERM; zero: never
-	stoppedByFlink             bool
-	events                     bool // its containers were watched
+	name, component, node, uid, owner string
+	created                           time.Time
+	starts                            []time.Time // of its containers, in time order
+	virtual                           bool        // not a pod but what could not make one
+	started                           time.Time   // first sign of life
+	ended                             time.Time   // the last end of its container that is known; zero: lives
+	asked                             time.Time   // deletion asked for, or SIGTERM; zero: never
+	stoppedByFlink                    bool
+	events                            bool // its containers were watched
 }
 
 // timeline is everything known of a workload in the time that is investigated.
@@ -100,7 +100,7 @@ func (x *investigator) loadTimeline(ctx context.Context, k workloadKey, from, to
 	for i := range pods {
 		w := lastnight.WorkloadOf(&pods[i])
 		p := tl.life(pods[i].Name, pods[i].UID, pods[i].Created)
-		p.component, p.node, p.created = w.Component, pods[i].Node, pods[i].Created
+		p.component, p.node, p.created, p.owner = w.Component, pods[i].Node, pods[i].Created, pods[i].Owner.Name
 		tl.flink = tl.flink || w.Kind == lastnight.JobFlink
 	}
 	docs, err := collect(x.source.Search(ctx, lastnight.SearchRequest{
