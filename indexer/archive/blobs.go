@@ -9,6 +9,7 @@ import (
 	"iter"
 	"path"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"lastnight/internal/vfs"
@@ -44,6 +45,7 @@ const tempFolder = ".tmp"
 type Dir struct {
 	fs   vfs.FS
 	next atomic.Int64 // number of the next temporary file
+	made sync.Map     // folders known to exist
 }
 
 var _ Blobs = (*Dir)(nil)
@@ -95,15 +97,13 @@ func (d *Dir) moveTo(temp, name string) error {
 
 // makeFolder makes a folder by making a file in it: a vfs has no other way.
 func (d *Dir) makeFolder(dir string) error {
-	if dir == "." {
-		return nil
-	}
-	if err := d.fs.Sync(dir); err == nil {
+	if _, known := d.made.LoadOrStore(dir, true); known || dir == "." {
 		return nil
 	}
 	keep := dir + "/.keep"
 	f, err := d.fs.Create(keep)
 	if err != nil {
+		d.made.Delete(dir)
 		return err
 	}
 	return errors.Join(f.Close(), d.discard(keep))

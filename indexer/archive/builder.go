@@ -65,17 +65,19 @@ func newBuilder(t *tools, k kind) *builder {
 	}
 }
 
-// key numbers a generation of a stream.
+// key numbers a generation of a stream. What job a stream belongs to may become known only
+// after its first lines: the last call has the last word, so all come before the first block.
 func (b *builder) key(s streamEntry, g lastnight.Generation) int {
-	k := genKey{s.id, g}
-	if i, ok := b.keys[k]; ok {
-		return i
-	}
 	stream, ok := b.streams[s.id]
 	if !ok {
 		stream = len(b.dir.streams)
 		b.streams[s.id] = stream
 		b.dir.streams = append(b.dir.streams, s)
+	}
+	b.dir.streams[stream] = s
+	k := genKey{s.id, g}
+	if i, ok := b.keys[k]; ok {
+		return i
 	}
 	i := len(b.dir.keys)
 	b.keys[k] = i

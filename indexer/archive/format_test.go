@@ -1,0 +1,195 @@
+package archive_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lastnight"
+	"lastnight/indexer/archive"
+	"lastnight/internal/vfs"
+)
+
+const formatV1 = "testdata/format/v1"
+
+// sampleItems is what the kept files were made of, with everything that a record can have.
+func sampleItems() [][]archive.Item {
+	one, two := newWriter("orders-taskmanager-1-1"), newWriter("orders-taskmanager-1-2")
+	first := one.span(
+		"2026-03-01 02:00:00,001 INFO  org.example.Task [main] - Checkpoint 17 took 153 ms",
+		"2026-03-01 02:00:00,004 ERROR org.example.Task [main] - failed\njava.io.IOException: reset\n\tat org.example.Client.call(Client.java:42)",
+		"2026-03-01 02:00:00,009 INFO  org.example.Task [main] - Checkpoint 18 took 97 ms",
+	)
+	rs := first.Span.Records
+	for i := range rs {
+		rs[i].Logger, rs[i].MessageAt, rs[i].AppTime = "org.example.Task", 56, start
+	}
+	rs[1].Level, rs[1].Exception = lastnight.LevelError, []string{"java.io.IOException"}
+	rs[2].Lines[0].Parts = []lastnight.Part{{Time: start, Offset: rs[2].Lines[0].Offset, Size: 40}, {Time: start + 1, Offset: rs[2].Lines[0].Offset + 81, Size: 38}}
+	json := two.span(`{"level":"warn","msg":"slow","took":"3s"}`, "\xff\x00\x11 any bytes", "")
+	json.Span.Records[0].Attrs = map[string]string{"took": "3s", "other": ""}
+	json.Span.Records[1].Lines[0].Stderr = true
+	part := archive.Item{Job: "orders", Component: "taskmanager", Kind: lastnight.JobFlink, Span: &lastnight.Span{
+		Stream: two.stream, Generation: two.gen, From: two.at, To: two.at,
+		Records: []lastnight.Record{{Lines: []lastnight.Line{{Time: two.time, Offset: two.at, Text: []byte("not yet who"), Partial: true}}}},
+	}}
+	return [][]archive.Item{{first, json}, {one.span("2026-03-01 02:00:01,000 INFO  last 1"), part}}
+}
+
+// TestFormatV1 reads files of version 1 as they were written when they were kept. They stay
+// readable for ever. With LASTNIGHT_UPDATE=1 they are made anew: only before the first release.
+func TestFormatV1(t *testing.T) {
+	if os.Getenv("LASTNIGHT_UPDATE") != "" {
+		makeFormatV1(t)
+	}
+	want, err := os.ReadFile(filepath.Join(formatV1, "want.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"segments", "chunks"} {
+		fsys := vfs.NewMem()
+		files, err := filepath.Glob(filepath.Join(formatV1, name, "*"))
+		if err != nil || len(files) == 0 {
+			t.Fatal(files, err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !archive.IsFile(data[:64]) {
+				t.Errorf("%s is not known", file)
+			}
+			put(t, fsys, name+"/"+filepath.Base(file), data)
+		}
+		equal(t, string(wantV1(t, open(t, fsys))), string(want))
+	}
+}
+
+func put(t *testing.T, fsys vfs.FS, name string, data []byte) {
+	t.Helper()
+	dir, err := archive.NewDir(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dir.Put(t.Context(), name, data); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantV1 shows everything that an archive holds.
+func wantV1(t *testing.T, a *archive.Archive) []byte {
+	t.Helper()
+	streams, err := a.Streams(t.Context(), lastnight.StreamsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := json.MarshalIndent(map[string]any{
+		"documents": collect(t, a.Search(t.Context(), lastnight.SearchRequest{Oldest: true}, nil, nil)),
+		"lines":     collect(t, a.RawLines(t.Context(), lastnight.SearchRequest{})),
+		"streams":   streams,
+	}, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(out, '\n')
+}
+
+func makeFormatV1(t *testing.T) {
+	t.Helper()
+	fsys := vfs.NewMem()
+	dir, err := archive.NewDir(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(0, start).Add(time.Hour)
+	a, err := archive.Open(t.Context(), archive.Config{Blobs: dir, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep := func() {
+		for _, b := range collect(t, dir.List(t.Context(), "")) {
+			data, err := dir.Get(t.Context(), b.Name, 0, b.Size)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := filepath.Join(formatV1, filepath.FromSlash(b.Name))
+			if err := os.MkdirAll(filepath.Dir(name), 0o750); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(name, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, items := range sampleItems() {
+		add(t, a, items...)
+	}
+	keep()
+	if err := os.WriteFile(filepath.Join(formatV1, "want.json"), wantV1(t, a), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	keep()
+}
+
+// TestUnknownVersion: a file of a later version is refused by its version, not called damaged.
+func TestUnknownVersion(t *testing.T) {
+	fsys := vfs.NewMem()
+	add(t, open(t, fsys), newWriter("pod-1").span("one"))
+	files, err := fsys.List("segments")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = fsys.Corrupt(files[0].Name, func(b []byte) []byte {
+		b[len(b)-32+12] = 2
+		return b
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := archive.NewDir(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = archive.Open(t.Context(), archive.Config{Blobs: dir})
+	if err == nil || !strings.Contains(err.Error(), "unknown version 2 of a segment: this lastnight reads 1") || strings.Contains(err.Error(), "corrupt") {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestDump(t *testing.T) {
+	for _, pattern := range []string{"segments/*", "chunks/*"} {
+		files, err := filepath.Glob(filepath.Join(formatV1, pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatal(files, err)
+		}
+		f, err := os.Open(files[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := archive.DumpFile(t.Context(), &out, f); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var doc struct {
+			Kind   string
+			Blocks []struct{ Lines int }
+		}
+		if err := json.Unmarshal(out.Bytes(), &doc); err != nil {
+			t.Fatal(err)
+		}
+		if doc.Kind == "" || len(doc.Blocks) == 0 || doc.Blocks[0].Lines == 0 {
+			t.Fatalf("%+v", doc)
+		}
+	}
+}
