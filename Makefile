@@ -11,10 +11,10 @@ TOOLS   := . internal/testenv/tools.sh
 UI_SOURCES := $(shell find api/openapi.yaml ui/src ui/public ui/index.html ui/package.json ui/tsconfig.json ui/vite.config.ts -type f 2>/dev/null)
 node_problem := $(shell $(TOOLS) && node_problem)
 
-.PHONY: help demo build ui test lint fmt fuzz bench clean
+.PHONY: help demo build ui test lint fmt fuzz bench accuracy clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-7s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
 
 demo: build ## Build and run on recorded real failures, replayed as last night
 	@bin/lastnight demo
@@ -59,6 +59,9 @@ fuzz: ## Run each fuzz target for FUZZTIME (10s)
 bench: ## Run the benchmarks COUNT (6) times, for benchstat, then the whole import once
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -timeout 2h $$(go list ./... | grep -v /internal/bench)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 2h ./internal/bench
+
+accuracy: go-build ## Judge templates against the labeled logs below LOGHUB
+	@go run ./clusterer/accuracy -loghub '$(LOGHUB)' -lastnight bin/lastnight
 
 clean: ## Remove what was built
 	rm -rf bin .cache ui/node_modules
