@@ -20,7 +20,9 @@ import (
 func (s *Store) Backup(ctx context.Context, w io.Writer) (err error) {
 	out := tar.NewWriter(&withContext{ctx: ctx, w: w})
 	s.writing.Lock() // so that the documents are as old as what refers to them
-	documents, err := s.documents.Begin(false)
+	s.documents.mu.RLock()
+	defer s.documents.mu.RUnlock()
+	documents, err := s.documents.db.Begin(false)
 	if err != nil {
 		s.writing.Unlock()
 		return fmt.Errorf("back up documents: %w", err)

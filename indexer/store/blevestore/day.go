@@ -25,6 +25,8 @@ const (
 	// maxWaiting is how many documents of a day may come before one of Index's callers
 	// has to wait for the index.
 	maxWaiting = 32 << 10
+	// maxSegment is how many documents a file of an index has at most: merging maps whole files.
+	maxSegment = 200_000
 	// An index takes so many documents, or so many bytes of text, at a time.
 	batchDocuments, batchBytes = 4096, 8 << 20
 )
@@ -197,7 +199,9 @@ func (s *Store) ensure(ctx context.Context, d *day) error {
 		return lastnight.Errorf(lastnight.CodeInternal, "stop lastnight and remove the folder "+dir+": it is built anew from the documents",
 			"the search index of %s is damaged: %w", d.name[1:], err)
 	}
-	idx, err := scorch.NewScorch(scorch.Name, map[string]any{"path": dir, "bolt_timeout": s.cfg.LockWait.String()}, s.analysis)
+	idx, err := scorch.NewScorch(scorch.Name, map[string]any{
+		"path": dir, "bolt_timeout": s.cfg.LockWait.String(), "scorchMergePlanOptions": map[string]any{"MaxSegmentSize": maxSegment},
+	}, s.analysis)
 	if err != nil {
 		return fmt.Errorf("open index of %s: %w", d.name[1:], err)
 	}

@@ -26,6 +26,8 @@ var (
 
 const (
 	maxIDBytes = 512
+	// commitBatch is how many documents are put in one transaction.
+	commitBatch = 2000
 	// dropBatch is how many documents are removed in one transaction.
 	dropBatch = 10_000
 )
@@ -55,7 +57,8 @@ func splitKey(key []byte) (ns int64, id string, err error) {
 // dayOf names the day of a time, in the order of time for all that fit nanoseconds.
 func dayOf(ns int64) string { return "d" + time.Unix(0, ns).UTC().Format(time.DateOnly) }
 
-// Index puts documents; it returns when they are durable. A document's time belongs to
+// Index puts documents; it returns when they are durable. After an error some of them
+// may be: put all again. A document's time belongs to
 // its id: the same id with another time is another document.
 func (s *Store) Index(ctx context.Context, docs []lastnight.Document) error {
 	if err := ctx.Err(); err != nil || len(docs) == 0 {
@@ -65,12 +68,15 @@ func (s *Store) Index(ctx context.Context, docs []lastnight.Document) error {
 	if err != nil {
 		return err
 	}
-	touched, err := s.commit(batch)
-	if err != nil {
-		return fmt.Errorf("put %d documents: %w", len(docs), err)
-	}
-	for _, d := range touched {
-		if d.due() {
+	for part := range slices.Chunk(batch, commitBatch) {
+		touched, err := s.commit(part)
+		if err != nil {
+			return fmt.Errorf("put %d documents: %w", len(docs), err)
+		}
+		for _, d := range touched {
+			if !d.due() {
+				continue
+			}
 			if err := s.catchUp(ctx, d); err != nil {
 				return err
 			}
@@ -109,6 +115,7 @@ func (s *Store) commit(batch []stored) ([]*day, error) {
 	}
 	var changes []change
 	var generation uint64
+	s.documents.touch(len(batch) * lookupBytes)
 	err := s.documents.Update(func(tx *bolt.Tx) (err error) {
 		if generation, err = tx.Bucket(metaBucket).NextSequence(); err != nil {
 			return err

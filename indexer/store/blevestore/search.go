@@ -285,6 +285,7 @@ func (s *Store) pageAt(day string, sp span, times []uint64) (docs []lastnight.Do
 		}
 		size := 0
 		for _, t := range times {
+			s.documents.touch(lookupBytes)
 			some, n, err := s.pageOf(b, sp.only(t), nil)
 			if err != nil {
 				return err
@@ -323,6 +324,7 @@ func (s *Store) fetchKeys(day string, keys []string) ([]lastnight.Document, erro
 			if err != nil {
 				return fmt.Errorf("read document %q: %w", k[8:], err)
 			}
+			s.documents.touch(lookupBytes)
 			docs = append(docs, d)
 		}
 		return nil
@@ -384,6 +386,7 @@ func (s *Store) pageOf(b *bolt.Bucket, sp span, keep func(value []byte) bool) (d
 			}
 			return docs, next, nil
 		}
+		s.documents.touch(len(k) + len(v))
 		if keep != nil && !keep(v) {
 			continue
 		}

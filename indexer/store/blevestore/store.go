@@ -1,6 +1,7 @@
 package blevestore
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -48,7 +49,7 @@ type Config struct {
 type Store struct {
 	cfg       Config
 	exact     *bolt.DB
-	documents *bolt.DB
+	documents *mapped
 	analysis  *index.AnalysisQueue
 	codec     *codec
 
@@ -78,7 +79,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if s.exact, err = openBolt(cfg, exactFile); err != nil {
 		return nil, err
 	}
-	if s.documents, err = openBolt(cfg, documentsFile); err != nil {
+	if s.documents, err = openMapped(cfg, documentsFile); err != nil {
 		return nil, errors.Join(err, s.exact.Close())
 	}
 	s.analysis = index.NewAnalysisQueue(2)
@@ -134,24 +135,41 @@ func openBolt(cfg Config, name string) (*bolt.DB, error) {
 	case err != nil:
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
+	if err := checkFormat(db, path); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// checkFormat refuses a file of another version, and notes ours in a new one.
+func checkFormat(db *bolt.DB, path string) error {
+	known := binary.BigEndian.AppendUint32(nil, format)
+	var found []byte
+	err := db.View(func(tx *bolt.Tx) error {
+		if meta := tx.Bucket(metaBucket); meta != nil {
+			found = bytes.Clone(meta.Get(formatKey))
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("read format of %s: %w", path, err)
+	case bytes.Equal(found, known):
+		return nil
+	case found != nil:
+		return newerFormat(path, found)
+	}
 	err = db.Update(func(tx *bolt.Tx) error {
 		meta, err := tx.CreateBucketIfNotExists(metaBucket)
 		if err != nil {
 			return err
 		}
-		found, known := meta.Get(formatKey), binary.BigEndian.AppendUint32(nil, format)
-		switch {
-		case found == nil:
-			return meta.Put(formatKey, known)
-		case string(found) != string(known):
-			return newerFormat(path, found)
-		}
-		return nil
+		return meta.Put(formatKey, known)
 	})
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return fmt.Errorf("write format of %s: %w", path, err)
 	}
-	return db, nil
+	return nil
 }
 
 func newerFormat(path string, found []byte) error {
