@@ -123,8 +123,11 @@ func (tl *timeline) itemOf(f *fact, link float64, why string) *item {
 	if f.doc.Event == nil {
 		it.text = message(f.doc)
 	}
-	if f.p != nil && f.p.component != "" && (f.doc.Event != nil || it.from == "") {
+	switch {
+	case f.doc.Event != nil && f.p != nil && f.p.component != "":
 		it.from = f.p.component
+	case f.doc.Event == nil && it.from == "" && f.doc.Job == tl.key.workload: // who says it, not whom it is about
+		it.from = tl.life(f.doc.Pod, f.doc.PodUID, f.t).component
 	}
 	return it
 }
