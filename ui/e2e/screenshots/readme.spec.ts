@@ -1,0 +1,49 @@
+// Writes the pictures of the README into docs/images. Only when asked (README_IMAGES=1): they are tracked, and times in them move.
+
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { IncidentList } from '../../src/api/types'
+import { incidentHref } from '../../src/lib/address'
+import { hasBrowser, launch } from '../browser'
+import { hasServer, start, type Server } from '../server'
+
+const dir = join(import.meta.dirname, '../../../docs/images')
+const job = 'clickstream-sessions'
+
+describe.runIf(process.env['README_IMAGES'])('README', () => {
+  let browser: Browser
+  let server: Server
+  let page: Page
+
+  beforeAll(async () => {
+    if (!hasBrowser || !hasServer) throw new Error('needs chromium and bin/lastnight (make build), or LASTNIGHT_URL')
+    mkdirSync(dir, { recursive: true })
+    ;[browser, server] = await Promise.all([launch(), start()])
+    const context = await browser.newContext({ viewport: { width: 1280, height: 1100 }, colorScheme: 'light', locale: 'en-GB', timezoneId: 'Europe/Berlin' })
+    page = await context.newPage()
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await server?.stop()
+  })
+
+  /** The page down to where its content ends, at most so high. */
+  const shoot = async (name: string, most: number): Promise<void> => {
+    await page.waitForLoadState('networkidle')
+    await page.waitForTimeout(800)
+    const height = await page.evaluate(() => Math.ceil(document.querySelector('main')?.getBoundingClientRect().bottom ?? 0) + 8)
+    await page.screenshot({ path: join(dir, name), clip: { x: 0, y: 0, width: 1280, height: Math.min(height, most) }, fullPage: true })
+  }
+
+  test('incident.png', async () => {
+    const res = await fetch(`${server.url}/api/v1/incidents?start=now-7d&job=${job}`)
+    const { items } = (await res.json()) as IncidentList
+    const incident = items.find((i) => i.diagnosis.explained)
+    expect(incident).toBeDefined()
+    await page.goto(server.url + incidentHref(incident?.id ?? ''))
+    await page.locator('.chain').waitFor()
+    await shoot('incident.png', 1100)
+  })
+})
