@@ -205,9 +205,13 @@ func TestImportKilled(t *testing.T) {
 		}
 	}
 	t.Logf("killed %d times of 6", killed)
-	for range 2 {
-		if out, err := lastnightCommand(t.Context(), t, "import", "--data", data, dir).CombinedOutput(); err != nil {
+	for i := range 2 {
+		out, err := lastnightCommand(t.Context(), t, "import", "--data", data, dir).CombinedOutput()
+		if err != nil {
 			t.Fatalf("%v: %s", err, out)
+		}
+		if again := strings.Contains(string(out), "imported 0 lines"); again != (i > 0) {
+			t.Errorf("import number %d after the kills says %s", i+1, out)
 		}
 		compare(t, data, want)
 	}
