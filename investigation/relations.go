@@ -25,7 +25,8 @@ func (x *investigator) relations(tl *timeline, nodes *nodeHistory, fo *failover)
 	l := fo.links
 	set(relTaskFailedInUserCode, 0.6, l.where(func(it *item) bool { return it.why == whyFailure && userCode(it) }))
 	set(relContainerEnded, 0.4, l.where(func(it *item) bool {
-		return it.why != whyUpstream && it.f.kind == factContainerEnd && tl.abnormalEnd(it.f)
+		again := it.f.kind == factJobManagerStart && it.f == fo.openers[0].f // without events the start is all that tells of the end
+		return it.why != whyUpstream && (it.f.kind == factContainerEnd && tl.abnormalEnd(it.f) || again)
 	}))
 	set(relUpstreamDown, 0.95, l.where(func(it *item) bool { return it.why == whyUpstream }))
 	tl.deletionRelations(nodes, fo, set)
