@@ -45,17 +45,14 @@ func newCodec() (*codec, error) {
 	return &codec{enc: enc, dec: dec}, nil
 }
 
-// seal appends value to dst, compressed where that helps.
-func (c *codec) seal(dst, value []byte) []byte {
+// seal gives value with how it is to be read, compressed where that helps.
+func (c *codec) seal(value []byte) []byte {
 	if len(value) >= 128 {
-		mark := len(dst)
-		dst = c.enc.EncodeAll(value, append(dst, sealZstd))
-		if len(dst)-mark <= len(value) {
-			return dst
+		if sealed := c.enc.EncodeAll(value, []byte{sealZstd}); len(sealed) <= len(value) {
+			return sealed
 		}
-		dst = dst[:mark]
 	}
-	return append(append(dst, sealPlain), value...)
+	return append([]byte{sealPlain}, value...)
 }
 
 // open gives the value that seal was given. It may share sealed's memory.
@@ -76,13 +73,13 @@ func (c *codec) open(sealed []byte) ([]byte, error) {
 	return nil, fmt.Errorf("%w: sealed in a way %d that is not known", errDamaged, sealed[0])
 }
 
-// putJSON seals v as JSON.
+// sealJSON seals v as JSON.
 func (c *codec) sealJSON(v any) ([]byte, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
-	return c.seal(nil, b), nil
+	return c.seal(b), nil
 }
 
 func (c *codec) openJSON(sealed []byte, v any) error {

@@ -19,7 +19,7 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	packed, _, _ := packCounts([]lastnight.TemplateCount{{Namespace: "n", Job: "j", Template: "t", Count: 3}, {Template: "u", Count: -1}})
-	for _, b := range [][]byte{body, encodeSource(&d), packed, c.seal(nil, body), {}, {sealZstd, 0x28, 0xb5, 0x2f, 0xfd}} {
+	for _, b := range [][]byte{body, encodeSource(&d), packed, c.seal(body), {}, {sealZstd, 0x28, 0xb5, 0x2f, 0xfd}} {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -42,7 +42,7 @@ func (s *Store) PutCounts(ctx context.Context, source string, counts []lastnight
 	packed, first, last := packCounts(counts)
 	key := binary.BigEndian.AppendUint64(nil, ordered(first))
 	key = append(binary.BigEndian.AppendUint64(key, ordered(last)), source...)
-	value := s.codec.seal(nil, packed)
+	value := s.codec.seal(packed)
 	err := s.exact.Update(func(tx *bolt.Tx) error {
 		b, sources, err := countBuckets(tx)
 		if err != nil {

@@ -98,7 +98,7 @@ func (s *Store) prepare(docs []lastnight.Document) ([]stored, error) {
 		if err != nil {
 			return nil, err
 		}
-		batch[i] = stored{day: dayOf(ns), key: keyOf(ns, d.ID), source: encodeSource(d), body: s.codec.seal(nil, body)}
+		batch[i] = stored{day: dayOf(ns), key: keyOf(ns, d.ID), source: encodeSource(d), body: s.codec.seal(body)}
 	}
 	slices.SortStableFunc(batch, func(a, b stored) int { return cmp.Or(cmp.Compare(a.day, b.day), bytes.Compare(a.key, b.key)) })
 	return batch, nil
