@@ -30,10 +30,15 @@ type Store interface {
 
 // Documents holds important records and events.
 type Documents interface {
-	// Index puts documents; one with the id of another replaces it.
+	// Index puts documents; one with the id of another replaces it. The time belongs to the id: who
+	// puts an id again gives it the same time, else both may be found. Ids have 1 to 512 bytes, else it
+	// is an error of CodeInvalid. After an error some of the documents may be there: put all again.
 	Index(ctx context.Context, docs []lastnight.Document) error
 	// Search streams documents that match, in order of (time, id), newest first unless
-	// req.Oldest. req.Important is ignored: all documents here are.
+	// req.Oldest. req.Important is ignored: all documents here are. What matches is what query.Filter
+	// says. req.Cursor is what lastnight.CursorOf made of the time and id of the last document seen.
+	// A query or cursor that does not parse is an error of CodeInvalid, yielded once.
+	// The caller may call the store meanwhile. Invalid UTF-8 in strings may come back as U+FFFD.
 	Search(ctx context.Context, req lastnight.SearchRequest) iter.Seq2[lastnight.Document, error]
 	// DropDocuments removes those older than t and tells how many.
 	DropDocuments(ctx context.Context, t time.Time) (int, error)
@@ -77,6 +82,7 @@ type Inventory interface {
 	// a kind of FlinkJob wins over others.
 	PutJobs(ctx context.Context, jobs []lastnight.Job) error
 	// Jobs lists jobs, by namespace and name. Name matches a job's name, its workload or one of its Flink ids.
+	// Their Incidents are counted from those held that are unplanned and begin in the interval.
 	Jobs(ctx context.Context, req lastnight.JobsRequest) ([]lastnight.Job, error)
 }
 
@@ -95,7 +101,7 @@ type Incidents interface {
 	PutIncidents(ctx context.Context, is []lastnight.Incident) error
 	// DeleteIncidents removes by id; unknown ids are no error.
 	DeleteIncidents(ctx context.Context, ids []string) error
-	// Incidents lists those that begin in the interval, newest first.
+	// Incidents lists those that begin in the interval, newest first. Job is a job's name or its workload.
 	Incidents(ctx context.Context, req lastnight.IncidentsRequest) ([]lastnight.Incident, error)
 	// Incident gives one, or an error of CodeNotFound.
 	Incident(ctx context.Context, id string) (*lastnight.Incident, error)
@@ -105,7 +111,7 @@ type Incidents interface {
 type Item struct {
 	Key     string
 	Value   []byte
-	Version int64 // grows with each change; 0 is "does not exist"
+	Version int64 // grows with each change, over a removal too; 0 is "does not exist"
 }
 
 // Exact is a small key-value store with optimistic concurrency: labels and their
