@@ -50,7 +50,7 @@ func (z *Recognizer) Recognize(_ *lastnight.Stream, r *lastnight.Record) lastnig
 	for len(msg) > 0 && msg[0] == ' ' {
 		msg = msg[1:]
 	}
-	rec := z.landmark(msg)
+	rec := z.landmark(msg, r.Logger)
 	if r.Level < lastnight.LevelWarn && len(r.Exception) == 0 && len(r.Lines) == 1 && !unusualFirstByte(msg) {
 		return rec
 	}
@@ -74,7 +74,7 @@ func unusualFirstByte(msg []byte) bool {
 }
 
 // landmark tells what a message says by itself, from its first word on.
-func (z *Recognizer) landmark(msg []byte) lastnight.Recognition {
+func (z *Recognizer) landmark(msg []byte, logger string) lastnight.Recognition {
 	if len(msg) < 12 {
 		return lastnight.Recognition{}
 	}
@@ -106,7 +106,9 @@ func (z *Recognizer) landmark(msg []byte) lastnight.Recognition {
 			return lastnight.Recognition{Signals: onlyLifecycle}
 		}
 	case 'R':
-		return restartLine(msg)
+		if rec, ok := restartLine(msg); ok {
+			return rec
+		}
 	case 'S':
 		if rec, ok := startLine(msg); ok {
 			return rec
@@ -120,7 +122,24 @@ func (z *Recognizer) landmark(msg []byte) lastnight.Recognition {
 			return lastnight.Recognition{Signals: onlyLifecycle}
 		}
 	}
+	if !namesFirst(logger) {
+		return lastnight.Recognition{}
+	}
 	return tailLine(msg)
+}
+
+// namesFirst tells whether a logger may write lines that begin with a name, which cost more to look
+// at: those of tasks and of contenders for leadership. One that is not known may.
+func namesFirst(logger string) bool {
+	if logger == "" {
+		return true
+	}
+	last := logger[strings.LastIndexByte(logger, '.')+1:]
+	switch last {
+	case "ExecutionGraph", "Execution", "Task", "JobMaster":
+		return true
+	}
+	return strings.HasSuffix(last, "RestEndpoint") || strings.HasSuffix(last, "Runner") || strings.HasSuffix(last, "ServiceImpl") || strings.Contains(last, "Leader")
 }
 
 // jobLine is "Job NAME (ID) switched …", "… has been …".
@@ -143,16 +162,16 @@ func (z *Recognizer) jobLine(msg []byte) lastnight.Recognition {
 	return lastnight.Recognition{Signals: signals, JobName: t.name, JobID: t.id}
 }
 
-func restartLine(msg []byte) lastnight.Recognition {
+func restartLine(msg []byte) (lastnight.Recognition, bool) {
 	switch {
 	case bytes.HasPrefix(msg, []byte("RECEIVED SIGNAL ")):
-		return lastnight.Recognition{Signals: onlyLifecycle}
+		return lastnight.Recognition{Signals: onlyLifecycle}, true
 	case bytes.HasPrefix(msg, []byte("Restoring job ")):
-		return lastnight.Recognition{Signals: onlyRestore, JobID: idAfter(string(msg), "Restoring job ")}
+		return lastnight.Recognition{Signals: onlyRestore, JobID: idAfter(string(msg), "Restoring job ")}, true
 	case bytes.HasPrefix(msg, []byte("Reaching max start worker failure rate")):
-		return lastnight.Recognition{Signals: onlyLifecycle}
+		return lastnight.Recognition{Signals: onlyLifecycle}, true
 	}
-	return tailLine(msg)
+	return lastnight.Recognition{}, false
 }
 
 func startLine(msg []byte) (lastnight.Recognition, bool) {

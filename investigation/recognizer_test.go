@@ -96,6 +96,7 @@ func BenchmarkRecognize(b *testing.B) {
 		"warning": recordOf(lastnight.LevelWarn, "Association with remote system [pekko.tcp://flink@10.244.1.5:6122] has failed, address is now gated for [50] ms. Reason: [Disassociated]"),
 		"trace":   recordOf(lastnight.LevelError, "Lookup failed\njava.lang.IllegalStateException: no\n"+strings.Repeat("\tat com.acme.crm.ContactNormalizer.map(ContactNormalizer.java:31)\n", 30), "java.lang.IllegalStateException"),
 	} {
+		r.Logger = "org.apache.flink.runtime.taskexecutor.TaskExecutor"
 		b.Run(name, func(b *testing.B) {
 			n := 0
 			for i := range r.Lines {
