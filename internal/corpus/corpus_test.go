@@ -52,12 +52,10 @@ func TestSameOptionsSameBytes(t *testing.T) {
 	}
 }
 
-var criLine = regexp.MustCompile(`^(\S{30}) stdout ([PF]) (.*)$`)
-
 // What is written is CRI, in order of time, within the span, and what Stats say.
 func TestFilesAreCRI(t *testing.T) {
 	start, span := time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC), 2*time.Hour
-	c := newCorpus(t, corpus.Options{Bytes: 40 << 20, Pods: 3, Span: span, Start: start})
+	c := newCorpus(t, corpus.Options{Bytes: 16 << 20, Pods: 3, Span: span, Start: start})
 	var total, counted corpus.Stats
 	for i := range c.Pods() {
 		text, stats := podText(t, c, i)
@@ -68,19 +66,19 @@ func TestFilesAreCRI(t *testing.T) {
 		for row := range bytes.Lines([]byte(text)) {
 			counted.Parts++
 			counted.RawBytes += int64(len(row))
-			m := criLine.FindSubmatch(bytes.TrimSuffix(row, []byte("\n")))
-			if m == nil {
+			m := bytes.SplitN(bytes.TrimSuffix(row, []byte("\n")), []byte(" "), 4)
+			if len(m) != 4 || string(m[1]) != "stdout" {
 				t.Fatalf("pod %d: not CRI: %.200q", i, row)
 			}
-			at, err := time.Parse(time.RFC3339Nano, string(m[1]))
+			at, err := time.Parse(time.RFC3339Nano, string(m[0]))
 			if err != nil || at.Before(last) || at.Before(start) || at.After(start.Add(span+time.Minute)) {
-				t.Fatalf("pod %d: time %s after %s: %v", i, m[1], last, err)
+				t.Fatalf("pod %d: time %s after %s: %v", i, m[0], last, err)
 			}
 			last = at
 			if line = append(line, m[3]...); string(m[2]) == "F" {
 				counted.Lines++
 				counted.MessageBytes += int64(len(line))
-				if flinkTime.Match(line) {
+				if len(line) > 23 && flinkTime.Match(line[:24]) {
 					counted.Records++
 				}
 				line = line[:0]
@@ -94,7 +92,7 @@ func TestFilesAreCRI(t *testing.T) {
 	if total.Parts == total.Lines {
 		t.Error("no line was long enough to be cut into parts")
 	}
-	if over := total.RawBytes - 40<<20; over < 0 || over > 3*64<<10 {
+	if over := total.RawBytes - 16<<20; over < 0 || over > 3*64<<10 {
 		t.Errorf("made %d bytes more than asked for", over)
 	}
 }

@@ -19,7 +19,7 @@ const (
 )
 
 // maxRecords is what is taken of one recorded file at most.
-const maxRecords = 4000
+const maxRecords = 2000
 
 // record is a log entry of a recording: its first line and continuation lines.
 type record struct {

@@ -89,12 +89,10 @@ func TestExtractUnknownCase(t *testing.T) {
 	}
 }
 
+// With literal beginnings, so that they are fast under the race detector too.
 var (
-	oldTimes = regexp.MustCompile(`2026-11-21|20261121|1795[23]\d{9}`)
-	criTime  = regexp.MustCompile(`(?m)^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.?\d*Z) `)
-	anyTime  = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d`)
-	// Flink's own build date and the lines of its banner that name it.
-	buildDate = regexp.MustCompile(`2025-01-28T`)
+	oldTimes = []*regexp.Regexp{regexp.MustCompile(`2026-11-2`), regexp.MustCompile(`2026112`), regexp.MustCompile(`1795[23]\d{9}`)}
+	newTime  = regexp.MustCompile(`2027-\d\d-\d\d[T ]\d\d:\d\d:\d\d`)
 )
 
 func TestReplayMovesEveryTime(t *testing.T) {
@@ -108,24 +106,27 @@ func TestReplayMovesEveryTime(t *testing.T) {
 	files := tree(t, dir)
 	times := 0
 	for file, text := range files {
-		if m := oldTimes.FindString(file + text); m != "" {
-			t.Errorf("%s: %s is left of the recording's day", file, m)
+		for _, old := range oldTimes {
+			if m := old.FindString(file + text); m != "" {
+				t.Errorf("%s: %s is left of the recording's day", file, m)
+			}
 		}
 		if strings.Contains(file, "truth") {
 			t.Errorf("%s was replayed", file)
 		}
 		var last time.Time
-		for _, m := range criTime.FindAllStringSubmatch(text, -1) {
-			at, err := time.Parse(time.RFC3339Nano, m[1])
+		for line := range strings.Lines(text) {
+			if !strings.Contains(file, ".log") {
+				break
+			}
+			stamp, _, _ := strings.Cut(line, " ")
+			at, err := time.Parse(time.RFC3339Nano, stamp)
 			if err != nil || at.Before(last) {
-				t.Fatalf("%s: %s after %s: %v", file, m[1], last, err)
+				t.Fatalf("%s: %s after %s: %v", file, stamp, last, err)
 			}
 			last = at
 		}
-		for _, m := range anyTime.FindAllString(text, -1) {
-			if buildDate.MatchString(m) {
-				continue
-			}
+		for _, m := range newTime.FindAllString(text, -1) {
 			at, err := time.Parse(time.DateTime, strings.Replace(m, "T", " ", 1))
 			if err != nil || !at.Before(now) || at.Before(now.Add(-17*time.Hour)) {
 				t.Fatalf("%s: %q is not last night: %v", file, m, err)
@@ -148,10 +149,17 @@ func TestReplayMovesEveryTime(t *testing.T) {
 	}
 }
 
+func zero(r rune) rune {
+	if '0' <= r && r <= '9' {
+		return '0'
+	}
+	return r
+}
+
 // Moving a recording must change nothing but the digits of times: what a replay has
 // and what the recording has are alike, up to where the clearing up begins.
 func TestReplayKeepsEverythingElse(t *testing.T) {
-	digits, rotated := regexp.MustCompile(`\d`), regexp.MustCompile(`\d{8}-\d{6}`)
+	rotated := regexp.MustCompile(`\d{8}-\d{6}`)
 	shift := recorded.Shift{Now: time.Date(2027, time.March, 9, 9, 30, 0, 0, time.UTC)}
 	replayed, extracted := t.TempDir(), t.TempDir()
 	if err := recorded.Replay(t.Context(), replayed, shift); err != nil {
@@ -166,7 +174,7 @@ func TestReplayKeepsEverythingElse(t *testing.T) {
 		out := map[string]string{}
 		for _, file := range slices.Sorted(maps.Keys(files)) {
 			if strings.Contains(file, ".log") { // rotated files of one container become one
-				out[rotated.ReplaceAllString(file, "")] += digits.ReplaceAllString(files[file], "0")
+				out[rotated.ReplaceAllString(file, "")] += strings.Map(zero, files[file])
 			}
 		}
 		return out
