@@ -44,7 +44,7 @@ func (a *Archive) Trim(s *lastnight.Span) bool {
 }
 
 func trim(s *lastnight.Span, h *held) bool {
-	if h == nil {
+	if h == nil || !h.touches(s) {
 		return s.From < s.To || len(s.Records) > 0
 	}
 	if r, ok := h.all.at(s.From); ok {
@@ -61,6 +61,21 @@ func trim(s *lastnight.Span, h *held) bool {
 	}
 	s.Records = kept
 	return s.From < s.To || len(s.Records) > 0
+}
+
+// touches tells whether anything of a span may be held: mostly nothing is, and nothing is copied.
+func (h *held) touches(s *lastnight.Span) bool {
+	if h.all.overlaps(s.From, s.To) {
+		return true
+	}
+	for i := range s.Records {
+		for j := range s.Records[i].Lines {
+			if l := &s.Records[i].Lines[j]; l.Partial && h.has(l) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // trimRecord gives the record with the lines that are to be kept, if there are any.

@@ -16,15 +16,15 @@ const (
 	// blockRaw is how much text a block of a chunk has, roughly: enough for columns to be worth it,
 	// little enough to decode for one hit.
 	blockRaw = 4 << 20
-	// batchRaw is how much text compaction holds at once, roughly.
-	batchRaw = 8 << 20
+	// batchRaw is how many bytes of raw logs compaction holds at once, roughly: the text of a block.
+	batchRaw = 5 << 20
 	// compactAge is when segments are compacted though they are few.
 	compactAge = time.Hour
 	// compactFiles is when segments are compacted though they are small.
 	compactFiles = 2048
 )
 
-// Compact turns all segments into chunks. It holds about batchRaw of text at a time and one
+// Compact turns all segments into chunks. It holds about batchRaw of logs at a time and one
 // chunk file, whatever there is to do. Queries go on meanwhile. It may be stopped or
 // killed anywhere: a chunk is there as a whole or not at all, and only once it is there
 // are its segments ignored and deleted. Damaged segments stay as they are.
