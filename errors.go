@@ -17,6 +17,9 @@ const (
 	CodeUnavailable Code = "unavailable" // try again later: full disk, store away
 	CodeTooLarge    Code = "too_large"   // more than a stated limit
 	CodeInternal    Code = "internal"    // a defect or a broken disk
+
+	CodeUnauthenticated Code = "unauthenticated" // nobody knows who asks
+	CodeForbidden       Code = "forbidden"       // who asks may not do or read that
 )
 
 // Error is an error for people: what went wrong, and what to try.

@@ -46,6 +46,10 @@ func outcomeOf(c lastnight.Code) outcome {
 		return outcome{http.StatusRequestEntityTooLarge, 1, "More than a limit allows"}
 	case lastnight.CodeUnavailable:
 		return outcome{http.StatusServiceUnavailable, 1, "Not available now"}
+	case lastnight.CodeUnauthenticated:
+		return outcome{http.StatusUnauthorized, 1, "Who asks is not known"}
+	case lastnight.CodeForbidden:
+		return outcome{http.StatusForbidden, 1, "Not allowed"}
 	case lastnight.CodeInternal:
 	}
 	return outcome{http.StatusInternalServerError, 1, "Something broke"}
@@ -67,7 +71,7 @@ func CodeOfStatus(status int) lastnight.Code {
 	case status == http.StatusRequestURITooLong, status == http.StatusRequestHeaderFieldsTooLarge:
 		return lastnight.CodeTooLarge
 	}
-	for _, c := range []lastnight.Code{lastnight.CodeNotFound, lastnight.CodeConflict, lastnight.CodeTooLarge, lastnight.CodeUnavailable} {
+	for _, c := range []lastnight.Code{lastnight.CodeNotFound, lastnight.CodeConflict, lastnight.CodeTooLarge, lastnight.CodeUnavailable, lastnight.CodeUnauthenticated, lastnight.CodeForbidden} {
 		if StatusOf(c) == status {
 			return c
 		}
