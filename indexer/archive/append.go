@@ -209,7 +209,7 @@ func validate(s *lastnight.Span) error {
 	}
 	for i := range s.Records {
 		r := &s.Records[i]
-		if len(r.Lines) == 0 || r.MessageAt < 0 || r.MessageAt > len(r.Lines[0].Text) || len(r.Attrs) > maxAttrs {
+		if len(r.Lines) == 0 || len(r.Lines) > maxRecordLines || r.MessageAt < 0 || r.MessageAt > len(r.Lines[0].Text) || len(r.Attrs) > maxAttrs {
 			return lastnight.Errorf(lastnight.CodeInvalid, "", "span of %s/%s: record %d is malformed", s.Stream.Namespace, s.Stream.Pod, i)
 		}
 		for j := range r.Lines {
@@ -243,9 +243,7 @@ func writeSegment(b *builder, items []newItem) {
 		}
 		for _, rec := range items[i].span.Records {
 			rows = append(rows, row{key: keys[i], rec: rec})
-			for j := range rec.Lines {
-				size += len(rec.Lines[j].Text)
-			}
+			size += rowSize(&rec)
 			if size >= segmentBlock {
 				b.block(rows)
 				rows, size = rows[:0], 0

@@ -17,6 +17,12 @@ const (
 	usualHeader = 40
 	// maxLine bounds one line's text, in bytes.
 	maxLine = 128 << 20
+	// maxBlockLines bounds the lines of a block, so that a reader knows what to allocate at most.
+	maxBlockLines = 4 << 20
+	// maxRecordLines bounds the lines of a record.
+	maxRecordLines = 1 << 20
+	// lineCost is what a line counts besides its text, in bytes, when blocks are cut: lines may be empty.
+	lineCost = 16
 )
 
 // Flags of a line.
@@ -174,8 +180,11 @@ func (r *blockReader) decodeLines(keys int) (*lineSet, error) {
 		return nil, err
 	}
 	runs, perRecord, flags := d[0], d[1], d[2].b
+	if len(flags) > maxBlockLines {
+		return nil, corruptf("%d lines are more than a block may have", len(flags))
+	}
 	set := &lineSet{
-		rows: make([]row, 0, len(perRecord.b)), lines: make([]lastnight.Line, len(flags)),
+		rows: make([]row, 0, min(len(perRecord.b), len(flags))), lines: make([]lastnight.Line, len(flags)),
 		starts: make([]bool, len(flags)), flags: flags,
 	}
 	used := 0

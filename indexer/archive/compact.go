@@ -315,7 +315,7 @@ func (c *compaction) write() {
 	for i := 0; i < len(c.rows); {
 		n, bytes := i, 0
 		for n < len(c.rows) && job(&c.rows[n]) == job(&c.rows[i]) {
-			bytes += textSize(&c.rows[n].rec)
+			bytes += rowSize(&c.rows[n].rec)
 			n++
 		}
 		if size > 0 && size+bytes > blockRaw {
@@ -337,7 +337,7 @@ func (c *compaction) byTime(rows []row, size int) {
 	each := size/(size/blockRaw+1) + 1
 	from, n := 0, 0
 	for i := range rows {
-		if n += textSize(&rows[i].rec); n >= each {
+		if n += rowSize(&rows[i].rec); n >= each {
 			c.block(rows[from : i+1])
 			from, n = i+1, 0
 		}
@@ -353,8 +353,9 @@ func (c *compaction) block(rows []row) {
 	c.b.block(rows)
 }
 
-func textSize(r *lastnight.Record) int {
-	n := 0
+// rowSize is what a record counts when blocks are cut.
+func rowSize(r *lastnight.Record) int {
+	n := lineCost * len(r.Lines)
 	for i := range r.Lines {
 		n += len(r.Lines[i].Text)
 	}
