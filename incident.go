@@ -82,6 +82,7 @@ type Evidence struct {
 	What     string     `json:"what"` // one line for people
 	Text     string     `json:"text"` // the record or event itself, at most 64 KiB
 	RecordID string     `json:"record_id,omitempty"`
+	Template string     `json:"template_id,omitempty"` // of a record
 	EventID  string     `json:"event_id,omitempty"`
 	Role     string     `json:"role"`
 	Cause    string     `json:"cause,omitempty"`  // catalogue id that it supports

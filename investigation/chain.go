@@ -326,7 +326,7 @@ func evidenceOf(l *link) lastnight.Evidence {
 		ev.Text = eventText(e)
 		ev.Link = "/logs?q=" + url.QueryEscape("kind:event") + "&pod=" + url.QueryEscape(d.Pod) + "&ns=" + url.QueryEscape(d.Namespace) + "&at=" + at
 	} else {
-		ev.RecordID = d.ID
+		ev.RecordID, ev.Template = d.ID, d.Template
 		ev.Link = "/logs?pod=" + url.QueryEscape(d.Pod) + "&ns=" + url.QueryEscape(d.Namespace) + "&line=" + url.QueryEscape(d.ID)
 		if l.it.f.kind == factTransition {
 			ev.Kind = "transition"
