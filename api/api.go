@@ -100,6 +100,8 @@ func newRouter(c Config) (*chi.Mux, error) {
 		r.Mount("/logs", logs{e, c.Searcher}.Routes())
 		r.Mount("/histogram", histogram{e, c.Searcher}.Routes())
 		r.Mount("/templates", templates{e, c.Searcher}.Routes())
+		r.Mount("/tail", newTail(e, c.Searcher).Routes())
+		r.Mount("/fields", fields{e, c.Searcher}.Routes())
 		r.Mount("/openapi.yaml", document{e}.Routes())
 	})
 	server{e, c.Version, c.Ready, c.Metrics}.mount(r)

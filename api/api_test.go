@@ -113,7 +113,7 @@ func TestWrongRequests(t *testing.T) {
 		{"/api/v1/records/3f2a9c01d4e5b6a7.0018a2f3b4c5d6e7-1a2b3c4d.1f40/context", 404, lastnight.CodeNotFound, "no record"},
 		{"/api/v1/records/3f2a9c01d4e5b6a7.0018a2f3b4c5d6e7-1a2b3c4d.1f40/context?before=1001", 400, lastnight.CodeInvalid, "0 to 1000"},
 		{"/api/v1/logs/raw", 400, lastnight.CodeInvalid, "whose lines"},
-		{"/api/v1/histogram?step=90s", 400, lastnight.CodeInvalid, "whole minutes"},
+		{"/api/v1/histogram?template_id=t1&step=90s", 400, lastnight.CodeInvalid, "whole minutes"},
 		{"/api/v1/histogram?step=0m", 400, lastnight.CodeInvalid, "whole minutes"},
 		{"/api/v1/histogram?start=2000-01-01&step=1m", 400, lastnight.CodeInvalid, "more than 5000"},
 		{"/api/v1/histogram?start=now%2B1h", 400, lastnight.CodeInvalid, "empty"},

@@ -23,7 +23,7 @@ type incidents struct {
 func (i incidents) Routes() chi.Router {
 	r := chi.NewRouter()
 	i.env.get(r, "/", endpoint{
-		params: append([]string{"namespace", "job", "planned", "limit", "cursor"}, intervalParams...),
+		params: append([]string{"namespace", "job", "planned", "chain", "limit", "cursor"}, intervalParams...),
 		handle: i.list,
 	})
 	i.env.get(r, "/{id}", endpoint{handle: i.one})
@@ -37,6 +37,7 @@ func (i incidents) list(w http.ResponseWriter, r *http.Request, p *params) error
 		Planned: p.boolean("planned"), Limit: p.integer("limit", 100, 1, 1000),
 	}
 	at, id := p.position()
+	short := p.choice("chain", "true", "false") == "false"
 	if p.err != nil {
 		return p.err
 	}
@@ -44,7 +45,29 @@ func (i incidents) list(w http.ResponseWriter, r *http.Request, p *params) error
 	if err != nil {
 		return err
 	}
+	if short {
+		items = shortened(items)
+	}
 	return writeJSON(w, newList(items, next, in))
+}
+
+// shortened gives the incidents as lists show them: of the chain only the first evidence of
+// the cause, without its text. The chains are nearly all of an answer's bytes.
+func shortened(items []lastnight.Incident) []lastnight.Incident {
+	items = slices.Clone(items) // Theirs may be shared.
+	for i := range items {
+		d := &items[i].Diagnosis
+		at := slices.IndexFunc(d.Chain, func(e lastnight.Evidence) bool { return e.Role == lastnight.RoleCause })
+		if at < 0 {
+			d.Chain = nil
+			continue
+		}
+		e := d.Chain[at]
+		e.Text = ""
+		d.Chain = []lastnight.Evidence{e}
+		items[i].Features = nil
+	}
+	return items
 }
 
 // page gives the incidents that come after (at, id), or the first if id is "".
