@@ -16,7 +16,7 @@ import (
 
 // labeled gives the messages of the labeled data sets by name. LOGHUB names their
 // folder. The data are not part of the project.
-func labeled(t *testing.T) (messages map[string][]string, dirs map[string]string) {
+func labeled(t testing.TB) (messages map[string][]string, dirs map[string]string) {
 	t.Helper()
 	dir := os.Getenv("LOGHUB")
 	if dir == "" {

@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // goldenInput gives the messages of testdata/flink.txt: real lines of Flink 1.20 clusters
 // and their jobs, about two of each kind.
-func goldenInput(t *testing.T) []string {
+func goldenInput(t testing.TB) []string {
 	t.Helper()
 	f, err := os.Open("testdata/flink.txt")
 	if err != nil {

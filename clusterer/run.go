@@ -2,6 +2,7 @@ package clusterer
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,14 +56,19 @@ func Run(ctx context.Context, in io.Reader, out io.Writer, rc RunConfig) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	c := New(rc.Config)
+	r := bufio.NewReaderSize(in, 1<<18)
 	messageAt := rc.MessageAt
 	if messageAt == nil {
-		messageAt = headerEnd()
+		var learnFrom []byte
+		if rc.Final { // nothing is written before the end anyway
+			learnFrom, _ = r.Peek(1 << 18) // what fails here fails again
+		}
+		messageAt = headerEnd(learnFrom)
 	}
 	var kept [][]byte
 	var ids []string
 	var vars []lastnight.Var
-	err := eachLine(ctx, in, func(n int, line []byte) error {
+	err := eachLine(ctx, r, func(n int, line []byte) error {
 		if rc.Format != FormatMessage {
 			line = line[messageAt(line):]
 		}
@@ -84,10 +90,15 @@ func Run(ctx context.Context, in io.Reader, out io.Writer, rc RunConfig) error {
 	return err
 }
 
-// headerEnd gives a function that tells where the message of a line begins.
-func headerEnd() func([]byte) int {
+// headerEnd gives a function that tells where the message of a line begins. The layout of lines may be learned from the first.
+func headerEnd(first []byte) func([]byte) int {
 	var p header.Parser
 	var h header.Header
+	for len(first) > 0 {
+		line, rest, _ := bytes.Cut(first, []byte{'\n'})
+		p.Parse(line, &h)
+		first = rest
+	}
 	return func(line []byte) int {
 		p.Parse(line, &h)
 		return h.MessageAt
@@ -95,8 +106,7 @@ func headerEnd() func([]byte) int {
 }
 
 // eachLine calls f for each line, without its newline. The line is valid during the call.
-func eachLine(ctx context.Context, in io.Reader, f func(n int, line []byte) error) error {
-	r := bufio.NewReaderSize(in, 1<<18)
+func eachLine(ctx context.Context, r *bufio.Reader, f func(n int, line []byte) error) error {
 	var long []byte
 	for n := 1; ; n++ {
 		if n%1024 == 1 && ctx.Err() != nil {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -123,7 +124,7 @@ func readParsed(r io.Reader) ([]parsed, error) {
 	dec := json.NewDecoder(bufio.NewReader(r))
 	for {
 		var p parsed
-		if err := dec.Decode(&p); err == io.EOF { //nolint:errorlint // Decode gives the plain io.EOF between values
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
 			return out, nil
 		} else if err != nil {
 			return nil, fmt.Errorf("result %d: %w", len(out)+1, err)

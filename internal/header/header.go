@@ -5,7 +5,8 @@
 // It knows what log4j, logback, java.util.logging, klog, Python's logging, Go's
 // log, zap, syslog, web servers, JSON lines and logfmt write by default and in the
 // usual patterns, from one left-to-right pass without regular expressions. It is not told which
-// of them a stream uses: a line decides for itself.
+// of them a stream uses: a line decides for itself. Of lines that none explains wholly it learns: laid side
+// by side, 32 of them show which columns always hold a time, a level, a number or a name (learn.go).
 //
 // It guesses. A line that looks like nothing known has no header (Starts is
 // false) and is all message; nothing is ever an error, and any bytes are allowed.
@@ -49,15 +50,37 @@ const (
 	maxNameBytes = 256     // a longer logger or thread is not one
 )
 
-// Parser recognises headers and keeps a bounded table of the names it has seen,
-// so that a known logger or thread costs no memory. The zero value is ready. Not
+// Parser recognises headers of one stream. It keeps a bounded table of the names it has seen,
+// so that a known logger or thread costs no memory, and the layout that the stream has shown. The zero value is ready. Not
 // for several goroutines at once.
 type Parser struct {
 	names map[string]string
+	learn learner
 }
 
 // Parse recognises the header of a line (without its newline) and overwrites h.
 func (p *Parser) Parse(line []byte, h *Header) {
+	p.parseKnown(line, h)
+	if h.Starts && (h.Format != FormatText || h.Logger != "") || len(line) == 0 || isBlank(line[0]) {
+		return
+	}
+	if p.learn.layout == nil {
+		p.learn.observe(line)
+		return
+	}
+	var learned Header
+	if p.parseLearned(line, &learned) {
+		if learned.MessageAt >= h.MessageAt {
+			*h = learned
+		}
+		p.learn.hit()
+		return
+	}
+	p.learn.missed()
+}
+
+// parseKnown tries the formats that are known beforehand.
+func (p *Parser) parseKnown(line []byte, h *Header) {
 	*h = Header{}
 	i := skipColour(line, 0)
 	if i >= len(line) {

@@ -159,8 +159,8 @@ func FuzzHeader(f *testing.F) {
 	} {
 		f.Add(line)
 	}
-	var p header.Parser
 	f.Fuzz(func(t *testing.T, line string) {
+		var p header.Parser
 		var h, again header.Header
 		p.Parse([]byte(line), &h)
 		if h.MessageAt < 0 || h.MessageAt > len(line) {

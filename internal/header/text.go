@@ -8,7 +8,7 @@ import (
 
 const (
 	maxFields  = 10  // of a text header; a line with more is not one
-	maxBracket = 128 // bytes of a thread's name and the like
+	maxBracket = 256 // bytes of a thread's name and the like
 	maxStatus  = 200 // how far to look for the level behind a thread's name with spaces
 )
 
@@ -100,6 +100,11 @@ func (t *text) bracket(h *Header) bool {
 	n := bytes.IndexByte(t.line[from:min(len(t.line), from+maxBracket)], closing)
 	if n < 0 {
 		return false
+	}
+	if closing == ']' && bytes.IndexByte(t.line[from:from+n], '[') >= 0 { // a name with brackets in it
+		if end := closingBracket(t.line, t.i, maxBracket); end > 0 {
+			n = end - 1 - from
+		}
 	}
 	in := bytes.TrimSpace(t.line[from : from+n])
 	end := from + n + 1

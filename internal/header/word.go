@@ -80,8 +80,10 @@ func (p *Parser) parseSyslog(line []byte, i int, h *Header) bool {
 	}
 	from := skipBlank(line, end)
 	colon := bytes.Index(line[from:min(len(line), from+maxBracket)], []byte(": "))
-	if colon <= 0 || bytes.IndexByte(line[from:from+colon], ' ') >= 0 {
-		colon = -1
+	if colon > 0 {
+		if blank := bytes.IndexByte(line[from:from+colon], ' '); blank >= 0 && (line[from+blank+1] != '(' || line[from+colon-1] != ')') {
+			colon = -1 // but launchd's "name[1] (whose): message"
+		}
 	}
 	h.Format, h.Starts, h.MessageAt = FormatText, true, from
 	if colon > 0 {
