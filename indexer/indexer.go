@@ -30,7 +30,7 @@ import (
 
 // SignalSink is told which workloads have something new to investigate.
 type SignalSink interface {
-	// Mark says that a signal of the workload happened at t. It must be quick.
+	// Mark says that a signal of the workload happened at t; of a node, if both names are empty. It must be quick.
 	Mark(namespace, workload string, t time.Time)
 }
 
@@ -201,25 +201,31 @@ func (x *Indexer) ingestEvents(ctx context.Context, events []lastnight.Event) er
 	if len(events) == 0 {
 		return nil
 	}
+	p := newPass(x)
 	docs := make([]lastnight.Document, len(events))
 	for i := range events {
 		e := events[i]
+		w := x.workloads.ofObject(ctx, e.Object)
 		if e.Workload == "" {
-			e.Workload = x.workloads.ofObject(ctx, e.Object)
+			e.Workload = w.Name
 		}
 		docs[i] = eventDocument(&e)
+		switch {
+		case w.Name != "": // a job that never had a pod is one that people ask about, too
+			p.noteJob(jobOf(w, e.Cluster, e.Time, e.Time))
+			p.mark(w, e.Time)
+		case e.Object.Kind == "Node": // concerns whoever has pods there
+			p.mark(lastnight.Workload{}, e.Time)
+		}
+	}
+	if err := x.cfg.Store.PutJobs(ctx, p.jobList()); err != nil {
+		return fmt.Errorf("put jobs: %w", err)
 	}
 	if err := x.cfg.Store.Index(ctx, docs); err != nil {
 		return fmt.Errorf("index events: %w", err)
 	}
 	x.metrics.events.Add(int64(len(events)))
-	if x.cfg.Sink != nil {
-		for i := range docs {
-			if docs[i].Job != "" {
-				x.cfg.Sink.Mark(docs[i].Namespace, docs[i].Job, docs[i].Time)
-			}
-		}
-	}
+	p.markSignals()
 	return nil
 }
 

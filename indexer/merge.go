@@ -41,7 +41,6 @@ type keptKey struct {
 	template string
 }
 
-
 // group is the like records of one minute.
 type group struct {
 	key   groupKey

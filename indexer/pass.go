@@ -20,7 +20,7 @@ type pass struct {
 	tmpl   map[string]lastnight.Template
 	counts map[countKey]int64
 	jobs   map[jobKey]*lastnight.Job
-	marks  map[mark]time.Time
+	marks  map[mark]stretch
 	// what went through, for the metrics
 	records, lines, bytes int64
 	vars                  []lastnight.Var // for reuse
@@ -35,12 +35,14 @@ type countKey struct {
 type (
 	jobKey struct{ namespace, name string }
 	mark   struct{ namespace, workload string }
+	// stretch is the time from the first to the last signal.
+	stretch struct{ from, to time.Time }
 )
 
 func newPass(x *Indexer) *pass {
 	return &pass{
 		x: x, docs: map[string]*lastnight.Document{}, tmpl: map[string]lastnight.Template{},
-		counts: map[countKey]int64{}, jobs: map[jobKey]*lastnight.Job{}, marks: map[mark]time.Time{},
+		counts: map[countKey]int64{}, jobs: map[jobKey]*lastnight.Job{}, marks: map[mark]stretch{},
 	}
 }
 
@@ -150,10 +152,7 @@ func (p *pass) flinkJob(s *lastnight.Span, w lastnight.Workload, rec lastnight.R
 func (p *pass) important(s *lastnight.Span, stream lastnight.StreamID, r *lastnight.Record, w lastnight.Workload, rec lastnight.Recognition) {
 	t := r.Lines[0].Time
 	if trouble(r, rec) {
-		k := mark{w.Namespace, w.Name}
-		if at := r.Time(); at.After(p.marks[k]) {
-			p.marks[k] = at
-		}
+		p.mark(w, r.Time())
 	}
 	g := p.x.merger.see(groupKey{stream, r.Template, floorMinute(t)}, weigh(r, rec))
 	switch {
@@ -241,11 +240,29 @@ func (p *pass) jobList() []lastnight.Job {
 	return list
 }
 
+// mark notes that a workload has a signal.
+func (p *pass) mark(w lastnight.Workload, at time.Time) {
+	k := mark{w.Namespace, w.Name}
+	s, ok := p.marks[k]
+	if !ok {
+		s = stretch{at, at}
+	}
+	if at.Before(s.from) {
+		s.from = at
+	}
+	if at.After(s.to) {
+		s.to = at
+	}
+	p.marks[k] = s
+}
+
+// markSignals tells whoever investigates.
 func (p *pass) markSignals() {
 	if p.x.cfg.Sink == nil {
 		return
 	}
-	for m, t := range p.marks {
-		p.x.cfg.Sink.Mark(m.namespace, m.workload, t)
+	for m, s := range p.marks {
+		p.x.cfg.Sink.Mark(m.namespace, m.workload, s.from)
+		p.x.cfg.Sink.Mark(m.namespace, m.workload, s.to)
 	}
 }

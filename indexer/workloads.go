@@ -62,18 +62,23 @@ func (w *workloads) ofPod(ctx context.Context, namespace, name, uid string) last
 
 var replicaSetName = regexp.MustCompile(`^(.+)-[a-z0-9]{6,10}$`)
 
-// ofObject tells the workload that the object of an event belongs to, or "".
-func (w *workloads) ofObject(ctx context.Context, o lastnight.ObjectRef) string {
+// ofObject tells the workload that the object of an event belongs to; its name is "" if there is none.
+func (w *workloads) ofObject(ctx context.Context, o lastnight.ObjectRef) lastnight.Workload {
+	wl := lastnight.Workload{Namespace: o.Namespace, Name: o.Name}
 	switch o.Kind {
 	case "Pod":
-		return w.ofPod(ctx, o.Namespace, o.Name, o.UID).Name
+		return w.ofPod(ctx, o.Namespace, o.Name, o.UID)
 	case "ReplicaSet":
+		wl.Kind = lastnight.JobDeployment
 		if m := replicaSetName.FindStringSubmatch(o.Name); m != nil {
-			return m[1]
+			wl.Name = m[1]
 		}
-		return o.Name
-	case "Deployment", "StatefulSet", "DaemonSet", "Job", "FlinkDeployment", "FlinkSessionJob":
-		return o.Name
+	case "Deployment", "StatefulSet", "DaemonSet", "Job":
+		wl.Kind = lastnight.JobKind(o.Kind)
+	case "FlinkDeployment", "FlinkSessionJob":
+		wl.Kind = lastnight.JobFlink
+	default:
+		return lastnight.Workload{}
 	}
-	return ""
+	return wl
 }

@@ -55,7 +55,11 @@ func (v *Investigator) Incidents(ctx context.Context, req lastnight.IncidentsReq
 
 // Incident implements lastnight.Investigator.
 func (v *Investigator) Incident(ctx context.Context, id string) (*lastnight.Incident, error) {
-	return v.keeper.Incident(ctx, id)
+	in, err := v.keeper.Incident(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return in, v.withSiblings(ctx, in)
 }
 
 // Why implements lastnight.Investigator.
@@ -86,6 +90,11 @@ func (v *Investigator) Why(ctx context.Context, req lastnight.WhyRequest) (*last
 	slices.SortStableFunc(is, func(a, b lastnight.Incident) int { return a.Start.Compare(b.Start) })
 	if newest && len(is) > 1 {
 		is = is[len(is)-1:]
+	}
+	for i := range is {
+		if err := v.withSiblings(ctx, &is[i]); err != nil {
+			return nil, err
+		}
 	}
 	if is == nil {
 		is = []lastnight.Incident{}
@@ -126,14 +135,14 @@ func names(job string) (namespace string, list []string) {
 	}
 	parts := strings.FieldsFunc(path, func(r rune) bool { return r == '/' || r == '#' || r == '?' })
 	for i, p := range parts {
-		if p == "jobs" && i+2 < len(parts) {
-			return parts[i+1], append(list, parts[i+2])
+		if p == "jobs" && i+2 < len(parts) { // our own links: /jobs/NAMESPACE/NAME
+			namespace, list = parts[i+1], append(list, parts[i+2])
 		}
 	}
 	for _, p := range slices.Backward(parts) {
 		list = append(list, p)
 	}
-	return "", list
+	return namespace, list
 }
 
 // job finds the job that is meant. If several namespaces have it, the most recently seen one.
@@ -142,16 +151,19 @@ func (v *Investigator) job(ctx context.Context, namespace, name string) (*lastni
 		return nil, lastnight.Errorf(lastnight.CodeInvalid, "name a job, a Flink job id or a link to one", "no job was named")
 	}
 	inLink, list := names(name)
-	if namespace == "" {
-		namespace = inLink
+	spaces := []string{namespace}
+	if namespace == "" && inLink != "" { // it looks like one of our links, but may be somebody else's
+		spaces = []string{inLink, ""}
 	}
-	for _, n := range list {
-		jobs, err := v.keeper.Jobs(ctx, lastnight.JobsRequest{Namespace: namespace, Name: n})
-		if err != nil {
-			return nil, fmt.Errorf("find job %s: %w", n, err)
-		}
-		if j := pick(jobs, n); j != nil {
-			return j, nil
+	for _, space := range spaces {
+		for _, n := range list {
+			jobs, err := v.keeper.Jobs(ctx, lastnight.JobsRequest{Namespace: space, Name: n})
+			if err != nil {
+				return nil, fmt.Errorf("find job %s: %w", n, err)
+			}
+			if j := pick(jobs, n); j != nil {
+				return j, nil
+			}
 		}
 	}
 	return nil, v.unknown(ctx, namespace, name, list)
@@ -184,61 +196,13 @@ func (v *Investigator) unknown(ctx context.Context, namespace, name string, list
 		return fmt.Errorf("list jobs: %w", err)
 	}
 	hint := "lastnight jobs lists what there is"
-	if near := nearNames(list[len(list)-1], jobs); len(near) > 0 {
+	known := make([]string, len(jobs))
+	for i := range jobs {
+		known[i] = jobs[i].Name
+	}
+	slices.Sort(known)
+	if near := lastnight.Nearest(list[len(list)-1], slices.Compact(known), 3); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, ", ") + "?"
 	}
 	return lastnight.Errorf(lastnight.CodeNotFound, hint, "no job %q is known", name)
-}
-
-// nearNames gives at most three names of jobs that are close to name, nearest first.
-func nearNames(name string, jobs []lastnight.Job) []string {
-	type near struct {
-		name string
-		d    int
-	}
-	var found []near
-	lower := strings.ToLower(name)
-	for i := range jobs {
-		n := strings.ToLower(jobs[i].Name)
-		d := distance(lower, n)
-		if len(lower) >= 3 && (strings.Contains(n, lower) || strings.Contains(lower, n)) {
-			d = min(d, 1)
-		}
-		if d <= max(2, len(lower)/3) && !slices.ContainsFunc(found, func(f near) bool { return f.name == jobs[i].Name }) {
-			found = append(found, near{jobs[i].Name, d})
-		}
-	}
-	slices.SortFunc(found, func(a, b near) int {
-		if a.d != b.d {
-			return a.d - b.d
-		}
-		return cmpString(a.name, b.name)
-	})
-	out := make([]string, 0, 3)
-	for _, f := range found[:min(3, len(found))] {
-		out = append(out, f.name)
-	}
-	return out
-}
-
-// distance is Levenshtein's, in bytes. Long names are cut: they are not near anyway.
-func distance(a, b string) int {
-	const longest = 128
-	a, b = a[:min(len(a), longest)], b[:min(len(b), longest)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diag, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diag+cost)
-		}
-	}
-	return row[len(b)]
 }
