@@ -14,13 +14,15 @@
 // of a stream comes as its last line; raw logs, which have no place for one, cut the
 // connection instead, so that a part is never taken for the whole.
 //
-// There is no login. Because browsers run other people's programs, Host and Origin
-// are checked on loopback too (guard.go); who opens the server to a network puts a
-// proxy that authenticates before it.
+// Who asks is found out by package auth; accessTable (access.go) says who may use which
+// route, and all that is read goes through scope.go, which holds back namespaces that the
+// asker may not read. Because browsers run other people's programs, Host and Origin are
+// checked too, on loopback as well (guard.go).
 package api
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -30,6 +32,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"lastnight"
+	"lastnight/api/auth"
 )
 
 // The prefix of all questions.
@@ -46,6 +49,9 @@ type Config struct {
 	Ready        func() error         // why it can't answer yet, or nil; nil: always ready. Called at every /readyz, from several goroutines
 	AllowedHosts []string             // hosts besides loopback that requests may name, "logs.example.org" (any port) or "logs.example.org:8443"
 	Metrics      *prometheus.Registry // shown at /metrics, and gets the metrics of the API; nil: one of its own
+
+	Auth          *auth.Auth // who asks; nil: everybody is a local administrator
+	ClusterEvents bool       // events that belong to no namespace are for everybody with a role, not only for those who may read all namespaces
 
 	slowReader time.Duration // how long a stream's reader may take nothing; 0: writeTimeout. Tests have no minute
 }
@@ -71,6 +77,14 @@ func New(c Config) (http.Handler, error) {
 	if c.Ready == nil {
 		c.Ready = func() error { return nil }
 	}
+	if c.Auth == nil {
+		var err error
+		if c.Auth, err = auth.New(auth.Config{}); err != nil {
+			return nil, fmt.Errorf("api: %w", err)
+		}
+	}
+	by := scope{cluster: c.ClusterEvents}
+	c.Searcher, c.Investigator = scopedSearcher{by, c.Searcher}, scopedInvestigator{by, c.Investigator}
 	return newRouter(c)
 }
 
@@ -80,11 +94,11 @@ func newRouter(c Config) (*chi.Mux, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &env{log: c.Logger, now: c.Now, slots: make(chan struct{}, maxAtOnce), refused: m.refused, slowReader: c.slowReader}
+	e := &env{log: c.Logger, now: c.Now, slots: make(chan struct{}, maxAtOnce), refused: m.refused, slowReader: c.slowReader, auth: c.Auth, access: accessTable()}
 	g := guard{env: e, allowed: c.AllowedHosts}
 
 	r := chi.NewRouter()
-	r.Use(m.observe, e.recoverPanic, e.limits, g.check, headAsGet)
+	r.Use(m.observe, e.recoverPanic, e.limits, g.check, e.identify, headAsGet)
 	// Before anything is mounted: chi hands these down to what is mounted later.
 	r.NotFound(e.elsewhere(c.UI))
 	r.MethodNotAllowed(e.wrongMethod)

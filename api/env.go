@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,13 +15,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"lastnight"
+	"lastnight/api/auth"
 )
 
 const (
 	questionTimeout = 60 * time.Second // for an answer that is no stream
 	writeTimeout    = 60 * time.Second // for the reader of a stream to take something, and on top of questionTimeout
 	maxAtOnce       = 128              // questions under way
-	maxBodyBytes    = 1 << 20          // no route reads a body yet
+	maxBodyBytes    = 1 << 20          // of a request, unless its route says more
 	compressLevel   = 1                // more costs more time than the bytes saved are worth on a LAN
 )
 
@@ -30,6 +32,8 @@ type env struct {
 	now     func() time.Time
 	slots   chan struct{} // one taken by each question under way
 	refused prometheus.Counter
+	auth    *auth.Auth
+	access  map[string]access // accessTable
 
 	slowReader time.Duration // how long a stream's reader may take nothing
 }
@@ -44,13 +48,21 @@ type endpoint struct {
 }
 
 // get adds a route that answers GET (and so HEAD).
-func (e *env) get(r chi.Router, pattern string, ep endpoint) {
+func (e *env) get(r chi.Router, pattern string, ep endpoint) { e.route(r, http.MethodGet, pattern, ep) }
+
+// route adds a route. Who may use it is told by accessTable.
+func (e *env) route(r chi.Router, method, pattern string, ep endpoint) {
 	ep.env = e
-	r.Method(http.MethodGet, pattern, &ep)
+	r.Method(method, pattern, &ep)
 }
 
-// ServeHTTP checks the parameters, asks within the time allowed, and tells of errors.
+// ServeHTTP checks who asks and the parameters, asks within the time allowed, and tells of errors.
 func (ep *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r, err := ep.env.authorize(r)
+	if err != nil {
+		ep.env.fail(w, r, err)
+		return
+	}
 	p, err := parseParams(r, ep.params, ep.env.now())
 	if err != nil {
 		ep.env.fail(w, r, err)
@@ -138,9 +150,40 @@ func (e *env) elsewhere(ui http.Handler) http.HandlerFunc {
 }
 
 func (e *env) wrongMethod(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Allow", "GET, HEAD")
-	err := lastnight.Errorf(lastnight.CodeInvalid, "use GET", "%s is not allowed here", clip(r.Method))
+	allowed := e.methods(r)
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	err := lastnight.Errorf(lastnight.CodeInvalid, "use "+strings.Join(allowed, " or "), "%s is not allowed here", clip(r.Method))
 	e.fail(w, r, refusal{err, http.StatusMethodNotAllowed})
+}
+
+// methods gives those that the path of the request knows.
+func (e *env) methods(r *http.Request) []string {
+	var known []string
+	for key := range e.access {
+		method, pattern, _ := strings.Cut(key, " ")
+		if fits(pattern, r.URL.Path) {
+			known = append(known, method)
+			if method == http.MethodGet {
+				known = append(known, http.MethodHead)
+			}
+		}
+	}
+	slices.Sort(known)
+	return known
+}
+
+// fits tells whether a path is one of the pattern's.
+func fits(pattern, path string) bool {
+	want, have := strings.Split(pattern, "/"), strings.Split(strings.TrimSuffix(path, "/"), "/")
+	if len(want) != len(have) {
+		return false
+	}
+	for i, w := range want {
+		if w != have[i] && !strings.HasPrefix(w, "{") {
+			return false
+		}
+	}
+	return true
 }
 
 // routeOf gives the pattern of the route that was taken, "" if none was.

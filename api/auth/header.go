@@ -1,0 +1,4 @@
+package auth
+
+// Header trusts proxies to tell who asks.
+type Header struct{}

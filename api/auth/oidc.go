@@ -1,0 +1,4 @@
+package auth
+
+// OIDC signs people in with an OpenID Connect provider.
+type OIDC struct{}

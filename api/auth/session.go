@@ -1,0 +1,4 @@
+package auth
+
+// Sessions keeps who is signed in.
+type Sessions struct{}
