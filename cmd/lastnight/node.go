@@ -130,12 +130,17 @@ func (n *node) logged(doing string, err error) {
 	}
 }
 
-// retain drops what is older than it is kept, but no chunk that an incident refers to.
+// retain drops what is older than it is kept, but no chunk that an incident refers to. Age counts from
+// arrival, so the store keeps what is as old as lines that arrived lately: an import of old logs.
 func (n *node) retain(ctx context.Context, k keep, now time.Time) error {
-	if _, err := n.store.DropDocuments(ctx, now.Add(-k.storeAge)); err != nil {
+	limit := now.Add(-k.storeAge)
+	if oldest, ok := n.archive.Oldest(limit); ok && oldest.Before(limit) {
+		limit = oldest
+	}
+	if _, err := n.store.DropDocuments(ctx, limit); err != nil {
 		return fmt.Errorf("drop documents: %w", err)
 	}
-	if err := n.store.DropCounts(ctx, now.Add(-k.storeAge)); err != nil {
+	if err := n.store.DropCounts(ctx, limit); err != nil {
 		return fmt.Errorf("drop counts: %w", err)
 	}
 	incidents, err := n.store.Incidents(ctx, lastnight.IncidentsRequest{Planned: true})

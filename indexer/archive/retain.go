@@ -99,3 +99,21 @@ func (d *directory) keptBy(keep func(string, time.Time, time.Time) bool) bool {
 	}
 	return false
 }
+
+// Oldest gives the time of the oldest line of what arrived at or after a time, and whether
+// anything did. What else is kept by the time of lines takes care with it not to drop an
+// import of old logs at once.
+func (a *Archive) Oldest(arrived time.Time) (time.Time, bool) {
+	since := clampNano(arrived)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var oldest int64
+	some := false
+	for _, f := range a.files {
+		if f.empty || f.newest < since || some && f.first >= oldest {
+			continue
+		}
+		oldest, some = f.first, true
+	}
+	return nsTime(oldest), some
+}
