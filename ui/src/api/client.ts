@@ -1,6 +1,6 @@
 // Asking the server: addresses of its routes, and its errors as it tells them.
 
-import type { IncidentsQuery, JobsQuery, Problem, RawQuery, SearchQuery, StreamsQuery } from './types'
+import type { HistogramQuery, IncidentsQuery, JobsQuery, Problem, RawQuery, SearchQuery, StreamsQuery, TailQuery, TemplatesQuery, ValuesQuery } from './types'
 
 const base = '/api/v1'
 
@@ -9,7 +9,7 @@ type Value = string | number | boolean | string[] | undefined
 function address(path: string, query: Record<string, Value>): string {
   const p = new URLSearchParams()
   for (const [k, v] of Object.entries(query)) {
-    if (v !== undefined && v !== '' && v !== false) p.set(k, Array.isArray(v) ? v.join(',') : String(v))
+    if (v !== undefined && v !== '') p.set(k, Array.isArray(v) ? v.join(',') : String(v))
   }
   const s = p.toString()
   return base + path + (s ? '?' + s : '')
@@ -27,6 +27,11 @@ export const route = {
   context: (id: string, before: number, after: number): string =>
     address(`/records/${encodeURIComponent(id)}/context`, { before, after }),
   raw: (q: Loose<RawQuery>): string => address('/logs/raw', q),
+  tail: (q: Loose<TailQuery>): string => address('/tail', q),
+  histogram: (q: Loose<HistogramQuery>): string => address('/histogram', q),
+  templates: (q: Loose<TemplatesQuery>): string => address('/templates', q),
+  fields: (): string => address('/fields', {}),
+  values: (field: string, q: Loose<ValuesQuery>): string => address(`/fields/${encodeURIComponent(field)}/values`, q),
 }
 
 /** What went wrong, for people: message and what to try. */

@@ -10,7 +10,9 @@ test.each([
   ['/jobs/flink-prod/orders.v2', { name: 'job', namespace: 'flink-prod', job: 'orders.v2' }],
   ['/jobs/a', { name: 'unknown' }],
   ['/incidents/%', { name: 'unknown' }],
-  ['/templates/x', { name: 'unknown' }],
+  ['/templates/x', { name: 'template', id: 'x' }],
+  ['/templates/x/y', { name: 'unknown' }],
+  ['/label', { name: 'label' }],
 ])('%s', (path, want) => expect(screenOf(path)).toEqual(want))
 
 test('addresses lead back to what they were made of', () => {

@@ -21,6 +21,9 @@ export type Screen =
   | { name: 'logs' }
   | { name: 'jobs' }
   | { name: 'job'; namespace: string; job: string }
+  | { name: 'templates' }
+  | { name: 'template'; id: string }
+  | { name: 'label' }
   | { name: 'unknown' }
 
 /** Which screen a path means. */
@@ -38,6 +41,9 @@ export function screenOf(path: string): Screen {
   if (first === 'logs' && p.length === 1) return { name: 'logs' }
   if (first === 'jobs' && p.length === 1) return { name: 'jobs' }
   if (first === 'jobs' && a && b && p.length === 3) return { name: 'job', namespace: a, job: b }
+  if (first === 'templates' && p.length === 1) return { name: 'templates' }
+  if (first === 'templates' && a && p.length === 2) return { name: 'template', id: a }
+  if (first === 'label' && p.length === 1) return { name: 'label' }
   return { name: 'unknown' }
 }
 
@@ -45,6 +51,10 @@ export const incidentHref = (id: string): string => `/incidents/${encodeURICompo
 
 export const jobHref = (namespace: string, job: string): string =>
   `/jobs/${encodeURIComponent(namespace)}/${encodeURIComponent(job)}`
+
+export const templateHref = (id: string, patch: Patch = {}): string => `/templates/${encodeURIComponent(id)}` + withParams('', patch)
+
+export const templatesHref = (patch: Patch): string => '/templates' + withParams('', patch)
 
 export const logsHref = (patch: Patch): string => '/logs' + withParams('', patch)
 

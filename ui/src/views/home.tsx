@@ -1,11 +1,12 @@
 import { route } from '../api/client'
-import type { IncidentList as Answer, JobList } from '../api/types'
+import type { Incident, IncidentList as Answer, JobList } from '../api/types'
 import { useApi } from '../api/use'
 import { readRange } from '../lib/address'
 import { useZone } from '../lib/prefs'
 import { setParams, usePlace } from '../lib/router'
 import { rangeOf, ranges, type RangeName } from '../lib/time'
 import { useMemo } from 'preact/hooks'
+import { Health } from '../parts/health'
 import { IncidentList, summary } from '../parts/incident-row'
 import { RangePicker } from '../parts/range-picker'
 import { Empty, Failed, Loading } from '../parts/states'
@@ -24,25 +25,58 @@ export function Home() {
   const planned = p.get('planned') === '1'
   // The interval is fixed when it is chosen: one that moved would ask anew on every drawing.
   const interval = useMemo(() => rangeOf(range, Date.now(), zone), [range, zone])
-  const asked = useApi<Answer>(route.incidents({ ...interval, namespace, job, planned, limit: 500 }))
+  const asked = useApi<Answer>(route.incidents({ ...interval, namespace, job, planned, chain: false, limit: 500 }))
   const title = range === 'last-night' ? 'Last night' : `Last ${ranges[range]}`
   useTitle(title)
-  const items = asked.data?.items ?? []
+  const all = asked.data?.items ?? []
+  const state = readState(search)
+  const items = all.filter(states[state].is)
   return (
     <>
       <div class="head">
         <h1>{title}</h1>
-        {items.length > 0 && <p class="lead" role="status">{summary(items)}{asked.data?.next_cursor ? ' (the newest of them)' : ''}</p>}
+        {all.length > 0 && <p class="lead" role="status">{summary(all)}{asked.data?.next_cursor ? ' (the newest of them)' : ''}</p>}
       </div>
       <div class="bar">
         <RangePicker value={range} names={names} fallback="last-night" />
         <Filters namespace={namespace} job={job} planned={planned} />
       </div>
+      {all.length > 0 && <States all={all} state={state} />}
       {asked.error ? <Failed error={asked.error} again={asked.again} />
         : !asked.data ? <Loading what="incidents" />
         : items.length ? <IncidentList incidents={items} />
+        : all.length ? <Empty title={`None of them: ${states[state].name.toLowerCase()}`}><p><button type="button" onClick={() => setParams({ state: undefined })}>Show all {all.length}</button></p></Empty>
         : <Nothing range={range} filtered={!!(namespace || job)} planned={planned} />}
+      {!namespace && !job && <Health />}
     </>
+  )
+}
+
+const states = {
+  all: { name: 'All', is: () => true },
+  acts: { name: 'Action needed', is: (i: Incident) => !i.planned && i.diagnosis.action_needed },
+  unexplained: { name: 'Unexplained', is: (i: Incident) => !i.planned && !i.diagnosis.explained },
+  open: { name: 'Open', is: (i: Incident) => i.open },
+  lost: { name: 'Not recovered', is: (i: Incident) => !i.recovered && !i.open },
+  labeled: { name: 'Explained by people', is: (i: Incident) => !!i.diagnosis.label },
+} as const
+type State = keyof typeof states
+
+function readState(search: string): State {
+  const s = new URLSearchParams(search).get('state') ?? ''
+  return Object.hasOwn(states, s) ? (s as State) : 'all'
+}
+
+/** Choices of a state, each with how many there are; those without any are left out. */
+function States({ all, state }: { all: Incident[]; state: State }) {
+  return (
+    <div class="choices states" role="group" aria-label="State">
+      {(Object.keys(states) as State[]).map((s) => {
+        const n = all.filter(states[s].is).length
+        if (!n && s !== state && s !== 'all') return null
+        return <button type="button" key={s} aria-pressed={s === state} onClick={() => setParams({ state: s === 'all' ? undefined : s })}>{states[s].name} {n}</button>
+      })}
+    </div>
   )
 }
 

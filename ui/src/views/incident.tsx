@@ -11,6 +11,9 @@ import { Icon } from '../parts/icons'
 import { Failed, Loading } from '../parts/states'
 import { When } from '../parts/when'
 import { Chain } from './chain'
+import { Changes } from './changes'
+import { Lifecycle } from './lifecycle'
+import { Timeline } from './timeline'
 import { useTitle } from './title'
 
 /** One incident: the verdict, what to do, and how it came about. */
@@ -55,7 +58,10 @@ function Shown({ incident: i }: { incident: Found }) {
         <CopyButton text={() => incidentMarkdown(i, href)}>Copy as Markdown</CopyButton>
         <a class="button" href={logsAround(i)}><Icon name="log" /> Log around it</a>
       </p>
+      <Timeline incident={i} />
       <Chain incident={i} />
+      <Lifecycle incident={i} />
+      <Changes incident={i} />
       <Others incident={i} />
     </article>
   )

@@ -23,7 +23,7 @@ export function Job({ namespace, name }: { namespace: string; name: string }) {
   const range = readRange(search, '7d')
   const interval = useMemo(() => rangeOf(range, Date.now(), zone), [range, zone])
   const job = useApi<JobList>(route.jobs({ namespace, name }))
-  const incidents = useApi<Answer>(route.incidents({ ...interval, namespace, job: name, planned: true, limit: 200 }))
+  const incidents = useApi<Answer>(route.incidents({ ...interval, namespace, job: name, planned: true, chain: false, limit: 200 }))
   const known = job.data?.items.find((j) => j.name === name) ?? job.data?.items[0]
   const workload = known?.workload || name
   const streams = useApi<StreamList>(job.data ? route.streams({ ...interval, namespace, job: workload }) : undefined)
