@@ -42,6 +42,7 @@ const prefix = "/api/v1"
 type Config struct {
 	Searcher     lastnight.Searcher
 	Investigator lastnight.Investigator
+	Labeler      lastnight.Labeler    // nil: no labels
 	UI           http.Handler         // answers what is no route of the API; nil: not found
 	Version      string               // for /version
 	Logger       *slog.Logger         // nil: no log
@@ -116,6 +117,9 @@ func newRouter(c Config) (*chi.Mux, error) {
 		r.Mount("/templates", templates{e, c.Searcher}.Routes())
 		r.Mount("/tail", newTail(e, c.Searcher).Routes())
 		r.Mount("/fields", fields{e, c.Searcher}.Routes())
+		if c.Labeler != nil {
+			mountLabels(r, e, c.Labeler)
+		}
 		r.Mount("/openapi.yaml", document{e}.Routes())
 	})
 	server{e, c.Version, c.Ready, c.Metrics}.mount(r)

@@ -22,6 +22,8 @@ type Problem struct {
 	Detail string         `json:"detail"`
 	Code   lastnight.Code `json:"code"`
 	Hint   string         `json:"hint,omitempty"`
+
+	Conflict *lastnight.LabelConflict `json:"conflict,omitempty"` // both versions of a label
 }
 
 // outcome is what a code means to those who do not read it.
@@ -98,12 +100,19 @@ func problemOf(err error) Problem {
 	} else {
 		p.Detail, p.Hint = "the server could not answer", "its log says why"
 	}
+	if p.Conflict = conflictOf(err); p.Conflict != nil {
+		p.Status = http.StatusPreconditionFailed
+	}
 	return p
 }
 
 // Err gives the error that the problem tells of.
 func (p Problem) Err() *lastnight.Error {
-	return &lastnight.Error{Code: p.Code, Message: p.Detail, Hint: p.Hint}
+	e := &lastnight.Error{Code: p.Code, Message: p.Detail, Hint: p.Hint}
+	if p.Conflict != nil {
+		e.Err = p.Conflict
+	}
+	return e
 }
 
 // refusal is an error with a status of its own instead of its code's.
@@ -131,6 +140,9 @@ func writeProblem(w http.ResponseWriter, p Problem) {
 	h := w.Header()
 	h.Set("Content-Type", problemType)
 	h.Set("Cache-Control", "no-store")
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="lastnight"`)
+	}
 	if p.Status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", "5")
 	}
