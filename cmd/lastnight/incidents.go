@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +9,7 @@ import (
 )
 
 func newIncidents(o *options) *cobra.Command {
-	var since, until, output string
+	var l listing
 	var req lastnight.IncidentsRequest
 	cmd := &cobra.Command{
 		Use:   "incidents",
@@ -20,56 +18,25 @@ func newIncidents(o *options) *cobra.Command {
   lastnight incidents --since -7d -n flink-prod --planned`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(output, "text", "json"); err != nil {
-				return err
-			}
-			iv, err := o.interval(since, until, time.Now())
-			if err != nil {
-				return err
-			}
-			req.Start, req.End = iv.Start, iv.End
-			return o.ask(cmd, func(ctx context.Context, a *asker) error {
-				list, err := a.Incidents(ctx, req)
-				if err != nil {
-					return fmt.Errorf("list incidents: %w", err)
-				}
-				if output == "json" {
-					return printJSON(cmd.OutOrStdout(), items(list, iv))
-				}
-				if len(list) == 0 {
-					return lastnight.Errorf(lastnight.CodeNotFound, "lastnight incidents --since -7d, or lastnight jobs", "no incident since %s", since)
-				}
-				loc, err := o.location()
-				if err != nil {
-					return err
-				}
-				return newPage(cmd.OutOrStdout(), loc).incidents(list)
+			return runList(o, cmd, &l, lister[lastnight.Incident]{
+				ask: func(ctx context.Context, a *asker, iv lastnight.Interval) ([]lastnight.Incident, error) {
+					req.Start, req.End = iv.Start, iv.End
+					return a.Incidents(ctx, req)
+				},
+				show: (*page).incidents,
+				none: func() error {
+					return lastnight.Errorf(lastnight.CodeNotFound, "lastnight incidents --since -7d, or lastnight jobs", "no incident since %s", l.since)
+				},
 			})
 		},
 	}
+	l.flags(cmd, "-24h", "incidents that begin at or after this `time`: RFC 3339, -8h, yesterday", "incidents that begin before this `time`")
 	f := cmd.Flags()
-	f.StringVar(&since, "since", "-24h", "incidents that begin at or after this `time`: RFC 3339, -8h, yesterday")
-	f.StringVar(&until, "until", "", "incidents that begin before this `time`")
 	f.StringVarP(&req.Namespace, "namespace", "n", "", "only in this namespace")
 	f.StringVar(&req.Job, "job", "", "only of this job")
 	f.BoolVar(&req.Planned, "planned", false, "planned ones too (upgrades, cancels)")
 	f.IntVar(&req.Limit, "limit", 200, "at most so many")
-	f.StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd
-}
-
-// list is the API's document for lists.
-type list[T any] struct {
-	Items      []T                `json:"items"`
-	NextCursor string             `json:"next_cursor"`
-	Interval   lastnight.Interval `json:"interval,omitzero"`
-}
-
-func items[T any](v []T, iv lastnight.Interval) list[T] {
-	if v == nil {
-		v = []T{}
-	}
-	return list[T]{Items: v, Interval: iv}
 }
 
 func (p *page) incidents(list []lastnight.Incident) error {

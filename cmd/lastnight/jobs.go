@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +10,7 @@ import (
 )
 
 func newJobs(o *options) *cobra.Command {
-	var since, until, output string
+	var l listing
 	var req lastnight.JobsRequest
 	cmd := &cobra.Command{
 		Use:     "jobs",
@@ -19,38 +18,20 @@ func newJobs(o *options) *cobra.Command {
 		Example: `  lastnight jobs --since -7d`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(output, "text", "json"); err != nil {
-				return err
-			}
-			iv, err := o.interval(since, until, time.Now())
-			if err != nil {
-				return err
-			}
-			req.Start, req.End = iv.Start, iv.End
-			return o.ask(cmd, func(ctx context.Context, a *asker) error {
-				list, err := a.Jobs(ctx, req)
-				if err != nil {
-					return fmt.Errorf("list jobs: %w", err)
-				}
-				if output == "json" {
-					return printJSON(cmd.OutOrStdout(), items(list, iv))
-				}
-				if len(list) == 0 {
+			return runList(o, cmd, &l, lister[lastnight.Job]{
+				ask: func(ctx context.Context, a *asker, iv lastnight.Interval) ([]lastnight.Job, error) {
+					req.Start, req.End = iv.Start, iv.End
+					return a.Jobs(ctx, req)
+				},
+				show: (*page).jobs,
+				none: func() error {
 					return lastnight.Errorf(lastnight.CodeNotFound, "lastnight import DIR", "no jobs are known")
-				}
-				loc, err := o.location()
-				if err != nil {
-					return err
-				}
-				return newPage(cmd.OutOrStdout(), loc).jobs(list)
+				},
 			})
 		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&since, "since", "", "seen at or after this `time`, and count incidents from then on")
-	f.StringVar(&until, "until", "", "seen before this `time`")
-	f.StringVarP(&req.Namespace, "namespace", "n", "", "only in this namespace")
-	f.StringVarP(&output, "output", "o", "text", "text or json")
+	l.flags(cmd, "", "seen at or after this `time`, and count incidents from then on", "seen before this `time`")
+	cmd.Flags().StringVarP(&req.Namespace, "namespace", "n", "", "only in this namespace")
 	return cmd
 }
 
@@ -64,8 +45,7 @@ func (p *page) jobs(list []lastnight.Job) error {
 		case j.Incidents > 1:
 			count = p.style(red, fmt.Sprintf("%d incidents", j.Incidents))
 		}
-		p.printf("%-50s %-12s %s\n", printable(j.Namespace+"/"+j.Name), j.Kind, count)
-		p.printf("  %s\n", p.style(dim, "last seen "+shownTime(j.LastSeen, p.loc)))
+		p.printf("%-44s %-12s last seen %s  %s\n", printable(j.Namespace+"/"+j.Name), j.Kind, shownTime(j.LastSeen, p.loc), count)
 	}
 	return p.flush()
 }
