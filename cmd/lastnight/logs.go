@@ -47,7 +47,7 @@ func newLogs(o *options) *cobra.Command {
 					return o.printTail(ctx, cmd, a, req, tail, output)
 				}
 				req.Oldest = true
-				return o.printDocuments(cmd, a.Search(ctx, req), output, "read log")
+				return o.printDocuments(cmd, a.Search(ctx, req), output, whole)
 			})
 		},
 	}
@@ -159,5 +159,5 @@ func (o *options) printTail(ctx context.Context, cmd *cobra.Command, a *asker, r
 				return
 			}
 		}
-	}, output, "read log")
+	}, output, whole)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -70,7 +71,7 @@ transitions, events; instant over months, merged).`,
 			}
 			req.Query, req.Limit, req.Oldest = strings.Join(args, " "), limit, oldest
 			return o.ask(cmd, func(ctx context.Context, a *asker) error {
-				return o.printDocuments(cmd, a.Search(ctx, req), output, "search")
+				return o.printDocuments(cmd, a.Search(ctx, req), output, folded)
 			})
 		},
 	}
@@ -84,8 +85,16 @@ transitions, events; instant over months, merged).`,
 	return cmd
 }
 
+// folding says whether stack traces are shown whole.
+type folding bool
+
+const (
+	whole  folding = false
+	folded folding = true
+)
+
 // printDocuments writes documents as they come.
-func (o *options) printDocuments(cmd *cobra.Command, docs func(func(lastnight.Document, error) bool), output, doing string) error {
+func (o *options) printDocuments(cmd *cobra.Command, docs iter.Seq2[lastnight.Document, error], output string, fold folding) error {
 	loc, err := o.location()
 	if err != nil {
 		return err
@@ -94,7 +103,7 @@ func (o *options) printDocuments(cmd *cobra.Command, docs func(func(lastnight.Do
 	n := 0
 	for d, err := range docs {
 		if err != nil {
-			return fmt.Errorf("%s: %w", doing, err)
+			return fmt.Errorf("%s: %w", cmd.Name(), err)
 		}
 		n++
 		if output == "json" {
@@ -103,7 +112,7 @@ func (o *options) printDocuments(cmd *cobra.Command, docs func(func(lastnight.Do
 			}
 			continue
 		}
-		p.document(&d)
+		p.document(&d, fold)
 	}
 	if err := p.flush(); err != nil {
 		return err
@@ -115,7 +124,7 @@ func (o *options) printDocuments(cmd *cobra.Command, docs func(func(lastnight.Do
 }
 
 // document writes a record or an event as one block.
-func (p *page) document(d *lastnight.Document) {
+func (p *page) document(d *lastnight.Document, fold folding) {
 	where := d.Namespace
 	switch {
 	case d.Pod != "":
@@ -132,10 +141,25 @@ func (p *page) document(d *lastnight.Document) {
 		p.printf("  %s %s %s/%s: %s\n", p.style(yellow, "event"), printable(d.Event.Reason), d.Event.Object.Kind, printable(d.Event.Object.Name), printable(d.Text))
 		return
 	}
-	for l := range strings.SplitSeq(d.Text, "\n") {
+	hidden := 0
+	lines := strings.Split(d.Text, "\n")
+	for i, l := range lines {
+		if fold == folded && len(lines) > foldAbove && i >= foldHead && !strings.HasPrefix(l, "Caused by:") {
+			hidden++
+			continue
+		}
 		p.printf("  %s\n", p.level(d.Level, printable(l)))
 	}
+	if hidden > 0 {
+		p.printf("  %s\n", p.style(dim, fmt.Sprintf("… %d more lines", hidden)))
+	}
 }
+
+// A record of more than foldAbove lines is folded to its first foldHead and what caused it.
+const (
+	foldAbove = 6
+	foldHead  = 3
+)
 
 func (p *page) level(level, s string) string {
 	switch level {
