@@ -70,11 +70,21 @@ func (s *scanner) atom(i int) int {
 		j++
 	}
 	if flags&isAlnum == 0 { // punctuation only
+		if j-i >= 3 && allStars(b[i:j]) && (s.value || s.afterNumber(i)) {
+			s.slot(i, j, lastnight.VarWord) // a value that somebody hid, or that was not there
+			return j
+		}
 		s.value = false
 		s.punct(i, j)
 		return j
 	}
 	if attr[b[i]]&isAlnum == 0 && !s.value {
+		if b[i] == ':' && flags&isDigit != 0 {
+			if kind, n := addressKind(b[i:i+trim(b[i:j])], flags); kind == lastnight.VarIP && n > 0 {
+				s.slot(i, i+n, kind)
+				return i + n
+			}
+		}
 		if k := lead(b[i:j], i > 0 && attr[b[i-1]]&isAlnum != 0); k > 0 {
 			s.punct(i, i+k)
 			return i + k
@@ -105,6 +115,30 @@ func (s *scanner) atom(i int) int {
 		return s.typed(i, j, flags)
 	}
 	return s.named(i, j, flags)
+}
+
+func allHex(x []byte) bool {
+	for _, c := range x {
+		if attr[c]&(isHexLetter|isDigit) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func allStars(x []byte) bool {
+	for _, c := range x {
+		if c != '*' {
+			return false
+		}
+	}
+	return true
+}
+
+// afterNumber tells whether a number and a blank stand before i.
+func (s *scanner) afterNumber(i int) bool {
+	n := len(s.toks)
+	return n > 0 && s.gapFrom+1 == i && s.toks[n-1].what == tokSlot && s.toks[n-1].kind == lastnight.VarNumber
 }
 
 func flagsOf(x []byte) (f uint16) {
@@ -169,7 +203,8 @@ func (s *scanner) valueAtom(i, j int) int {
 	kind, n := kindOf(s.b[i:j])
 	switch {
 	case n > 0:
-		n = s.extend(i, i+n, kind) - i
+		n, kind = s.extend(i, i+n, kind)
+		n -= i
 	case j < s.end && s.b[j] == '=': // the next key is glued to a number: adj=0.0userId=0
 		if n = number(s.b[i:j]); n > 0 {
 			kind = lastnight.VarNumber
@@ -195,6 +230,10 @@ func (s *scanner) word(i, j int, flags uint16) int {
 	x := s.b[i:j]
 	if s.value || len(s.toks) > 0 && isLiteral(x) || s.isUser() {
 		s.slot(i, j, lastnight.VarWord)
+		return j
+	}
+	if len(x) >= 8 && flags&(isDash|isDot|isMark|isColon|isSlash) == 0 && allHex(x) { // no word has eight such letters
+		s.slot(i, j, lastnight.VarHex)
 		return j
 	}
 	if (flags&isUpper != 0) && len(x) == 3 {
@@ -275,11 +314,11 @@ func (s *scanner) typed(i, j int, flags uint16) int {
 		s.push(i, j, tokWord, 0)
 		return j
 	}
-	if i == 0 && j+1 < s.end && s.b[j] == ':' && s.b[j+1] == ' ' && attr[x[0]]&isDigit == 0 && isHost(x) && countDigits(x) <= 3 {
+	if len(s.toks) == 0 && j+1 < s.end && s.b[j] == ':' && s.b[j+1] == ' ' && attr[x[0]]&isDigit == 0 && isHost(x) && countDigits(x) <= 3 {
 		return s.word(i, j, flagsOf(x)) // who speaks: "imps2: …"
 	}
 	if kind, n := kindOf(x); n > 0 {
-		end := s.extend(i, i+n, kind)
+		end, kind := s.extend(i, i+n, kind)
 		s.slot(i, end, kind)
 		return end
 	}
@@ -293,6 +332,8 @@ func (s *scanner) typed(i, j int, flags uint16) int {
 	}
 	k, variable := splitName(x)
 	switch {
+	case variable && scoped(s.b[j:s.end]) && countDigits(x) <= 3:
+		return s.word(i, j, flagsOf(x))
 	case variable:
 		s.slot(i, j, lastnight.VarWord)
 	case k < len(x): // a name, and a number that belongs to it: core.4711
@@ -302,6 +343,11 @@ func (s *scanner) typed(i, j int, flags uint16) int {
 		return s.word(i, j, flagsOf(x))
 	}
 	return j
+}
+
+// scoped tells whether "::name" begins x: what stands before is a class, digits or not.
+func scoped(x []byte) bool {
+	return len(x) > 2 && x[0] == ':' && x[1] == ':' && attr[x[2]]&(isLower|isUpper) != 0
 }
 
 // cutTyped looks at an atom with a digit and punctuation inside. done tells that what is

@@ -2,18 +2,20 @@ package clusterer
 
 import "lastnight"
 
-// extend gives where a value ends that began at i and is, up to j, of a kind: some go on after a blank or a comma.
-func (s *scanner) extend(i, j int, kind lastnight.VarKind) int {
-	if kind == lastnight.VarTime {
-		return s.extendTime(i, j)
+// extend gives where a value ends that began at i and is, up to j, of a kind, and what it is
+// then: some go on after a blank or a comma.
+func (s *scanner) extend(i, j int, kind lastnight.VarKind) (int, lastnight.VarKind) {
+	switch kind { //nolint:exhaustive // the others end where they end
+	case lastnight.VarTime:
+		return s.extendTime(i, j), kind
+	case lastnight.VarNumber:
+		if k := s.extendNumber(j); k > j {
+			return k, lastnight.VarSize
+		}
+	case lastnight.VarPath:
+		return s.path(j), kind
 	}
-	if kind == lastnight.VarNumber {
-		return s.extendNumber(j)
-	}
-	if kind == lastnight.VarPath {
-		return s.path(j)
-	}
-	return j
+	return j, kind
 }
 
 // extendTime takes milliseconds after a comma, and a time after a date.
@@ -114,7 +116,11 @@ func clock(x []byte) int {
 		return 0
 	}
 	if n+1 < len(x) && x[n] == '.' && attr[x[n+1]]&isDigit != 0 {
+		from := n
 		for n++; n < len(x) && attr[x[n]]&isDigit != 0; n++ { //nolint:revive // moves n
+		}
+		if sep == '.' && n-from < 5 { // 10.11.21.122 is an address
+			return 0
 		}
 	}
 	if n < len(x) && x[n] == 'Z' {

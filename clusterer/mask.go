@@ -83,6 +83,9 @@ func addressKind(x []byte, flags uint16) (lastnight.VarKind, int) {
 		} else if groups >= 3 && groups <= 8 && (groups == 8 || bytes.Contains(x, []byte("::"))) {
 			return lastnight.VarIP, len(x)
 		}
+		if k := bytes.LastIndexByte(x, ':'); len(x) > 2 && x[0] == ':' && x[1] == ':' && k+1 < len(x) && ipv4(x[k+1:]) == len(x)-k-1 {
+			return lastnight.VarIP, len(x) // ::ffff:10.0.0.1
+		}
 	}
 	at := 0
 	if k := bytes.IndexByte(x, '/'); k >= 0 && flags&isSlash != 0 && isHost(x[:k]) {
@@ -284,14 +287,20 @@ func isDuration(x []byte) bool {
 		for u < len(x) && attr[x[u]]&isDigit == 0 && x[u] != '.' {
 			u++
 		}
-		switch string(x[:u]) {
-		case "ns", "us", "µs", "μs", "ms", "s", "sec", "secs", "m", "min", "mins", "h", "hr", "hrs", "d":
-		default:
+		if !isTimeUnit(x[:u]) {
 			return false
 		}
 		x = x[u:]
 	}
 	return true
+}
+
+func isTimeUnit(x []byte) bool {
+	switch string(x) {
+	case "ns", "us", "µs", "μs", "ms", "s", "sec", "secs", "m", "min", "mins", "h", "hr", "hrs", "d":
+		return true
+	}
+	return false
 }
 
 // splitName looks at a name with digits. variable: it is an id (several digits, or a part

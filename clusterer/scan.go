@@ -1,6 +1,7 @@
 package clusterer
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 
@@ -145,9 +146,16 @@ func (s *scanner) add(from, to int, what uint8, kind lastnight.VarKind, gap bool
 	s.sum += shareOf(sum, gap, n)
 }
 
-// slot adds a variable. One that follows another of its like after a blank is part of a list.
+// slot adds a variable. One that follows another of its like after a blank, or an address after a comma, is part of a list.
 func (s *scanner) slot(from, to int, kind lastnight.VarKind) {
 	s.value = false
+	if n := len(s.toks); n > 1 && kind == lastnight.VarIP && from == s.gapFrom && s.b[max(from, 1)-1] == ',' && s.toks[n-1].what == tokPunct &&
+		s.toks[n-1].to-s.toks[n-1].from == 1 && !s.toks[n-1].gap && s.toks[n-2].what == tokSlot && s.toks[n-2].to == s.toks[n-1].from && s.alike(&s.toks[n-2], from, kind) {
+		s.drop()
+		s.toks[n-2].to, s.toks[n-2].kind = int32(to), lastnight.VarList
+		s.gapFrom = to
+		return
+	}
 	if n := len(s.toks); n > 0 && from == s.gapFrom+1 && s.toks[n-1].what == tokSlot && s.b[s.gapFrom] == ' ' && s.alike(&s.toks[n-1], from, kind) {
 		s.toks[n-1].to = int32(to)
 		s.toks[n-1].kind = lastnight.VarList
@@ -170,7 +178,32 @@ func (s *scanner) alike(t *token, from int, kind lastnight.VarKind) bool {
 	for at < t.to && s.b[at] == ' ' { // padding
 		at++
 	}
-	return kind == lastnight.VarWord && at < t.to && from < s.end && s.b[from] == s.b[at] && attr[s.b[from]]&(isLower|isUpper) != 0
+	if kind != lastnight.VarWord || at >= t.to || from >= s.end || attr[s.b[from]]&(isLower|isUpper) == 0 {
+		return false
+	}
+	return s.b[from] == s.b[at] || s.numberedName(int(at)) && s.numberedName(from)
+}
+
+// numberedName tells names such as dn731: letters, then digits, and a blank or the end.
+func (s *scanner) numberedName(i int) bool {
+	b := s.b[:s.end]
+	from := i
+	for i < len(b) && attr[b[i]]&isLower != 0 {
+		i++
+	}
+	letters := i - from
+	for i < len(b) && attr[b[i]]&isDigit != 0 {
+		i++
+	}
+	return letters > 0 && i-from-letters >= 2 && (i == len(b) || attr[b[i]]&isBlank != 0)
+}
+
+// drop takes the last token back.
+func (s *scanner) drop() {
+	n := len(s.toks) - 1
+	t := &s.toks[n]
+	s.sum -= shareOf(t.sum, t.gap, n)
+	s.toks = s.toks[:n]
 }
 
 func (s *scanner) punct(from, to int) {
@@ -186,17 +219,37 @@ func (s *scanner) delimiter(i int) int {
 			s.slot(i, i+3, lastnight.VarWord)
 			return i + 3
 		}
+		if j := s.angled(i); s.value && j > 0 { // msgid=<4711@host>
+			s.punct(i, i+1)
+			s.slot(i+1, j, lastnight.VarWord)
+			s.punct(j, j+1)
+			return j + 1
+		}
+		if n := s.lessThan(i); n > 0 { // "<1 sec"
+			s.slot(i, i+n, lastnight.VarDuration)
+			return i + n
+		}
 	case '"', '\'':
 		if j := s.quoted(i); j > 0 {
 			s.punct(i, i+1)
-			s.slot(i+1, j, lastnight.VarQuoted)
+			from := i + 1
+			if n := method(b[from:j]); n > 0 { // "GET /path HTTP/1.1": what is asked for is constant
+				s.gapFrom = from
+				s.push(from, from+n, tokWord, 0)
+				from += n + 1
+			}
+			s.slot(from, j, lastnight.VarQuoted)
 			s.punct(j, j+1)
 			return j + 1
 		}
 	case '=':
 		s.punct(i, i+1)
-		// "==" compares; "=" at the end has no value.
-		s.value = i > 0 && b[i-1] != '=' && i+1 < s.end && b[i+1] != '='
+		// "==" compares, "=>" leads on.
+		s.value = i > 0 && b[i-1] != '=' && (i+1 >= s.end || b[i+1] != '=' && b[i+1] != '>')
+		if s.value && attr[b[i-1]]&isAlnum != 0 && s.emptyAt(i+1) {
+			s.gapFrom = i + 1
+			s.slot(i+1, i+1, lastnight.VarWord)
+		}
 		return i + 1
 	case '(', '[':
 		if i+1 < s.end && b[i+1] == closing(b[i]) && (i != s.gapFrom || s.value) { // an empty value
@@ -217,6 +270,73 @@ func (s *scanner) delimiter(i int) int {
 	s.value = false
 	s.punct(i, i+1)
 	return i + 1
+}
+
+// emptyAt tells whether the value that should begin at i is empty: the line ends there, or another key follows.
+func (s *scanner) emptyAt(i int) bool {
+	b := s.b[:s.end]
+	if i >= len(b) {
+		return len(b) == len(s.b)
+	}
+	switch b[i] {
+	case ',', ';', ')', ']', '}':
+		return true
+	case ' ':
+	default:
+		return false
+	}
+	for i++; i < len(b) && attr[b[i]]&(isAlnum|isDash|isDot) != 0; i++ { //nolint:revive // moves i
+	}
+	return i == len(b) && b[i-1] == ' ' || i < len(b) && b[i] == '=' && b[i-1] != ' ' && (i+1 == len(b) || b[i+1] != '=')
+}
+
+// angled gives where the address closes that opens at i with "<", 0 if there is none.
+func (s *scanner) angled(i int) int {
+	at := false
+	for j := i + 1; j < min(s.end, i+maxQuoted); j++ {
+		switch c := s.b[j]; {
+		case c == '>' && at && j > i+1:
+			return j
+		case c == '@':
+			at = true
+		case attr[c]&isAtom == 0 && c != '=':
+			return 0
+		}
+	}
+	return 0
+}
+
+// lessThan gives the length of a bound on a time, "<1 sec" or "<5ms", that begins at i; 0 if there is none.
+func (s *scanner) lessThan(i int) int {
+	b := s.b[i+1 : s.end]
+	n := number(b)
+	if n == 0 {
+		return 0
+	}
+	if n < len(b) && b[n] == ' ' {
+		n++
+	}
+	k := n
+	for k < len(b) && attr[b[k]]&isAlnum != 0 {
+		k++
+	}
+	if !isTimeUnit(b[n:k]) {
+		return 0
+	}
+	return 1 + k
+}
+
+// method gives the length of the method that an HTTP request line begins with, 0 if x is none.
+func method(x []byte) int {
+	n := bytes.IndexByte(x[:min(len(x), 8)], ' ')
+	if n < 3 || n+1 >= len(x) {
+		return 0
+	}
+	switch string(x[:n]) {
+	case "GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE":
+		return n
+	}
+	return 0
 }
 
 func closing(c byte) byte {
@@ -240,12 +360,29 @@ func (s *scanner) quoted(i int) int {
 		if b[j] != q || j+1 < s.end && attr[b[j+1]]&isAlnum != 0 {
 			continue
 		}
-		if q == '"' && j+1 < s.end && b[j+1] == ':' { // the key of a JSON object
+		if j+1 < s.end && b[j+1] == ':' && s.listed() { // the key of an object
 			return 0
 		}
 		return j
 	}
 	return 0
+}
+
+// listed tells whether the next token begins an object, a list, a piece of one, or the line.
+func (s *scanner) listed() bool {
+	n := len(s.toks)
+	if n == 0 {
+		return true
+	}
+	t := &s.toks[n-1]
+	if t.what != tokPunct || t.to == t.from {
+		return false
+	}
+	switch s.b[t.to-1] {
+	case '{', '[', '(', ',':
+		return true
+	}
+	return false
 }
 
 // bracketed gives where the flat list that opens at i closes, or 0.
