@@ -65,14 +65,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // oneLine keeps what hostile names could put into a message on one line and off the terminal's controls.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
+		if r == '\t' {
 			return ' '
 		}
 		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
 			return '�'
 		}
 		return r
-	}, s)
+	}, strings.ReplaceAll(s, "\n", "; "))
 }
 
 // options are the flags that every command knows.
