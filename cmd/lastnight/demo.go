@@ -98,9 +98,11 @@ func (o *options) introduce(cmd *cobra.Command, addr string) {
 	fmt.Fprintf(cmd.OutOrStdout(), `
 lastnight is at  http://%s
 
-Try, in a browser:      http://%s/
-Try, in a second shell: lastnight why clickstream-sessions%s
-                        lastnight logs clickstream-sessions-taskmanager-1-2%s --tail 20
-(the pods of both are long gone; Ctrl-C ends the demo)
-`, addr, addr, server, server)
+Three things to try:
+  1. open http://%s/ and look at what failed last night
+  2. in a second shell:  %s why clickstream-sessions%s
+  3. and the log of a pod that is long gone:
+                         %s logs clickstream-sessions-taskmanager-1-2%s --tail 20
+Ctrl-C ends the demo and removes its data.
+`, addr, addr, os.Args[0], server, os.Args[0], server)
 }
