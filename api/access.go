@@ -135,11 +135,11 @@ func (e *env) authorize(r *http.Request) (*http.Request, error) {
 	if a.public {
 		return r, nil
 	}
-	return r, permitted(c, a.least)
+	return r, permitted(c, a.least, method != http.MethodGet)
 }
 
-// permitted tells whether the caller may do what least may.
-func permitted(c caller, least lastnight.Role) error {
+// permitted tells whether the caller may do what least may. What changes something needs a name, too.
+func permitted(c caller, least lastnight.Role, changes bool) error {
 	switch {
 	case c.err != nil:
 		return c.err
@@ -148,7 +148,7 @@ func permitted(c caller, least lastnight.Role) error {
 	case !c.actor.Role.AtLeast(least):
 		return lastnight.Errorf(lastnight.CodeForbidden, "ask an administrator of lastnight for the role", "this needs the role %s; %s is %s",
 			least, clip(c.actor.Name), c.actor.Role)
-	case c.actor.Name == "" && least != lastnight.RoleViewer:
+	case c.actor.Name == "" && changes:
 		return lastnight.Errorf(lastnight.CodeUnauthenticated, "tell it with the header X-Lastnight-User, or once with POST "+prefix+"/session",
 			"say who you are: what is changed bears a name")
 	}

@@ -54,6 +54,10 @@ type Config struct {
 	Auth          *auth.Auth // who asks; nil: everybody is a local administrator
 	ClusterEvents bool       // events that belong to no namespace are for everybody with a role, not only for those who may read all namespaces
 
+	Auditor lastnight.Auditor     // writes down who did what; nil: nobody
+	Audits  lastnight.AuditReader // answers it to administrators; nil: nobody
+	Chat    ChatConfig
+
 	slowReader time.Duration // how long a stream's reader may take nothing; 0: writeTimeout. Tests have no minute
 }
 
@@ -86,6 +90,9 @@ func New(c Config) (http.Handler, error) {
 	}
 	by := scope{cluster: c.ClusterEvents}
 	c.Searcher, c.Investigator = scopedSearcher{by, c.Searcher}, scopedInvestigator{by, c.Investigator}
+	if c.Labeler != nil {
+		c.Labeler = scopedLabeler{by, c.Labeler, c.Searcher, c.Investigator}
+	}
 	return newRouter(c)
 }
 
@@ -95,7 +102,18 @@ func newRouter(c Config) (*chi.Mux, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &env{log: c.Logger, now: c.Now, slots: make(chan struct{}, maxAtOnce), refused: m.refused, slowReader: c.slowReader, auth: c.Auth, access: accessTable()}
+	d, err := newDenials(c.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	e := &env{
+		log: c.Logger, now: c.Now, slots: make(chan struct{}, maxAtOnce), refused: m.refused, slowReader: c.slowReader,
+		auth: c.Auth, access: accessTable(), auditor: c.Auditor, denials: d,
+	}
+	talk, err := newChat(e, c.Chat, c.Investigator, c.Metrics)
+	if err != nil {
+		return nil, err
+	}
 	g := guard{env: e, allowed: c.AllowedHosts}
 
 	r := chi.NewRouter()
@@ -120,7 +138,14 @@ func newRouter(c Config) (*chi.Mux, error) {
 		if c.Labeler != nil {
 			mountLabels(r, e, c.Labeler)
 		}
+		r.Mount("/audit", audits{e, c.Audits}.Routes())
+		r.Mount("/session", session{e, c.Auth}.Routes())
 		r.Mount("/openapi.yaml", document{e}.Routes())
+	})
+	r.Group(func(r chi.Router) {
+		r.Use(e.fewAtOnce)
+		session{e, c.Auth}.mountLogin(r)
+		talk.mount(r)
 	})
 	server{e, c.Version, c.Ready, c.Metrics}.mount(r)
 	return r, nil

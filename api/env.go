@@ -34,6 +34,8 @@ type env struct {
 	refused prometheus.Counter
 	auth    *auth.Auth
 	access  map[string]access // accessTable
+	auditor lastnight.Auditor // nil: nothing is written down
+	denials *denials
 
 	slowReader time.Duration // how long a stream's reader may take nothing
 }
@@ -43,6 +45,7 @@ type env struct {
 type endpoint struct {
 	env     *env
 	params  []string
+	loose   bool                     // other parameters are let pass, where somebody else makes the address
 	streams func(*http.Request) bool // answers for as long as it takes; nil: never
 	handle  func(w http.ResponseWriter, r *http.Request, p *params) error
 }
@@ -60,8 +63,12 @@ func (e *env) route(r chi.Router, method, pattern string, ep endpoint) {
 func (ep *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r, err := ep.env.authorize(r)
 	if err != nil {
+		ep.env.denied(r, err)
 		ep.env.fail(w, r, err)
 		return
+	}
+	if ep.loose {
+		r = onlyKnown(r, ep.params)
 	}
 	p, err := parseParams(r, ep.params, ep.env.now())
 	if err != nil {
@@ -79,6 +86,9 @@ func (ep *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(ctx)
 	}
 	if err := ep.handle(w, r, p); err != nil {
+		if lastnight.CodeOf(err) == lastnight.CodeForbidden {
+			ep.env.denied(r, err)
+		}
 		ep.env.fail(w, r, err)
 	}
 }
@@ -110,7 +120,11 @@ func (e *env) fewAtOnce(next http.Handler) http.Handler {
 // limits caps what is read and how long an answer may take; streams move their own deadline.
 func (e *env) limits(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
+		most := int64(maxBodyBytes)
+		if r.URL.Path == importPath {
+			most = maxImportBytes
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, most)
 		// Not every writer has deadlines (those of tests do not): then there is none.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(questionTimeout + writeTimeout))
 		next.ServeHTTP(w, r)

@@ -51,6 +51,7 @@ func (l logs) raw(w http.ResponseWriter, r *http.Request, p *params) error {
 	if p.err != nil {
 		return p.err
 	}
+	l.env.exported(r, "export.logs")
 	if wantsLines(r) {
 		return l.lines(w, r, req)
 	}

@@ -27,6 +27,9 @@ func newTestRouter(t testing.TB, c Config) *chi.Mux {
 	if c.Labeler == nil {
 		c.Labeler = apitest.Labels{}
 	}
+	if c.Audits == nil {
+		c.Audits = oneAudit{}
+	}
 	h, err := New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -123,6 +126,8 @@ var every = []struct{ route, target, accept string }{
 	{"/api/v1/templates/{id}", "/api/v1/templates/t1", "application/json"},
 	{"/api/v1/merges", "/api/v1/merges", "application/json"},
 	{"/api/v1/causes", "/api/v1/causes", "application/json"},
+	{"/api/v1/audit", "/api/v1/audit?actor=ann&action=sign-in&start=2026-11-21&limit=1", "application/json"},
+	{"/api/v1/session", "/api/v1/session", "application/json"},
 	{"/api/v1/openapi.yaml", "/api/v1/openapi.yaml", "application/yaml"},
 	{"/metrics", "/metrics", "text/plain"},
 	{"/healthz", "/healthz", "application/json"},

@@ -54,6 +54,21 @@ func parseParams(r *http.Request, known []string, now time.Time) (*params, error
 	return &params{values: values, known: known, now: now}, nil
 }
 
+// onlyKnown gives the request without parameters that its route does not know.
+func onlyKnown(r *http.Request, known []string) *http.Request {
+	values := r.URL.Query() // what does not parse is left out as well
+	for name := range values {
+		if !slices.Contains(known, name) {
+			delete(values, name)
+		}
+	}
+	u := *r.URL
+	u.RawQuery = values.Encode()
+	r = r.WithContext(r.Context())
+	r.URL = &u
+	return r
+}
+
 // checkText refuses what no name, id or query of ours has.
 func checkText(name, v string) error {
 	switch {

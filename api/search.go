@@ -49,6 +49,7 @@ func (s search) search(w http.ResponseWriter, r *http.Request, p *params) error 
 		if p.err != nil {
 			return p.err
 		}
+		s.env.exported(r, "export.search")
 		return s.stream(w, r, req)
 	}
 	req.Limit = p.integer("limit", 100, 1, maxPage)

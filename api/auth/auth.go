@@ -16,7 +16,9 @@
 package auth
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -24,6 +26,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"lastnight"
 )
@@ -40,14 +44,18 @@ type Config struct {
 	Tokens   *Tokens
 	Header   *Header
 	OIDC     *OIDC
-	Sessions *Sessions        // needed by OIDC, and for tokens in the UI
-	Log      *slog.Logger     // nil: none
-	Now      func() time.Time // nil: time.Now
+	Sessions *Sessions             // needed by OIDC, and for tokens in the UI
+	Log      *slog.Logger          // nil: none
+	Now      func() time.Time      // nil: time.Now
+	Metrics  prometheus.Registerer // nil: none
 }
 
 // Auth tells who asks. It may be used by any number of goroutines.
 type Auth struct {
 	cfg Config
+	// lastnight_auth_requests_total: by how they said who asks (token, session, header, local, none) and whether
+	// they are known, unknown (nothing was said) or refused (it was wrong). A rise of refused is an attack or a token that expired.
+	requests *prometheus.CounterVec
 }
 
 // New makes an Auth.
@@ -61,7 +69,15 @@ func New(c Config) (*Auth, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Auth{c}, nil
+	a := &Auth{cfg: c, requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "lastnight_auth_requests_total", Help: "Requests by how they said who asks, and whether that was right.",
+	}, []string{"via", "outcome"})}
+	if c.Metrics != nil {
+		if err := c.Metrics.Register(a.requests); err != nil {
+			return nil, fmt.Errorf("auth: %w", err)
+		}
+	}
+	return a, nil
 }
 
 // Required tells whether there is authentication at all.
@@ -71,20 +87,138 @@ func (a *Auth) Required() bool {
 
 // Authenticate tells who sent the request, or an error of CodeUnauthenticated.
 func (a *Auth) Authenticate(r *http.Request) (lastnight.Actor, error) {
-	if !a.Required() {
-		return local(r)
+	who, via, err := a.authenticate(r)
+	outcome := "known"
+	if err != nil {
+		outcome = "refused"
+		if via == "" {
+			outcome = "unknown"
+		}
 	}
-	return lastnight.Actor{}, a.nobody()
+	a.requests.WithLabelValues(cmp.Or(via, "none"), outcome).Inc()
+	return who, err
 }
 
-// nobody is the error for those who did not say who they are.
-func (a *Auth) nobody() error {
-	return lastnight.Errorf(lastnight.CodeUnauthenticated, "sign in in the UI, or send the header Authorization: Bearer TOKEN", "who are you?")
+func (a *Auth) authenticate(r *http.Request) (who lastnight.Actor, via string, err error) {
+	if !a.Required() {
+		who, err = local(r)
+		return who, "local", err
+	}
+	if values := r.Header.Values("Authorization"); len(values) > 0 {
+		who, err = a.bearer(values)
+		return who, "token", err
+	}
+	if a.cfg.Sessions != nil {
+		se, ok, err := a.cfg.Sessions.find(r)
+		if err != nil {
+			return who, "session", err
+		}
+		if ok {
+			who, err = a.ofSession(&se)
+			return who, "session", err
+		}
+	}
+	if a.cfg.Header != nil && a.cfg.Header.present(r) {
+		who, err = a.cfg.Header.actor(r)
+		return who, "header", err
+	}
+	return who, "", lastnight.Errorf(lastnight.CodeUnauthenticated, "sign in in the UI, or send the header Authorization: Bearer TOKEN (commands: $LASTNIGHT_TOKEN)", "who are you?")
+}
+
+// bearer tells whose token it is. What it says of a wrong one is the same whatever is wrong.
+func (a *Auth) bearer(values []string) (lastnight.Actor, error) {
+	scheme, secret, _ := strings.Cut(values[0], " ")
+	if len(values) == 1 && strings.EqualFold(scheme, "Bearer") && a.cfg.Tokens != nil {
+		if t, ok := a.cfg.Tokens.find(strings.TrimSpace(secret)); ok {
+			return t.grant.actor(t.name, "token"), nil
+		}
+	}
+	return lastnight.Actor{}, lastnight.Errorf(lastnight.CodeUnauthenticated, "send Authorization: Bearer TOKEN with a token of this server that has not expired", "that token is not known here")
+}
+
+// ofSession tells what the session's person may do now.
+func (a *Auth) ofSession(se *session) (lastnight.Actor, error) {
+	switch {
+	case se.Via == "oidc" && a.cfg.OIDC != nil:
+		return a.cfg.OIDC.cfg.Grants.actor(se.Name, se.Groups, "oidc"), nil
+	case se.Via == "token" && a.cfg.Tokens != nil:
+		if t, ok := a.cfg.Tokens.byHash(se.Name, se.Token); ok {
+			return t.grant.actor(t.name, "token"), nil
+		}
+	}
+	return lastnight.Actor{}, lastnight.Errorf(lastnight.CodeUnauthenticated, "sign in again", "what this session began with does not count any more")
+}
+
+// SignIn begins a session with a token, for browsers.
+func (a *Auth) SignIn(w http.ResponseWriter, r *http.Request, secret string) (lastnight.Actor, error) {
+	if a.cfg.Tokens == nil || a.cfg.Sessions == nil {
+		return lastnight.Actor{}, lastnight.Errorf(lastnight.CodeInvalid, "GET it to see how to sign in", "this server takes no tokens")
+	}
+	t, ok := a.cfg.Tokens.find(strings.TrimSpace(secret))
+	if !ok {
+		return lastnight.Actor{}, lastnight.Errorf(lastnight.CodeUnauthenticated, "is it whole, and has it not expired?", "that token is not known here")
+	}
+	if err := a.cfg.Sessions.begin(w, r, session{Name: t.name, Via: "token", Token: t.hash}); err != nil {
+		return lastnight.Actor{}, err
+	}
+	return t.grant.actor(t.name, "token"), nil
+}
+
+// Introduce keeps the name that somebody gave, on a server without authentication.
+func (a *Auth) Introduce(w http.ResponseWriter, name string) (lastnight.Actor, error) {
+	if a.Required() {
+		return lastnight.Actor{}, lastnight.Errorf(lastnight.CodeInvalid, "GET it to see how to sign in", "on this server a name alone is not enough")
+	}
+	name, err := CheckName(name)
+	if err != nil {
+		return lastnight.Actor{}, err
+	}
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // no secret, and TLS is not expected on loopback
+		Name: NameCookie, Value: url.QueryEscape(name), Path: "/", MaxAge: int((365 * 24 * time.Hour).Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+	who := localActor()
+	who.Name = name
+	return who, nil
+}
+
+// SignOut ends the request's session and forgets its name.
+func (a *Auth) SignOut(w http.ResponseWriter, r *http.Request) error {
+	if a.cfg.Sessions != nil {
+		if err := a.cfg.Sessions.end(w, r); err != nil {
+			return err
+		}
+	}
+	if _, err := r.Cookie(NameCookie); err == nil {
+		http.SetCookie(w, &http.Cookie{Name: NameCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode}) //nolint:gosec // as above
+	}
+	return nil
+}
+
+// Methods lists how people can sign in: oidc, token, header, name.
+func (a *Auth) Methods() []string {
+	all := []string{}
+	if a.cfg.OIDC != nil {
+		all = append(all, "oidc")
+	}
+	if a.cfg.Tokens != nil {
+		all = append(all, "token")
+	}
+	if a.cfg.Header != nil {
+		all = append(all, "header")
+	}
+	if !a.Required() {
+		all = append(all, "name")
+	}
+	return all
+}
+
+func localActor() lastnight.Actor {
+	return lastnight.Actor{Role: lastnight.RoleAdmin, Namespaces: []string{lastnight.EveryNamespace}, Via: "local"}
 }
 
 // local is anybody who can reach a server without authentication.
 func local(r *http.Request) (lastnight.Actor, error) {
-	a := lastnight.Actor{Role: lastnight.RoleAdmin, Namespaces: []string{lastnight.EveryNamespace}, Via: "local"}
+	a := localActor()
 	name := r.Header.Get(nameHead)
 	if name == "" {
 		if c, err := r.Cookie(NameCookie); err == nil {
