@@ -228,7 +228,7 @@ func (s *scanner) valueAtom(i, j int) int {
 // word adds a word of letters, dashes and the like, and gives where it ends: a date goes on.
 func (s *scanner) word(i, j int, flags uint16) int {
 	x := s.b[i:j]
-	if s.value || len(s.toks) > 0 && isLiteral(x) || s.isUser() {
+	if s.value || len(s.toks) > 0 && isLiteral(x) || s.isUser() || s.isNamed(j) {
 		s.slot(i, j, lastnight.VarWord)
 		return j
 	}
@@ -259,6 +259,24 @@ func (s *scanner) isUser() bool {
 	}
 	switch string(s.b[s.toks[n-2].from:s.toks[n-2].to]) {
 	case "for", "as", "invalid", "Invalid", "unknown", "illegal":
+		return true
+	}
+	return false
+}
+
+// isNamed tells whether the word that ends at j is a name: "Job orders-enrich (4f2a…9b)", with the id behind it.
+func (s *scanner) isNamed(j int) bool {
+	n := len(s.toks)
+	if n == 0 || j+18 > s.end || s.b[j] != ' ' || s.b[j+1] != '(' || s.toks[n-1].what != tokWord {
+		return false
+	}
+	for _, c := range s.b[j+2 : j+18] { // ids have 16 hex digits at least
+		if attr[c]&(isDigit|isHexLetter|isDash) == 0 {
+			return false
+		}
+	}
+	switch string(s.b[s.toks[n-1].from:s.toks[n-1].to]) {
+	case "Job", "job", "Task", "task", "Application", "application", "Pipeline", "pipeline", "Query", "query", "Topology", "topology":
 		return true
 	}
 	return false

@@ -99,6 +99,7 @@ func (c *Clusterer) Add(message []byte, exception []string, vars []lastnight.Var
 	c.stats.Lines++
 	s := &c.scan
 	s.run(message, exception)
+	exception = s.chain
 	if !s.hasWord && (s.slots > 0 || len(s.toks) == 0) && len(exception) == 0 {
 		return c.addUnclustered(message, vars)
 	}

@@ -46,6 +46,9 @@ func plainKind(x []byte) (lastnight.VarKind, int) {
 	}
 	n := number(x)
 	if n == 0 {
+		if isISODuration(x) {
+			return lastnight.VarDuration, len(x)
+		}
 		return 0, 0
 	}
 	if n == len(x) {
@@ -291,6 +294,21 @@ func isDuration(x []byte) bool {
 			return false
 		}
 		x = x[u:]
+	}
+	return true
+}
+
+// isISODuration: PT3S, PT1H30M, P1DT0.5S.
+func isISODuration(x []byte) bool {
+	if len(x) < 3 || x[0] != 'P' || attr[x[1]]&isDigit == 0 && x[1] != 'T' {
+		return false
+	}
+	for x = bytes.TrimPrefix(x[1:], []byte("T")); len(x) > 0; x = bytes.TrimPrefix(x, []byte("T")) {
+		n := number(x)
+		if n == 0 || n == len(x) || bytes.IndexByte([]byte("YMWDHS"), x[n]) < 0 {
+			return false
+		}
+		x = x[n+1:]
 	}
 	return true
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"strings"
 
 	"lastnight"
 )
@@ -34,10 +35,11 @@ type scanner struct {
 	slots   int
 	hasWord bool
 
-	b       []byte // the message
-	end     int    // how far it is looked at
-	gapFrom int    // where the blanks before the next token begin
-	value   bool   // the next atom is the value of a key
+	chain   []string // the exception types, without what was generated
+	b       []byte   // the message
+	end     int      // how far it is looked at
+	gapFrom int      // where the blanks before the next token begin
+	value   bool     // the next atom is the value of a key
 }
 
 const (
@@ -83,8 +85,10 @@ func shareOf(sum uint64, gap bool, i int) uint64 {
 func (s *scanner) run(b []byte, exception []string) {
 	s.toks, s.slots, s.hasWord = s.toks[:0], 0, false
 	s.b, s.end, s.gapFrom, s.value = b, min(len(b), s.maxBytes), 0, false
-	s.base = 0
+	s.base, s.chain = 0, s.chain[:0]
 	for _, e := range exception {
+		e = typeName(e)
+		s.chain = append(s.chain, e)
 		s.base = mix(s.base, hashString(e))
 	}
 	s.sum = s.base
@@ -108,6 +112,17 @@ func (s *scanner) run(b []byte, exception []string) {
 		s.push(len(b), len(b), tokPunct, 0)
 	}
 	s.b = nil
+}
+
+// typeName gives an exception type without what a runtime generated, which differs from start
+// to start: of com.acme.Failure$$Lambda$17/0x0008 and com.acme.Failure$Proxy12 the part before it.
+func typeName(e string) string {
+	if i := strings.IndexByte(e, '$'); i > 0 {
+		if rest := e[i:]; strings.HasPrefix(rest, "$$") || strings.HasPrefix(rest, "$Proxy") || strings.HasPrefix(rest, "$Lambda") {
+			return e[:i]
+		}
+	}
+	return e
 }
 
 // push adds a token, and before it one for the blanks unless they are a single one.
@@ -258,8 +273,8 @@ func (s *scanner) delimiter(i int) int {
 			s.punct(i+1, i+2)
 			return i + 2
 		}
-		if b[i] == '[' && s.value {
-			if j := s.bracketed(i); j > 0 {
+		if b[i] == '[' {
+			if j := s.list(i); j > 0 {
 				s.punct(i, i+1)
 				s.slot(i+1, j, lastnight.VarList)
 				s.punct(j, j+1)
@@ -383,6 +398,54 @@ func (s *scanner) listed() bool {
 		return true
 	}
 	return false
+}
+
+// list gives where the list that opens at i closes, or 0 if it is none or means more than its
+// values: the value of a key, of a key in JSON, or names and values with ", " between them.
+func (s *scanner) list(i int) int {
+	if i >= 2 && s.b[i-1] == ':' && s.b[i-2] == '"' {
+		return s.array(i)
+	}
+	j := s.bracketed(i)
+	if j == 0 || s.value {
+		return j
+	}
+	items, plain := 1, false
+	for k := i + 1; k < j; k++ {
+		switch a := attr[s.b[k]]; {
+		case s.b[k] == ',' && s.b[k+1] == ' ':
+			items++
+		case a&isLower != 0:
+			plain = true
+		case a&isColon != 0, s.b[k] == ' ' && s.b[k-1] != ',':
+			return 0
+		}
+	}
+	if items < 2 || !plain { // [TERM, HUP, INT] is no more than it says
+		return 0
+	}
+	return j
+}
+
+// array gives where the JSON array that opens at i closes, or 0 if that is beyond what is looked at.
+func (s *scanner) array(i int) int {
+	depth, quoted := 0, false
+	for j := i; j < s.end; j++ {
+		switch c := s.b[j]; {
+		case c == '\\':
+			j++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[':
+			depth++
+		case c == ']':
+			if depth--; depth == 0 {
+				return j
+			}
+		}
+	}
+	return 0
 }
 
 // bracketed gives where the flat list that opens at i closes, or 0.
