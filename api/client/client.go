@@ -38,8 +38,10 @@ const (
 
 // Client asks one server. It may be used by any number of goroutines.
 type Client struct {
-	base string // without a final slash
-	http *http.Client
+	base  string // without a final slash
+	http  *http.Client
+	token string // "": none
+	user  string // "": none
 }
 
 var (
@@ -93,6 +95,7 @@ func (c *Client) get(ctx context.Context, path string, q query, accept string) (
 		return nil, lastnight.Errorf(lastnight.CodeInvalid, "", "ask %s: %w", c.base, err)
 	}
 	req.Header.Set("Accept", accept)
+	c.identify(req)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.broken(ctx, err)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lastnight"
+	"lastnight/api/auth"
 	"lastnight/api/client"
 )
 
@@ -51,11 +53,8 @@ func (o *options) asker(ctx context.Context) (*asker, string, error) {
 		return remote(o.server)
 	}
 	if o.data == "" {
-		if s := os.Getenv("LASTNIGHT_SERVER"); s != "" {
+		if s := o.serverToAsk(ctx); s != "" {
 			return remote(s)
-		}
-		if alive(ctx, "http://"+defaultListen) {
-			return remote("http://" + defaultListen)
 		}
 	}
 	dir, err := o.dataDir()
@@ -73,11 +72,28 @@ func (o *options) asker(ctx context.Context) (*asker, string, error) {
 }
 
 func remote(url string) (*asker, string, error) {
-	c, err := client.New(url)
+	c, err := client.New(url, credentials()...)
 	if err != nil {
 		return nil, "", fmt.Errorf("--server: %w", err)
 	}
 	return &asker{Searcher: c, Investigator: c, close: func(context.Context) error { return nil }}, "server " + url, nil
+}
+
+// serverFromEnv is the server that the environment names.
+func serverFromEnv() string { return os.Getenv("LASTNIGHT_SERVER") }
+
+// credentials say who asks a server: $LASTNIGHT_TOKEN, and the name of who is at the terminal for
+// servers without authentication. A flag would show a token to everybody who lists processes.
+func credentials() []client.Option {
+	opts := []client.Option{client.WithToken(strings.TrimSpace(os.Getenv("LASTNIGHT_TOKEN")))}
+	name := os.Getenv("LASTNIGHT_USER")
+	if u, err := user.Current(); name == "" && err == nil {
+		name = u.Username
+	}
+	if name, err := auth.CheckName(name); err == nil {
+		opts = append(opts, client.WithUser(name))
+	}
+	return opts
 }
 
 // alive tells whether a lastnight answers at the address.

@@ -18,6 +18,7 @@ import (
 //	lock             held by the process that uses it; tells its pid and address
 //	archive/         segments and chunks
 //	store/           bleve index and bbolt file
+//	audit/           who did what
 const dataFormat = 1
 
 type dataMark struct {
@@ -121,7 +122,7 @@ func checkDataMark(path string, create bool) (fresh bool, err error) {
 func foreign(entries []os.DirEntry) bool {
 	for _, e := range entries {
 		switch e.Name() {
-		case "lock", "archive", "store", "lost+found":
+		case "lock", "archive", "store", "audit", "lost+found":
 		default:
 			return true
 		}

@@ -111,7 +111,7 @@ and answers after they are gone: what failed, in which order, why, and what to d
 	root.AddCommand(
 		newWhy(o), newIncidents(o), newJobs(o), newSearch(o), newLogs(o), newTemplates(o),
 		newDemo(o), newRun(o), newServe(o), newImport(o),
-		newCluster(), newDebug(), newBackup(o), newRestore(o),
+		newCluster(), newDebug(), newBackup(o), newRestore(o), newToken(), newAudit(o),
 	)
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)

@@ -23,24 +23,21 @@ import (
 type serving struct {
 	listen string
 	keep   keep
+	who    authFlags
 }
 
 func (s *serving) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&s.listen, "listen", defaultListen, "`address` to listen on; only loopback until there is authentication")
+	f.StringVar(&s.listen, "listen", defaultListen, "`address` to listen on; other than loopback needs authentication (--auth-tokens, --auth-header, --oidc-issuer)")
+	s.who.flags(f)
 	f.DurationVar(&s.keep.archiveAge, "archive-max-age", 30*24*time.Hour, "drop archived lines that arrived longer ago")
 	f.Float64Var(&s.keep.archiveShare, "archive-max-share", 0.8, "share of its volume that the archive may fill, 0 to 1")
 	f.DurationVar(&s.keep.storeAge, "store-max-age", 90*24*time.Hour, "drop documents and counts older than this")
 }
 
 func (s *serving) check() error {
-	host, _, err := net.SplitHostPort(s.listen)
-	if err != nil {
-		return lastnight.Errorf(lastnight.CodeInvalid, "--listen 127.0.0.1:7077", "--listen: %w", err)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return lastnight.Errorf(lastnight.CodeInvalid, "--listen 127.0.0.1:7077, and a proxy that authenticates in front of it",
-			"--listen: %s is not loopback, and this version has no authentication", s.listen)
+	if err := s.who.check(s.listen); err != nil {
+		return err
 	}
 	if s.keep.archiveShare <= 0 || s.keep.archiveShare > 1 {
 		return lastnight.Errorf(lastnight.CodeInvalid, "--archive-max-share 0.8", "--archive-max-share: %g is not in (0, 1]", s.keep.archiveShare)
@@ -105,7 +102,7 @@ func (o *options) serve(cmd *cobra.Command, s *serving, collect func(context.Con
 	}
 	defer func() { _ = l.Close() }()
 	log := o.serverLogger(cmd)
-	n, err := openNode(ctx, nodeConfig{dir: dir, create: true, listen: "http://" + l.Addr().String(), log: log})
+	n, err := openNode(ctx, nodeConfig{dir: dir, create: true, listen: s.who.address(l), log: log})
 	if err != nil {
 		return err
 	}
@@ -114,19 +111,29 @@ func (o *options) serve(cmd *cobra.Command, s *serving, collect func(context.Con
 		defer cancel()
 		err = errors.Join(err, n.Close(closeCtx))
 	}()
-	fmt.Fprintf(cmd.ErrOrStderr(), "lastnight listens on http://%s, data in %s\n", l.Addr(), dir)
+	fmt.Fprintf(cmd.ErrOrStderr(), "lastnight listens on %s, data in %s\n", s.who.address(l), dir)
 	return n.serveOn(ctx, l, s, collect)
 }
 
 // serveOn runs the parts of a server on a listener until the context is over or a part fails.
 func (n *node) serveOn(ctx context.Context, l net.Listener, s *serving, collect func(context.Context, *node) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return n.tend(ctx, s.keep) })
-	h, err := n.handler()
+	reg := prometheus.NewRegistry()
+	door, err := s.who.open(n, reg)
+	if err != nil {
+		return err
+	}
+	defer door.close(n.cfg.log)
+	h, err := n.handler(reg, door, s)
 	if err != nil {
 		return fmt.Errorf("make API: %w", err)
 	}
-	g.Go(func() error { return serveHTTP(ctx, l, api.NewServer(h, n.cfg.log)) })
+	srv := api.NewServer(h, n.cfg.log)
+	if door.tls != nil {
+		srv.TLSConfig = door.tls.Config()
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return n.tend(ctx, s.keep) })
+	g.Go(func() error { return serveHTTP(ctx, l, srv) })
 	if collect != nil {
 		g.Go(func() error { return collect(ctx, n) })
 	}
@@ -136,13 +143,14 @@ func (n *node) serveOn(ctx context.Context, l net.Listener, s *serving, collect 
 	return nil
 }
 
-func (n *node) handler() (http.Handler, error) {
-	reg := prometheus.NewRegistry()
+func (n *node) handler(reg *prometheus.Registry, door *doorway, s *serving) (http.Handler, error) {
 	registerMetrics(reg, n)
-	return api.New(api.Config{
+	c := api.Config{
 		Searcher: n.indexer, Investigator: n.investigator, UI: ui.Handler(), Version: version, Logger: n.cfg.log,
 		Metrics: reg,
-	})
+	}
+	door.configure(&c, s.who.clusterEvents)
+	return api.New(c)
 }
 
 // serveHTTP serves until the context is over, then lets requests under way end within a few seconds.
@@ -150,7 +158,11 @@ func serveHTTP(ctx context.Context, l net.Listener, srv *http.Server) error {
 	srv.BaseContext = func(net.Listener) context.Context { return ctx }
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		serve := srv.Serve
+		if srv.TLSConfig != nil {
+			serve = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
+		}
+		if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)
 		}
 		return nil
