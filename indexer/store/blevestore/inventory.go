@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -19,17 +17,8 @@ import (
 // from "uid", "ip" and "workload" with a value to the keys of pods.
 var podsBucket, podIndexBucket, jobsBucket = []byte("pods"), []byte("pod_index"), []byte("jobs")
 
-// maxFlinkIDs is how many ids are kept of a job: those of the last so many starts.
-const maxFlinkIDs = 1000
-
-// key joins parts. NUL in one is replaced, so that none can pass for two.
-func key(parts ...string) []byte {
-	clean := make([]string, len(parts))
-	for i, p := range parts {
-		clean[i] = strings.ReplaceAll(p, "\x00", "\ufffd")
-	}
-	return []byte(strings.Join(clean, "\x00"))
-}
+// key joins parts, as bytes.
+func key(parts ...string) []byte { return []byte(store.Key(parts...)) }
 
 // PutPods adds or updates pods by (namespace, name, UID); it returns when they are durable.
 func (s *Store) PutPods(ctx context.Context, pods []lastnight.Pod) error {
@@ -63,7 +52,7 @@ func (s *Store) putPod(b, index *bolt.Bucket, p *lastnight.Pod) error {
 	if err := checkKey("name of a pod", string(k)); err != nil {
 		return err
 	}
-	if err := upsert(s.codec, b, k, p, mergePod); err != nil {
+	if err := upsert(s.codec, b, k, p, store.MergePod); err != nil {
 		return err
 	}
 	var whole lastnight.Pod // its workload follows from all that is known
@@ -79,28 +68,6 @@ func (s *Store) putPod(b, index *bolt.Bucket, p *lastnight.Pod) error {
 		}
 	}
 	return nil
-}
-
-// mergePod updates old with what is known now.
-func mergePod(old, p *lastnight.Pod) {
-	keep(&old.Cluster, p.Cluster)
-	keep(&old.Node, p.Node)
-	keep(&old.IP, p.IP)
-	if p.Labels != nil {
-		old.Labels = p.Labels
-	}
-	if p.Owner != (lastnight.ObjectRef{}) {
-		old.Owner = p.Owner
-	}
-	if p.Images != nil {
-		old.Images = p.Images
-	}
-	if !p.Created.IsZero() {
-		old.Created = p.Created
-	}
-	if !p.Deleted.IsZero() {
-		old.Deleted = p.Deleted
-	}
 }
 
 // Pods lists pods, by name.
@@ -123,7 +90,7 @@ func (s *Store) Pods(ctx context.Context, req store.PodsRequest) ([]lastnight.Po
 			if err := s.codec.openJSON(v, &p); err != nil {
 				return fmt.Errorf("pod %q: %w", k, err)
 			}
-			if podMatches(&p, req) {
+			if req.Matches(&p) {
 				pods = append(pods, p)
 			}
 		}
@@ -177,12 +144,6 @@ func suffixes(b *bolt.Bucket, prefix []byte) iter.Seq[[]byte] {
 	}
 }
 
-func podMatches(p *lastnight.Pod, req store.PodsRequest) bool {
-	is := func(want, have string) bool { return want == "" || want == have }
-	return is(req.Namespace, p.Namespace) && is(req.Name, p.Name) && is(req.UID, p.UID) && is(req.IP, p.IP) &&
-		(req.Workload == "" || lastnight.WorkloadOf(p).Name == req.Workload)
-}
-
 // PutJobs adds or updates jobs by (namespace, name); it returns when they are durable.
 func (s *Store) PutJobs(ctx context.Context, jobs []lastnight.Job) error {
 	if err := ctx.Err(); err != nil || len(jobs) == 0 {
@@ -200,7 +161,7 @@ func (s *Store) PutJobs(ctx context.Context, jobs []lastnight.Job) error {
 				return err
 			}
 			j.Incidents = 0 // counted when asked
-			if err := upsert(s.codec, b, k, &j, mergeJob); err != nil {
+			if err := upsert(s.codec, b, k, &j, store.MergeJob); err != nil {
 				return err
 			}
 		}
@@ -210,24 +171,6 @@ func (s *Store) PutJobs(ctx context.Context, jobs []lastnight.Job) error {
 		return fmt.Errorf("put %d jobs: %w", len(jobs), err)
 	}
 	return nil
-}
-
-// mergeJob updates old with what is known now.
-func mergeJob(old, j *lastnight.Job) {
-	keep(&old.Cluster, j.Cluster)
-	if old.Kind != lastnight.JobFlink || j.Kind == lastnight.JobFlink {
-		keep(&old.Workload, j.Workload)
-		if j.Kind != "" {
-			old.Kind = j.Kind
-		}
-	}
-	for _, id := range j.FlinkIDs {
-		if !slices.Contains(old.FlinkIDs, id) {
-			old.FlinkIDs = append(old.FlinkIDs, id)
-		}
-	}
-	old.FlinkIDs = old.FlinkIDs[max(0, len(old.FlinkIDs)-maxFlinkIDs):]
-	widen(&old.FirstSeen, &old.LastSeen, j.FirstSeen, j.LastSeen)
 }
 
 // Jobs lists jobs, by namespace and name, with the number of their unplanned
@@ -252,7 +195,7 @@ func (s *Store) Jobs(ctx context.Context, req lastnight.JobsRequest) ([]lastnigh
 			if err := s.codec.openJSON(b.Get(k), &j); err != nil {
 				return fmt.Errorf("job %q: %w", k, err)
 			}
-			if jobMatches(&j, req) {
+			if store.JobMatches(&j, req) {
 				j.Incidents = failed[string(k)]
 				jobs = append(jobs, j)
 			}
@@ -263,16 +206,4 @@ func (s *Store) Jobs(ctx context.Context, req lastnight.JobsRequest) ([]lastnigh
 		return nil, fmt.Errorf("list jobs: %w", err)
 	}
 	return jobs, nil
-}
-
-func jobMatches(j *lastnight.Job, req lastnight.JobsRequest) bool {
-	if req.Name != "" && req.Name != j.Name && req.Name != j.Workload && !slices.Contains(j.FlinkIDs, req.Name) {
-		return false
-	}
-	return overlaps(j.FirstSeen, j.LastSeen, req.Start, req.End)
-}
-
-// overlaps tells whether [first, last] has a part in [start, end).
-func overlaps(first, last, start, end time.Time) bool {
-	return (start.IsZero() || !last.Before(start)) && (end.IsZero() || first.Before(end))
 }

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
 
 	"lastnight"
+	"lastnight/indexer/store"
 )
 
 var templatesBucket = []byte("templates")
@@ -27,7 +27,7 @@ func (s *Store) PutTemplates(ctx context.Context, ts []lastnight.Template) error
 			if err := checkKey("template id", ts[i].ID); err != nil {
 				return err
 			}
-			if err := upsert(s.codec, b, []byte(ts[i].ID), &ts[i], mergeTemplate); err != nil {
+			if err := upsert(s.codec, b, []byte(ts[i].ID), &ts[i], store.MergeTemplate); err != nil {
 				return err
 			}
 		}
@@ -37,18 +37,6 @@ func (s *Store) PutTemplates(ctx context.Context, ts []lastnight.Template) error
 		return fmt.Errorf("put %d templates: %w", len(ts), err)
 	}
 	return nil
-}
-
-// mergeTemplate updates old with what is new.
-func mergeTemplate(old, t *lastnight.Template) {
-	keep(&old.Text, t.Text)
-	keep(&old.Level, t.Level)
-	keep(&old.Link, t.Link)
-	keep(&old.Example, t.Example)
-	if len(t.Exception) > 0 {
-		old.Exception = t.Exception
-	}
-	widen(&old.FirstSeen, &old.LastSeen, t.FirstSeen, t.LastSeen)
 }
 
 // Templates gives those of the ids that exist.
@@ -99,23 +87,6 @@ func upsert[T any](c *codec, b *bolt.Bucket, key []byte, v *T, merge func(old, v
 		return err
 	}
 	return b.Put(key, sealed)
-}
-
-// keep sets what is known over what was.
-func keep(old *string, s string) {
-	if s != "" {
-		*old = s
-	}
-}
-
-// widen makes the interval hold the other one; a zero time is not known.
-func widen(first, last *time.Time, otherFirst, otherLast time.Time) {
-	if first.IsZero() || !otherFirst.IsZero() && otherFirst.Before(*first) {
-		*first = otherFirst
-	}
-	if otherLast.After(*last) {
-		*last = otherLast
-	}
 }
 
 // checkKey refuses names that are no keys.
