@@ -18,8 +18,15 @@ const (
 	isDot
 	isColon
 	isSlash
-	isDash // - and _
-	isMark // @ # and other punctuation inside of atoms
+	isDash  // - and _
+	isMark  // @ # and other punctuation inside of atoms
+	isOther // letters and bytes that are no hex digits
+)
+
+// What atoms are made of that need no closer look.
+const (
+	onlyDigits  = isAtom | isAlnum | isDigit
+	onlyLetters = isAtom | isAlnum | isLower | isUpper | isHexLetter | isOther
 )
 
 // attr tells what each byte can be part of.
@@ -39,8 +46,11 @@ func makeAttr() (t [256]uint16) {
 		case c >= 0x80:
 			t[c] = isAtom | isAlnum
 		}
-		if c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' {
+		switch {
+		case c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F':
 			t[c] |= isHexLetter
+		case t[c]&isAlnum != 0 && t[c]&isDigit == 0:
+			t[c] |= isOther
 		}
 	}
 	t['.'] = isAtom | isDot
@@ -68,6 +78,14 @@ func (s *scanner) atom(i int) int {
 		}
 		flags |= a
 		j++
+	}
+	switch {
+	case flags == onlyDigits && !s.value:
+		end, kind := s.extend(i, j, lastnight.VarNumber)
+		s.slot(i, end, kind)
+		return end
+	case flags&^onlyLetters == 0 && !s.value:
+		return s.word(i, j, flags)
 	}
 	if flags&isAlnum == 0 { // punctuation only
 		if j-i >= 3 && allStars(b[i:j]) && (s.value || s.afterNumber(i)) {
@@ -348,7 +366,7 @@ func (s *scanner) typed(i, j int, flags uint16) int {
 			x = s.b[i:j]
 		}
 	}
-	k, variable := splitName(x)
+	k, variable := splitName(x, flagsOf(x))
 	switch {
 	case variable && scoped(s.b[j:s.end]) && countDigits(x) <= 3:
 		return s.word(i, j, flagsOf(x))

@@ -5,7 +5,7 @@ import "lastnight"
 // extend gives where a value ends that began at i and is, up to j, of a kind, and what it is
 // then: some go on after a blank or a comma.
 func (s *scanner) extend(i, j int, kind lastnight.VarKind) (int, lastnight.VarKind) {
-	switch kind { //nolint:exhaustive // the others end where they end
+	switch kind {
 	case lastnight.VarTime:
 		return s.extendTime(i, j), kind
 	case lastnight.VarNumber:

@@ -17,9 +17,9 @@ func kindOf(x []byte) (lastnight.VarKind, int) {
 		return 0, 0
 	}
 	if flags&(isColon|isSlash|isDash|isDot|isMark) == 0 { // most are plain numbers
-		return plainKind(x)
+		return plainKind(x, flags)
 	}
-	if bytes.Contains(x, []byte("://")) {
+	if flags&(isColon|isSlash) == isColon|isSlash && bytes.Contains(x, []byte("://")) {
 		return lastnight.VarURL, len(x)
 	}
 	if len(x) == 36 && isUUID(x) {
@@ -36,12 +36,12 @@ func kindOf(x []byte) (lastnight.VarKind, int) {
 	if flags&isSlash != 0 && isPath(x) && !keyed(x) {
 		return lastnight.VarPath, len(x)
 	}
-	return plainKind(x)
+	return plainKind(x, flags)
 }
 
 // plainKind: hex, size, duration, number.
-func plainKind(x []byte) (lastnight.VarKind, int) {
-	if isHex(x) {
+func plainKind(x []byte, flags uint16) (lastnight.VarKind, int) {
+	if isHex(x, flags) {
 		return lastnight.VarHex, len(x)
 	}
 	n := number(x)
@@ -210,31 +210,11 @@ func isPath(x []byte) bool {
 }
 
 // isHex: 0x…, or at least seven hex digits with both letters and digits.
-func isHex(x []byte) bool {
+func isHex(x []byte, flags uint16) bool {
 	if len(x) > 2 && x[0] == '0' && (x[1] == 'x' || x[1] == 'X') {
-		x = x[2:]
-		for _, c := range x {
-			if attr[c]&(isDigit|isHexLetter) == 0 {
-				return false
-			}
-		}
-		return true
+		return flagsOf(x[2:])&^(isAtom|isAlnum|isDigit|isHexLetter|isLower|isUpper) == 0
 	}
-	if len(x) < 7 {
-		return false
-	}
-	letters, digits := false, false
-	for _, c := range x {
-		switch a := attr[c]; {
-		case a&isDigit != 0:
-			digits = true
-		case a&isHexLetter != 0:
-			letters = true
-		default:
-			return false
-		}
-	}
-	return letters && digits
+	return len(x) >= 7 && flags&isHexLetter != 0 && flags&isDigit != 0 && flags&(isOther|isDash|isDot|isColon|isSlash|isMark) == 0
 }
 
 // number gives the length of the number that x begins with: sign, digits, fraction, exponent.
@@ -323,7 +303,7 @@ func isTimeUnit(x []byte) bool {
 
 // splitName looks at a name with digits. variable: it is an id (several digits, or a part
 // of digits only). Else its first n bytes are the name and the rest is a number after a dot.
-func splitName(x []byte) (n int, variable bool) {
+func splitName(x []byte, flags uint16) (n int, variable bool) {
 	digits, last := 0, byte('.')
 	alone := false
 	dots := false
@@ -334,7 +314,9 @@ func splitName(x []byte) (n int, variable bool) {
 			dots = dots || c == '.'
 			continue
 		}
-		digits++
+		if digits++; digits >= 2 && flags&isDot == 0 {
+			return len(x), true
+		}
 		if attr[last]&isAlnum == 0 && (i+1 == len(x) || attr[x[i+1]]&isAlnum == 0) {
 			alone = true
 		}

@@ -101,3 +101,35 @@ func FuzzLearned(f *testing.F) {
 		}
 	})
 }
+
+// TestLearnedAllocatesNothing: a line of a layout that was learned costs no memory, nor does one that has none.
+func TestLearnedAllocatesNothing(t *testing.T) {
+	for _, line := range []string{
+		"- 1117838573 2005.06.03 R02-M1-N0 2005-06-03-15.42.53.675872 R02-M1-N0 RAS KERNEL INFO instruction cache parity error corrected",
+		"a line of words and nothing else, 12 of 13",
+	} {
+		var p header.Parser
+		var h header.Header
+		for range 100 << 14 / 16 {
+			p.Parse([]byte(line), &h)
+		}
+		b := []byte(line)
+		if n := testing.AllocsPerRun(100, func() { p.Parse(b, &h) }); n != 0 {
+			t.Errorf("%q: %v allocations a line", line, n)
+		}
+	}
+}
+
+func BenchmarkParseLearned(b *testing.B) {
+	line := []byte("- 1117838573 2005.06.03 R02-M1-N0 2005-06-03-15.42.53.675872 R02-M1-N0 RAS KERNEL INFO instruction cache parity error corrected")
+	var p header.Parser
+	var h header.Header
+	for range 100 {
+		p.Parse(line, &h)
+	}
+	b.SetBytes(int64(len(line)))
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Parse(line, &h)
+	}
+}
