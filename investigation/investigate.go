@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -276,13 +277,16 @@ func alternatives(r *ranking) []lastnight.Alternative {
 
 // features is what an incident is compared by.
 func features(group []*failover, top *candidate) []string {
-	set := map[string]bool{}
+	set, near := map[string]bool{}, map[string]bool{}
 	if top != nil {
 		set["cause:"+top.e.ID], set["layer:"+top.e.Layer] = true, true
 	}
 	for _, fo := range group {
 		for _, it := range fo.links.items {
 			d := it.f.doc
+			if it.why == whyNear && d.Template != "" && len(near) < maxNear {
+				near["near:"+d.Template] = true // says nothing by itself; a label on it may
+			}
 			if it.why == whyNear || len(set) > 60 {
 				continue
 			}
@@ -303,13 +307,13 @@ func features(group []*failover, top *candidate) []string {
 			}
 		}
 	}
-	out := make([]string, 0, len(set))
-	for f := range set {
-		out = append(out, f)
-	}
+	out := slices.AppendSeq(slices.Collect(maps.Keys(set)), maps.Keys(near))
 	slices.Sort(out)
 	return out
 }
+
+// maxNear is how many templates of what was written nearby are kept with an incident.
+const maxNear = 30
 
 // firstUserFrame gives class and method of the first frame that is neither Flink's nor the JDK's.
 func firstUserFrame(text string) string {

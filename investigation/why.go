@@ -17,8 +17,28 @@ const withoutWhen = 24 * time.Hour
 
 // Investigator answers from the kept incidents. It implements lastnight.Investigator.
 type Investigator struct {
-	keeper Keeper
-	now    func() time.Time
+	keeper    Keeper
+	now       func() time.Time
+	explainer Explainer // nil: only the catalogue explains
+}
+
+// Explainer puts what people know of failures into the diagnoses of incidents when they are read.
+type Explainer interface {
+	Explain(ctx context.Context, is []lastnight.Incident) error
+}
+
+// ExplainWith makes e explain too, over the catalogue. Call it before the first question.
+func (v *Investigator) ExplainWith(e Explainer) { v.explainer = e }
+
+// explained gives incidents as they are explained now.
+func (v *Investigator) explained(ctx context.Context, is []lastnight.Incident, err error) ([]lastnight.Incident, error) {
+	if err != nil || v.explainer == nil || len(is) == 0 {
+		return is, err
+	}
+	if err := v.explainer.Explain(ctx, is); err != nil {
+		return nil, fmt.Errorf("apply labels: %w", err)
+	}
+	return is, nil
 }
 
 var _ lastnight.Investigator = (*Investigator)(nil)
@@ -34,7 +54,8 @@ func NewInvestigator(k Keeper, now func() time.Time) *Investigator {
 // Incidents implements lastnight.Investigator.
 func (v *Investigator) Incidents(ctx context.Context, req lastnight.IncidentsRequest) ([]lastnight.Incident, error) {
 	if req.Job == "" {
-		return v.keeper.Incidents(ctx, req)
+		is, err := v.keeper.Incidents(ctx, req)
+		return v.explained(ctx, is, err)
 	}
 	job, err := v.job(ctx, req.Namespace, req.Job)
 	if err != nil {
@@ -50,7 +71,7 @@ func (v *Investigator) Incidents(ctx context.Context, req lastnight.IncidentsReq
 	if limit > 0 && len(is) > limit {
 		is = is[:limit]
 	}
-	return is, nil
+	return v.explained(ctx, is, nil)
 }
 
 // Incident implements lastnight.Investigator.
@@ -95,6 +116,9 @@ func (v *Investigator) Why(ctx context.Context, req lastnight.WhyRequest) (*last
 		if err := v.withSiblings(ctx, &is[i]); err != nil {
 			return nil, err
 		}
+	}
+	if is, err = v.explained(ctx, is, nil); err != nil {
+		return nil, err
 	}
 	if is == nil {
 		is = []lastnight.Incident{}
