@@ -52,6 +52,7 @@ type Indexer struct {
 	merger    *merger
 	workloads *workloads
 	metrics   Metrics
+	followed  followed
 
 	mu        sync.Mutex
 	unindexed []string                      // segments that the store has not taken; guarded by mu
@@ -70,6 +71,7 @@ func Open(ctx context.Context, cfg Config) (*Indexer, error) {
 		merger:    newMerger(),
 		workloads: newWorkloads(cfg.Store),
 	}
+	x.shards.followed = &x.followed
 	if err := x.recover(ctx); err != nil {
 		return nil, fmt.Errorf("recover index: %w", err)
 	}

@@ -81,7 +81,7 @@ func (p *pass) cluster(c *clusterer.Clusterer, s *lastnight.Span, w lastnight.Wo
 		m := c.Add(r.Message(), r.Exception, p.vars[:0])
 		p.vars = m.Vars
 		if assign || r.Template == "" {
-			r.Template = m.ID
+			r.Template = p.x.followed.part(m.ID, r.Message())
 		}
 		p.records++
 		p.lines += int64(len(r.Lines))
@@ -105,6 +105,7 @@ func (p *pass) cluster(c *clusterer.Clusterer, s *lastnight.Span, w lastnight.Wo
 		job.LastSeen = last
 	}
 	for _, t := range c.Changed() {
+		p.x.followed.appeared(c, t.ID)
 		t.FirstSeen, t.LastSeen = s.Records[0].Time(), last
 		p.tmpl[t.ID] = t
 	}

@@ -23,6 +23,7 @@ type shard struct {
 	mu    sync.Mutex
 	c     *clusterer.Clusterer // guarded by mu; nil once the shard has been put away
 	dirty bool
+	pins  int // how many of the followed pins it has; guarded by mu
 }
 
 // shards keeps the clusterers of the workloads in use; others rest in the store.
@@ -33,6 +34,8 @@ type shards struct {
 	mu    sync.Mutex
 	byKey map[string]*list.Element // of *shard
 	lru   *list.List
+
+	followed *followed
 }
 
 func newShards(s store.Exact, maxShards int, log *slog.Logger) *shards {
@@ -51,6 +54,7 @@ func (s *shards) with(ctx context.Context, w lastnight.Workload, f func(*cluster
 			sh.mu.Unlock()
 			continue
 		}
+		s.followed.pin(sh, sh.c)
 		f(sh.c)
 		sh.dirty = true
 		sh.mu.Unlock()
