@@ -94,3 +94,18 @@ func TestOrderOfLabeledData(t *testing.T) {
 		}
 	}
 }
+
+// TestLabeledDataIsGivenBack: template and variables are the line, byte for byte, of whole raw lines too.
+func TestLabeledDataIsGivenBack(t *testing.T) {
+	messages, logs := labeled(t)
+	for set, lines := range messages {
+		raw, err := os.ReadFile(logs[set])
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := clusterer.New(clusterer.Config{})
+		for _, line := range append(lines, strings.Split(string(raw), "\n")...) {
+			check(t, c, []byte(line), c.Add([]byte(line), nil, nil))
+		}
+	}
+}

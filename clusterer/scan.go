@@ -40,6 +40,7 @@ type scanner struct {
 	end     int      // how far it is looked at
 	gapFrom int      // where the blanks before the next token begin
 	value   bool     // the next atom is the value of a key
+	torn    bool     // an array was found not to close: no other is sought, or a line could cost its length squared
 }
 
 const (
@@ -84,7 +85,7 @@ func shareOf(sum uint64, gap bool, i int) uint64 {
 // run cuts a message. After it, toks, sum, slots and hasWord tell of it.
 func (s *scanner) run(b []byte, exception []string) {
 	s.toks, s.slots, s.hasWord = s.toks[:0], 0, false
-	s.b, s.end, s.gapFrom, s.value = b, min(len(b), s.maxBytes), 0, false
+	s.b, s.end, s.gapFrom, s.value, s.torn = b, min(len(b), s.maxBytes), 0, false, false
 	s.base, s.chain = 0, s.chain[:0]
 	for _, e := range exception {
 		e = typeName(e)
@@ -403,7 +404,7 @@ func (s *scanner) listed() bool {
 // list gives where the list that opens at i closes, or 0 if it is none or means more than its
 // values: the value of a key, of a key in JSON, or names and values with ", " between them.
 func (s *scanner) list(i int) int {
-	if i >= 2 && s.b[i-1] == ':' && s.b[i-2] == '"' {
+	if i >= 2 && s.b[i-1] == ':' && s.b[i-2] == '"' && !s.torn {
 		return s.array(i)
 	}
 	j := s.bracketed(i)
@@ -445,6 +446,7 @@ func (s *scanner) array(i int) int {
 			}
 		}
 	}
+	s.torn = true
 	return 0
 }
 

@@ -1,8 +1,10 @@
 package clusterer_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,10 +70,12 @@ func TestAnotherOrderGivesTheSameGroups(t *testing.T) {
 func TestEveryOldIDLeadsToTheFinalTemplate(t *testing.T) {
 	c := clusterer.New(clusterer.Config{})
 	lines := flinkLines(3000)
-	ids := make([]string, len(lines))
+	ids, values, texts := make([]string, len(lines)), make([][]string, len(lines)), make([]string, len(lines))
 	stored := map[string]string{} // what a store knows: id → link
 	for i, line := range lines {
-		ids[i] = c.Add([]byte(line), nil, nil).ID
+		m := c.Add([]byte(line), nil, nil)
+		x, _ := c.Template(m.ID)
+		ids[i], values[i], texts[i] = m.ID, clusterer.Values([]byte(line), m.Vars), x.Text
 		if i%100 == 0 || i == len(lines)-1 {
 			for _, x := range c.Changed() {
 				stored[x.ID] = x.Link
@@ -79,6 +83,12 @@ func TestEveryOldIDLeadsToTheFinalTemplate(t *testing.T) {
 		}
 	}
 	for i, line := range lines {
+		if x, _ := c.Template(ids[i]); x.Text != texts[i] {
+			t.Fatalf("the text of %s was %q, is %q", ids[i], texts[i], x.Text)
+		}
+		if got, ok := clusterer.Render(texts[i], values[i]); !ok || got != line {
+			t.Fatalf("line %d is given back as %q, it was %q", i, got, line)
+		}
 		now := c.Add([]byte(line), nil, nil).ID
 		if got := c.Resolve(ids[i]); got != now {
 			t.Fatalf("line %d had id %s that leads to %s, now it is %s: %s", i, ids[i], got, now, line)
@@ -134,5 +144,66 @@ func TestLongAndWordlessLines(t *testing.T) {
 	check(t, c, long, m)
 	if other := c.Add(long[:1<<19], nil, nil); other.ID != m.ID {
 		t.Errorf("long lines that begin alike have templates %s and %s", m.ID, other.ID)
+	}
+}
+
+// TestCrashBetweenSnapshots: what was learned after the last snapshot is lost, what Changed told of is in a
+// store. Each id that was ever given leads, through both, to the template it would have without the crash.
+func TestCrashBetweenSnapshots(t *testing.T) {
+	lines := append(flinkLines(3000), goldenInput(t)...)
+	want := grouping(lines, clusterer.New(clusterer.Config{}))
+	for _, crash := range []int{150, 700, 2500, len(lines) - 1} {
+		c := clusterer.New(clusterer.Config{})
+		var snap bytes.Buffer
+		ids := make([]string, len(lines))
+		links := map[string]string{}
+		for i, line := range lines {
+			if i == crash*2/3 {
+				if err := c.Snapshot(&snap); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if i == crash {
+				c = clusterer.New(clusterer.Config{})
+				if err := c.Restore(&snap); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ids[i] = c.Add([]byte(line), nil, nil).ID
+			for _, x := range c.Changed() {
+				if x.Link != "" || links[x.ID] == "" { // a store keeps the link it has
+					links[x.ID] = x.Link
+				}
+			}
+		}
+		got := map[string]string{}
+		for i, line := range lines {
+			id := ids[i]
+			for links[id] != "" {
+				id = links[id]
+			}
+			got[line] = c.Resolve(id)
+		}
+		if a := agreement(lines, want, got); a < 0.99 {
+			t.Errorf("crash at line %d: pairwise agreement %.4f, want at least .99", crash, a)
+		}
+	}
+}
+
+// TestHostileLinesCostBoundedTime: no line costs its length squared.
+func TestHostileLinesCostBoundedTime(t *testing.T) {
+	c := clusterer.New(clusterer.Config{MaxBytes: 1 << 16})
+	for _, piece := range []string{"'", "\"", "[", "\"a\":[", "[a, ", "<1 ", "<a@", "((", "a=", "a=[", "::", "0:", "1.", "Jul 9 ", "Sat ", "a/b:", "x..", "****", "Job x (", "P1", "\\", "a:b@c#", "10.0.0.1,"} {
+		line := []byte(strings.Repeat(piece, 1<<16/len(piece)))
+		fastest := time.Hour
+		for range 3 {
+			start := time.Now()
+			m := c.Add(line, nil, nil)
+			fastest = min(fastest, time.Since(start))
+			check(t, c, line, m)
+		}
+		if fastest > 50*time.Millisecond {
+			t.Errorf("%q over and over, 64 KiB: %v", piece, fastest)
+		}
 	}
 }
