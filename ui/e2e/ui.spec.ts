@@ -107,7 +107,7 @@ test('the log of a job is searched, the state is in the address', async () => {
   await expect.poll(() => new URL(page.url()).searchParams.get('order')).toBe('oldest')
   await page.locator('.record mark').first().waitFor()
   await page.reload()
-  expect(await page.getByRole('searchbox').inputValue()).toBe('switched')
+  expect(await page.getByRole('combobox', { name: 'Search' }).inputValue()).toBe('switched')
   await page.locator('.record mark').first().waitFor()
   const times = await page.locator('.record time').evaluateAll((all) => all.map((t) => t.getAttribute('datetime') ?? ''))
   expect(times).toEqual([...times].sort())

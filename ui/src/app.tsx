@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { loadSession } from './api/session'
 import { screenOf, type Screen } from './lib/address'
 import { copyText } from './lib/copy'
 import { listen } from './lib/keys'
@@ -11,7 +12,10 @@ import { Home } from './views/home'
 import { Incident } from './views/incident'
 import { Job } from './views/job'
 import { Jobs } from './views/jobs'
+import { LabelConsole } from './views/label'
 import { Logs } from './views/logs'
+import { Template } from './views/template'
+import { Templates } from './views/templates'
 
 export function App() {
   const prefs = usePrefsState()
@@ -27,6 +31,7 @@ export function App() {
       setTimeout(() => setToast(''), 2000)
     }),
   }), [])
+  useEffect(() => void loadSession(), [])
   const main = useRef<HTMLElement>(null)
   const first = useRef(true)
   useEffect(() => {
@@ -54,6 +59,9 @@ function View({ screen }: { screen: Screen }) {
     case 'logs': return <Logs />
     case 'jobs': return <Jobs />
     case 'job': return <Job key={`${screen.namespace}/${screen.job}`} namespace={screen.namespace} name={screen.job} />
+    case 'templates': return <Templates />
+    case 'template': return <Template key={screen.id} id={screen.id} />
+    case 'label': return <LabelConsole />
     case 'unknown': return <Empty title="There is nothing at this address"><p>Go to <a href="/">incidents</a>, <a href="/logs">logs</a> or <a href="/jobs">jobs</a>.</p></Empty>
   }
 }

@@ -1,6 +1,6 @@
 // Asking the server: addresses of its routes, and its errors as it tells them.
 
-import type { HistogramQuery, IncidentsQuery, JobsQuery, Problem, RawQuery, SearchQuery, StreamsQuery, TailQuery, TemplatesQuery, ValuesQuery } from './types'
+import type { HistogramQuery, IncidentsQuery, JobsQuery, LabelsQuery, Problem, QueueQuery, RawQuery, SearchQuery, StreamsQuery, TailQuery, TemplatesQuery, ValuesQuery } from './types'
 
 const base = '/api/v1'
 
@@ -9,7 +9,7 @@ type Value = string | number | boolean | string[] | undefined
 function address(path: string, query: Record<string, Value>): string {
   const p = new URLSearchParams()
   for (const [k, v] of Object.entries(query)) {
-    if (v !== undefined && v !== '') p.set(k, Array.isArray(v) ? v.join(',') : String(v))
+    if (v !== undefined && v !== '' && v !== false) p.set(k, Array.isArray(v) ? v.join(',') : String(v))
   }
   const s = p.toString()
   return base + path + (s ? '?' + s : '')
@@ -19,7 +19,7 @@ function address(path: string, query: Record<string, Value>): string {
 type Loose<Q> = { [K in keyof Q]?: Q[K] | undefined }
 
 export const route = {
-  incidents: (q: Loose<IncidentsQuery>): string => address('/incidents', q),
+  incidents: (q: Loose<IncidentsQuery>): string => address('/incidents', { ...q, chain: q.chain === false ? 'false' : undefined }),
   incident: (id: string): string => address(`/incidents/${encodeURIComponent(id)}`, {}),
   jobs: (q: Loose<JobsQuery>): string => address('/jobs', q),
   streams: (q: Loose<StreamsQuery>): string => address('/streams', q),
@@ -30,6 +30,17 @@ export const route = {
   tail: (q: Loose<TailQuery>): string => address('/tail', q),
   histogram: (q: Loose<HistogramQuery>): string => address('/histogram', q),
   templates: (q: Loose<TemplatesQuery>): string => address('/templates', q),
+  template: (id: string): string => address(`/templates/${encodeURIComponent(id)}`, {}),
+  split: (id: string, preview: boolean): string => address(`/templates/${encodeURIComponent(id)}/split`, { preview: preview || undefined }),
+  merges: (preview = false): string => address('/merges', { preview: preview || undefined }),
+  labels: (q: Loose<LabelsQuery>): string => address('/labels', q),
+  label: (id: string, what = ''): string => address(`/labels/${encodeURIComponent(id)}${what && '/' + what}`, {}),
+  preview: (): string => address('/labels/preview', {}),
+  queue: (q: Loose<QueueQuery>): string => address('/queue', q),
+  coverage: (start: string): string => address('/coverage', { start }),
+  causes: (): string => address('/causes', {}),
+  feedback: (incident = ''): string => address('/feedback', { incident }),
+  session: (): string => address('/session', {}),
   fields: (): string => address('/fields', {}),
   values: (field: string, q: Loose<ValuesQuery>): string => address(`/fields/${encodeURIComponent(field)}/values`, q),
 }
@@ -54,6 +65,27 @@ export function errorOf(status: number, statusText: string, body: string): ApiEr
     // Not from lastnight itself: a proxy, say.
   }
   return new ApiError(`The server answered ${status} ${statusText}`.trim(), 'Look into the log of lastnight, or of the proxy before it.', status)
+}
+
+/** Changes something: throws as get does. version is the ETag of what the change was made of. */
+export async function send<T>(method: 'POST' | 'PUT' | 'DELETE', url: string, body: unknown, version?: number): Promise<T> {
+  let res: Response
+  try {
+    res = await fetch(url, {
+      method,
+      headers: {
+        'Accept': 'application/json', 'Content-Type': 'application/json',
+        'X-Lastnight-Request': '1', // Pages of other servers cannot send it.
+        ...(version === undefined ? {} : { 'If-Match': `"${version}"` }),
+      },
+      body: JSON.stringify(body),
+    })
+  } catch {
+    throw new ApiError('The server does not answer', 'Is lastnight still running at this address? Nothing was changed as far as is known.', 0)
+  }
+  const text = await res.text()
+  if (!res.ok) throw errorOf(res.status, res.statusText, text)
+  return (text ? JSON.parse(text) : undefined) as T
 }
 
 /** Gets one answer. Throws ApiError, or an AbortError if signal says so. */

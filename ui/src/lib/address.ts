@@ -1,6 +1,6 @@
 // All state of the UI is in the address. These are the pure halves: reading it and writing it.
 
-import { parseTime, ranges, shift, type RangeName } from './time'
+import { parseTime, ranges, type RangeName } from './time'
 
 export type Patch = Record<string, string | number | boolean | undefined | null>
 
@@ -63,6 +63,16 @@ export function safeLink(link: string | undefined): string | undefined {
   return link && /^\/(?![/\\])/.test(link) ? link : undefined
 }
 
+/** An address elsewhere that a person wrote down: http and https only. */
+export function safeUrl(href: string): string | undefined {
+  try {
+    const u = new URL(href)
+    return u.protocol === 'https:' || u.protocol === 'http:' ? u.href : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** True for the id of a line, which has a log around it; an event's id has none. */
 export const isLine = (id: string): boolean => id.includes('.')
 
@@ -80,8 +90,12 @@ export interface LogsState {
   start: string
   end: string
   line: string
+  at: string // the time that the list is to show, wherever its beginning is
+  mark: string // words to mark without searching for them
+  live: boolean // what arrives is shown as it does
   wrap: boolean
   raw: boolean
+  ansi: boolean // colour codes become colours
 }
 
 export function readLogs(search: string): LogsState {
@@ -90,14 +104,16 @@ export function readLogs(search: string): LogsState {
   const line = get('line')
   const restart = get('restart')
   // Links of the command line say ns=, and at= for a moment that is not a line's.
-  const at = get('at')
+  const at = Number.isNaN(parseTime(get('at'))) ? '' : get('at')
+  const live = get('live') === '1'
   // Around a line one reads downwards; a search and the end of a log are read from the newest on.
-  const order = get('order') || (at || (isLine(line) && !get('q')) ? 'oldest' : 'newest')
+  const order = get('order') || (at || live || (isLine(line) && !get('q')) ? 'oldest' : 'newest')
   return {
     namespace: get('namespace') || get('ns'), job: get('job'), pod: get('pod'), podUid: get('pod_uid'), container: get('container'),
     restart: /^\d{1,9}$/.test(restart) ? Number(restart) : undefined,
     q: get('q'), important: get('scope') === 'important', oldest: order === 'oldest',
-    start: get('start') || (at && !Number.isNaN(parseTime(at)) ? shift(at, -5000) : ''), end: get('end'), line, wrap: get('wrap') !== '0', raw: get('raw') === '1',
+    start: get('start'), end: live ? '' : get('end'), line, wrap: get('wrap') !== '0', raw: get('raw') === '1',
+    at: live ? '' : at, mark: get('mark'), live, ansi: get('ansi') !== '0',
   }
 }
 

@@ -8,6 +8,16 @@ export const keys: [string, string][] = [
   ['g i', 'incidents'],
   ['g l', 'logs'],
   ['g j', 'jobs'],
+  ['g t', 'templates'],
+  ['g q', 'the labeling console'],
+  ['n / N', 'log: next / previous record with the words'],
+  ['] / [', 'log: next / previous trouble, or container’s begin and end'],
+  ['f', 'log: follow what arrives'],
+  ['l', 'label: to the form'],
+  ['1 … 9', 'label: say what was said of a similar one, and next'],
+  ['s / u / x', 'label: skip / undo / choose for many'],
+  ['a / r', 'review: approve / reject the row'],
+  ['+ - ← → 0', 'timeline: zoom, move, show all'],
   ['c', 'copy the link to what is shown'],
   ['Esc', 'leave the search box, close'],
   ['?', 'these keys'],
@@ -39,7 +49,16 @@ export interface KeyActions {
   copy: () => void
 }
 
-const places: Record<string, string> = { i: '/', l: '/logs', j: '/jobs' }
+const places: Record<string, string> = { i: '/', l: '/logs', j: '/jobs', t: '/templates', q: '/label' }
+
+const walks = new EventTarget()
+
+/** Hears n, N, [ and ] until the answer is called. */
+export function onWalk(hear: (key: string) => void): () => void {
+  const on = (e: Event): void => hear((e as CustomEvent<string>).detail)
+  walks.addEventListener('walk', on)
+  return () => walks.removeEventListener('walk', on)
+}
 
 /** Listens for keys until the answer is called. Typing into a field is left alone. */
 export function listen(actions: KeyActions): () => void {
@@ -59,6 +78,7 @@ export function listen(actions: KeyActions): () => void {
     else if (e.key === 'g') afterG = Date.now()
     else if (e.key === 'j') step(1)
     else if (e.key === 'k') step(-1)
+    else if ('nN[]f'.includes(e.key) && e.key.length === 1) walks.dispatchEvent(new CustomEvent('walk', { detail: e.key }))
     else if (e.key === 'c') actions.copy()
     else if (e.key === '?') actions.help()
     else if (e.key === '/') {

@@ -2,7 +2,7 @@
 
 import { createContext } from 'preact'
 import { useContext, useEffect, useState } from 'preact/hooks'
-import type { Zone } from './time'
+import { isZone, type Zone } from './time'
 
 export type Theme = 'system' | 'light' | 'dark'
 
@@ -50,7 +50,7 @@ export const useZone = (): Zone => useContext(PrefsContext).zone
 /** The preferences themselves; for the root only. */
 export function usePrefsState(): Prefs {
   const [theme, setTheme] = useState<Theme>(savedTheme)
-  const [zone, setZone] = useState<Zone>(() => (read('zone') === 'utc' ? 'utc' : 'local'))
+  const [zone, setZone] = useState<Zone>(() => { const z = read('zone') ?? 'local'; return isZone(z) ? z : 'local' })
   useEffect(() => show(theme), [theme])
   return {
     theme,

@@ -1,7 +1,8 @@
 // Times as people read them. The server speaks RFC 3339 in UTC with up to nanoseconds;
 // people read their own zone or UTC, chosen by a switch.
 
-export type Zone = 'local' | 'utc'
+/** 'local', 'utc', or an IANA name. */
+export type Zone = string
 
 const hour = 3600_000
 const day = 24 * hour
@@ -22,7 +23,7 @@ function format(zone: Zone, name: string, options: Intl.DateTimeFormatOptions, m
   const key = zone + name
   let f = formats.get(key)
   if (!f) {
-    f = new Intl.DateTimeFormat('en-GB', zone === 'utc' ? { ...options, timeZone: 'UTC' } : options)
+    f = new Intl.DateTimeFormat('en-GB', zone === 'local' ? options : { ...options, timeZone: zone === 'utc' ? 'UTC' : zone })
     formats.set(key, f)
   }
   return f.format(ms).replaceAll(',', '')
@@ -96,7 +97,43 @@ export function dayName(iso: string, zone: Zone, now = Date.now()): string {
 
 /** The name of the zone that times are shown in: Europe/Berlin, or UTC. */
 export function zoneName(zone: Zone): string {
-  return zone === 'utc' ? 'UTC' : Intl.DateTimeFormat().resolvedOptions().timeZone
+  return zone === 'utc' ? 'UTC' : zone === 'local' ? Intl.DateTimeFormat().resolvedOptions().timeZone : zone
+}
+
+/** True for a zone that this browser knows. */
+export function isZone(zone: string): boolean {
+  if (zone === 'local' || zone === 'utc') return true
+  try {
+    new Intl.DateTimeFormat('en-GB', { timeZone: zone })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** How far the clocks of the zone are ahead of UTC at a time, ms. */
+function ahead(ms: number, zone: Zone): number {
+  if (zone === 'utc') return 0
+  if (zone === 'local') return -new Date(ms).getTimezoneOffset() * 60_000
+  const said = format(zone, 'offset', { timeZoneName: 'longOffset' }, ms)
+  const m = /GMT([+-])(\d+):?(\d+)?/.exec(said)
+  return m ? (m[1] === '-' ? -1 : 1) * (Number(m[2]) * hour + Number(m[3] ?? 0) * 60_000) : 0
+}
+
+/** The moment at which the clocks of the zone show what UTC's show at clockMs. */
+function momentOf(clockMs: number, zone: Zone): number {
+  const guess = clockMs - ahead(clockMs, zone)
+  return clockMs - ahead(guess, zone) // Once more: the clocks may have changed in between.
+}
+
+/** The moment a nanosecond after an RFC 3339 time, however many digits it has. */
+export function plusNano(iso: string): string {
+  const m = /^(.*?:\d\d)(?:\.(\d+))?(Z|[+-].*)$/.exec(iso)
+  if (!m) return iso
+  const digits = (m[2] ?? '').padEnd(9, '0').slice(0, 9)
+  const next = Number(digits) + 1
+  if (next === 1_000_000_000) return new Date(Date.parse(`${m[1] ?? ''}${m[3] ?? ''}`) + 1000).toISOString()
+  return `${m[1] ?? ''}.${String(next).padStart(9, '0')}${m[3] ?? ''}`
 }
 
 export interface Interval {
@@ -106,12 +143,9 @@ export interface Interval {
 
 /** Last night is 18:00 to 08:00: the one in progress before 08:00, else the one just past. */
 export function lastNight(now: number, zone: Zone): { start: string; end: string } {
-  const at = (daysBack: number, h: number): Date => {
-    const d = new Date(now)
-    return zone === 'utc'
-      ? new Date(Date.UTC(d.getUTCFullYear(), d.getUTCMonth(), d.getUTCDate() - daysBack, h))
-      : new Date(d.getFullYear(), d.getMonth(), d.getDate() - daysBack, h)
-  }
+  const c = new Date(now + ahead(now, zone)) // its UTC fields are what the clocks show
+  const at = (daysBack: number, h: number): Date =>
+    new Date(momentOf(Date.UTC(c.getUTCFullYear(), c.getUTCMonth(), c.getUTCDate() - daysBack, h), zone))
   return { start: at(1, 18).toISOString(), end: at(0, 8).toISOString() }
 }
 
@@ -137,13 +171,12 @@ export function rangeOf(name: RangeName, now: number, zone: Zone): Interval {
 export function toInput(iso: string | undefined, zone: Zone): string {
   if (isNoTime(iso)) return ''
   const ms = parseTime(iso as string)
-  const local = zone === 'utc' ? ms : ms - new Date(ms).getTimezoneOffset() * 60_000
-  return new Date(local).toISOString().slice(0, 19)
+  return new Date(ms + ahead(ms, zone)).toISOString().slice(0, 19)
 }
 
 /** The time that such an input says, or undefined. */
 export function fromInput(value: string, zone: Zone): string | undefined {
   if (!value) return undefined
-  const ms = Date.parse(zone === 'utc' ? value + 'Z' : value)
-  return Number.isNaN(ms) ? undefined : new Date(ms).toISOString()
+  const ms = Date.parse(value + 'Z')
+  return Number.isNaN(ms) ? undefined : new Date(momentOf(ms, zone)).toISOString()
 }

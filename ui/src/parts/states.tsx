@@ -5,7 +5,7 @@ import { useEffect, useState } from 'preact/hooks'
 import type { ApiError } from '../api/client'
 
 /** Says that something is under way, after a moment: quick answers should not flicker. */
-export function Loading({ what }: { what: string }) {
+export function Loading({ what, cancel }: { what: string; cancel?: () => void }) {
   const [late, setLate] = useState(false)
   useEffect(() => {
     const t = setTimeout(() => setLate(true), 250)
@@ -13,7 +13,7 @@ export function Loading({ what }: { what: string }) {
   }, [])
   return (
     <p class="state" role="status">
-      {late ? <><span class="spinner" aria-hidden="true" /> Loading {what}…</> : ''}
+      {late ? <><span class="spinner" aria-hidden="true" /> Loading {what}… {cancel && <button type="button" class="small" onClick={cancel}>Cancel</button>}</> : ''}
     </p>
   )
 }

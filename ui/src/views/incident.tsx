@@ -12,6 +12,7 @@ import { Failed, Loading } from '../parts/states'
 import { When } from '../parts/when'
 import { Chain } from './chain'
 import { Changes } from './changes'
+import { Feedback } from './feedback'
 import { Lifecycle } from './lifecycle'
 import { Timeline } from './timeline'
 import { useTitle } from './title'
@@ -63,6 +64,7 @@ function Shown({ incident: i }: { incident: Found }) {
       <Lifecycle incident={i} />
       <Changes incident={i} />
       <Others incident={i} />
+      <Feedback incident={i} />
     </article>
   )
 }

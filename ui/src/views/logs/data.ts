@@ -1,15 +1,20 @@
-// The records that the log viewer has loaded, and how to get more of them.
+// The records that the log viewer has loaded: a window on a log of any length, which grows at
+// both ends as it is read and is cut at the far one, so that it stays small.
 
 import { useEffect, useReducer, useRef } from 'preact/hooks'
 import { ApiError, get, route } from '../../api/client'
 import type { ContextList, Document, DocumentList } from '../../api/types'
 import { isLine, type LogsState } from '../../lib/address'
+import { plusNano } from '../../lib/time'
+import { useTail, type TailState } from './tail'
 
 const page = 200
 const around = 100
 
-/** So many records are kept at most; a browser holds no more of them well. */
-export const maxLoaded = 50_000
+/** So many records are held at most; what is far from what is read goes, and is asked for again. */
+export const maxHeld = 4000
+const cutTo = 3000
+const maxLive = 5000
 
 /** Where a search without a pod, a job or a time begins: everything ever kept would take long. */
 export const defaultStart = 'now-7d'
@@ -22,8 +27,10 @@ export interface Records {
   above: (() => void) | undefined // loads what stands above, if there is more
   below: (() => void) | undefined
   around: boolean // they stand around a line, so that there may be more on both sides
+  anchor: string // id of the record at the time that the address asks for
   again: () => void
-  full: boolean // maxLoaded is reached
+  cancel: () => void
+  tail: TailState | undefined
 }
 
 interface State {
@@ -31,28 +38,30 @@ interface State {
   loading: boolean
   busy: boolean
   error: ApiError | undefined
-  cursor: string // of a search; '' is the end
-  earlier: boolean // around a line: there is more
-  later: boolean
+  above: boolean
+  below: boolean
   context: boolean
+  anchor: string
 }
 
-const nothing: State = { items: [], loading: false, busy: false, error: undefined, cursor: '', earlier: false, later: false, context: false }
+const nothing: State = { items: [], loading: false, busy: false, error: undefined, above: false, below: false, context: false, anchor: '' }
 
 /** True if the log of something is asked for, rather than which log there is. */
-export const asksForLog = (s: LogsState): boolean => !!(s.pod || s.job || s.q || s.line)
+export const asksForLog = (s: LogsState): boolean => !!(s.pod || s.job || s.q || s.line || s.live)
 
 export const boundsOf = (s: LogsState): { start: string; end: string } => ({
   start: s.start || (s.pod || s.job ? '' : defaultStart),
   end: s.end,
 })
 
-function searchUrl(s: LogsState, cursor: string): string {
-  return route.search({
-    q: s.q, ...boundsOf(s), scope: s.important ? 'important' : undefined,
-    namespace: s.namespace, job: s.job, pod: s.pod, pod_uid: s.podUid, container: s.container, restart: s.restart,
-    order: s.oldest ? 'oldest' : 'newest', limit: page, cursor,
-  })
+/** What the search asks for, apart from time and order. */
+export const filtersOf = (s: LogsState) => ({
+  q: s.q, scope: s.important ? ('important' as const) : undefined,
+  namespace: s.namespace, job: s.pod ? '' : s.job, pod: s.pod, pod_uid: s.podUid, container: s.container, restart: s.restart,
+})
+
+function searchUrl(s: LogsState, later: boolean, bounds: { start?: string; end?: string }, limit: number, cursor = ''): string {
+  return route.search({ ...filtersOf(s), ...boundsOf(s), ...bounds, order: later ? 'oldest' : 'newest', limit, cursor })
 }
 
 /** Adds records that are not there yet, at one end. */
@@ -62,15 +71,49 @@ export function join(items: Document[], more: Document[], atEnd: boolean): Docum
   return atEnd ? [...items, ...fresh] : [...fresh, ...items]
 }
 
+const contextMode = (s: LogsState): boolean => isLine(s.line) && !s.q && !s.at && !s.live
+
 async function first(s: LogsState, signal: AbortSignal): Promise<State> {
-  if (isLine(s.line) && !s.q) {
+  const turned = (items: Document[], ascending: boolean): Document[] => (ascending === s.oldest ? items : [...items].reverse())
+  if (contextMode(s)) {
     const got = await get<ContextList>(route.context(s.line, around, around), signal)
     const at = got.items.findIndex((d) => d.id === s.line)
-    const items = s.oldest ? got.items : [...got.items].reverse()
-    return { ...nothing, context: true, items, earlier: at >= around, later: got.items.length - 1 - at >= around }
+    const earlier = at >= around
+    const later = got.items.length - 1 - at >= around
+    return { ...nothing, context: true, items: turned(got.items, true), above: s.oldest ? earlier : later, below: s.oldest ? later : earlier }
   }
-  const got = await get<DocumentList>(searchUrl(s, ''), signal)
-  return { ...nothing, items: got.items, cursor: got.next_cursor }
+  if (s.at) {
+    const [later, earlier] = await Promise.all([
+      get<DocumentList>(searchUrl(s, true, { start: s.at }, page), signal),
+      get<DocumentList>(searchUrl(s, false, { end: s.at }, around), signal),
+    ])
+    const asc = [...[...earlier.items].reverse(), ...later.items]
+    const anchor = later.items[0] ?? earlier.items[0]
+    const [more, before] = [later.next_cursor !== '', earlier.next_cursor !== '']
+    return { ...nothing, items: turned(asc, true), anchor: anchor?.id ?? '', above: s.oldest ? before : more, below: s.oldest ? more : before }
+  }
+  const later = s.oldest && !s.live
+  const got = await get<DocumentList>(searchUrl(s, later, {}, page), signal)
+  const items = turned(got.items, later)
+  const more = got.next_cursor !== ''
+  // Live, one reads the end of the log: what is before it is above where the oldest is first.
+  return s.live && s.oldest ? { ...nothing, items, above: more } : { ...nothing, items, below: more }
+}
+
+/** What comes after the edge in time, or before it, in ascending order; and whether there is more. */
+async function beyond(s: LogsState, edge: Document, later: boolean, context: boolean, signal: AbortSignal): Promise<{ items: Document[]; more: boolean }> {
+  if (context) {
+    const got = await get<ContextList>(route.context(edge.id, later ? 0 : page, later ? page : 0), signal)
+    return { items: got.items, more: got.items.length > page }
+  }
+  // By time rather than by cursor: the edge may be where others were let go.
+  const bounds = later ? { start: edge.time } : { end: plusNano(edge.time) }
+  let got = await get<DocumentList>(searchUrl(s, later, bounds, page), signal)
+  for (let n = 0; n < 20 && got.next_cursor && got.items.every((d) => d.time === edge.time); n++) {
+    const next = await get<DocumentList>(searchUrl(s, later, bounds, page, got.next_cursor), signal)
+    got = { ...next, items: [...got.items, ...next.items] } // More of one instant than a page has.
+  }
+  return { items: later ? got.items : [...got.items].reverse(), more: got.next_cursor !== '' }
 }
 
 export function useRecords(s: LogsState): Records {
@@ -78,8 +121,8 @@ export function useRecords(s: LogsState): Records {
   const [turn, again] = useReducer((n: number) => n + 1, 0)
   const now = useRef({ state, question: '', mode: '' })
   now.current.state = state
-  const question = searchUrl(s, '')
-  const mode = (isLine(s.line) && !s.q ? 'around ' : 'search ') + String(s.oldest)
+  const question = searchUrl(s, s.oldest, {}, page) + s.at + String(s.live)
+  const mode = (contextMode(s) ? 'around ' : 'search ') + String(s.oldest) + s.at + String(s.live)
   const running = useRef<AbortController | undefined>(undefined)
 
   useEffect(() => {
@@ -87,7 +130,8 @@ export function useRecords(s: LogsState): Records {
     const was = now.current
     const same = was.question === question || (was.mode === mode && was.state.context)
     now.current = { ...was, question, mode }
-    if (same && was.state.items.some((d) => d.id === s.line)) return
+    if (same && s.line && was.state.items.some((d) => d.id === s.line)) return
+    if (was.question === question && was.state.items.length && !isLine(s.line)) return
     running.current?.abort()
     if (!asksForLog(s)) {
       update(nothing)
@@ -102,39 +146,44 @@ export function useRecords(s: LogsState): Records {
   }, [question, mode, s.line, turn])
   useEffect(() => () => running.current?.abort(), [])
 
-  const load = (atEnd: boolean, ask: (signal: AbortSignal) => Promise<Partial<State>>): void => {
-    if (state.busy || state.loading) return
+  // What is far from the end that grew is let go, in a step of its own: the list keeps its place by one end at a time.
+  const grew = useRef<'above' | 'below'>('below')
+  useEffect(() => {
+    if (s.live || state.items.length <= maxHeld) return
+    if (grew.current === 'below') update({ items: state.items.slice(-cutTo), above: true })
+    else update({ items: state.items.slice(0, cutTo), below: true })
+  }, [state.items.length])
+
+  const load = (end: 'above' | 'below'): void => {
+    const edge = end === 'below' ? state.items.at(-1) : state.items[0]
+    if (state.busy || state.loading || !edge) return
     const gone = new AbortController()
     running.current = gone
-    update({ busy: true })
-    ask(gone.signal).then(
-      ({ items = [], ...rest }) => update({ ...rest, busy: false, items: join(now.current.state.items, items, atEnd) }),
+    update({ busy: true, error: undefined })
+    const later = (end === 'below') === s.oldest
+    beyond(s, edge, later, state.context, gone.signal).then(
+      ({ items, more }) => {
+        grew.current = end
+        const shown = s.oldest ? items : [...items].reverse()
+        update({ busy: false, items: join(now.current.state.items, shown, end === 'below'), [end]: more })
+      },
       (e: unknown) => { if (!gone.signal.aborted) update({ busy: false, error: toError(e) }) },
     )
   }
-  const next = (): void => load(true, async (signal) => {
-    const got = await get<DocumentList>(searchUrl(s, state.cursor), signal)
-    // A cursor that does not move would be asked for ever.
-    return { items: got.items, cursor: got.next_cursor === state.cursor ? '' : got.next_cursor }
+
+  const tail = useTail(s.live && !state.loading && !state.error, s, state.items, (fresh) => {
+    const had = now.current.state.items
+    const items = join(had, s.oldest ? fresh : [...fresh].reverse(), s.oldest)
+    if (items.length <= maxLive) update({ items })
+    else update(s.oldest ? { items: items.slice(-maxLive + 1000), above: true } : { items: items.slice(0, maxLive - 1000), below: true })
   })
-  const beyond = (later: boolean): void => {
-    const atEnd = later === s.oldest
-    const edge = atEnd ? state.items.at(-1) : state.items[0]
-    if (!edge) return
-    load(atEnd, async (signal) => {
-      const got = await get<ContextList>(route.context(edge.id, later ? 0 : page, later ? page : 0), signal)
-      const items = s.oldest ? got.items : [...got.items].reverse()
-      return { items, [later ? 'later' : 'earlier']: got.items.length > page }
-    })
-  }
-  const full = state.items.length >= maxLoaded
-  const up = s.oldest ? state.earlier : state.later
-  const down = s.oldest ? state.later : state.earlier
+
   return {
-    items: state.items, loading: state.loading, busy: state.busy, error: state.error, full, around: state.context,
-    above: !full && state.context && up ? () => beyond(!s.oldest) : undefined,
-    below: full ? undefined : state.context ? (down ? () => beyond(s.oldest) : undefined) : state.cursor ? next : undefined,
+    items: state.items, loading: state.loading, busy: state.busy, error: state.error, around: state.context, anchor: state.anchor, tail,
+    above: state.above ? () => load('above') : undefined,
+    below: state.below ? () => load('below') : undefined,
     again: () => { now.current.question = ''; again(undefined) },
+    cancel: () => { running.current?.abort(); update({ busy: false, loading: false, error: new ApiError('Cancelled', 'Ask for a shorter time, or one pod, and it is quicker.', 0) }) },
   }
 }
 

@@ -1,4 +1,5 @@
-import { useEffect, useMemo } from 'preact/hooks'
+import { useEffect, useMemo, useState } from 'preact/hooks'
+import { boundaries, type Boundary } from '../../lib/boundaries'
 import { isLine, readLogs, withParams, type LogsState } from '../../lib/address'
 import { count } from '../../lib/numbers'
 import { setParams, usePlace } from '../../lib/router'
@@ -6,6 +7,9 @@ import { Empty, Failed, Loading } from '../../parts/states'
 import { useTitle } from '../title'
 import { asksForLog, boundsOf, defaultStart, useRecords, type Records } from './data'
 import { RecordList } from './list'
+import { useAbout } from './about'
+import { Bars, type Extent } from './bars'
+import { TimeMap } from './timemap'
 import { Choose, Picker } from './picker'
 import { Toolbar } from './toolbar'
 
@@ -16,14 +20,21 @@ export function Logs() {
   const records = useRecords(state)
   useTitle(`Logs ${state.pod || state.job}`.trim())
   useFillIn(state, records)
+  const about = useAbout(state)
+  const [seen, setSeen] = useState<Extent>()
+  const ends = useMemo(() => boundaries(records.items, about.streams, about.ends), [records.items, about.streams, about.ends])
   return (
     <div class="logs">
       <h1 class="sr">Logs {state.pod || state.job}</h1>
       <Picker state={state} search={search} />
       <section class="viewer" aria-label="Log">
         <Toolbar state={state} />
+        {about.extent && about.histogram && about.histogram.items.length > 0 && <Bars histogram={about.histogram} extent={about.extent} seen={seen} />}
         <Said state={state} records={records} search={search} />
-        <Shown state={state} records={records} />
+        <div class="with-map">
+          <div class="shown"><Shown state={state} records={records} ends={ends} labels={about.labels} saw={setSeen} /></div>
+          {about.extent && records.items.length > 0 && <TimeMap histogram={about.histogram} extent={about.extent} seen={seen} oldest={state.oldest} />}
+        </div>
       </section>
     </div>
   )
@@ -44,19 +55,28 @@ function Said({ state: s, records, search }: { state: LogsState; records: Record
   const whole = '/logs' + withParams(search, { line: undefined, order: undefined })
   return (
     <p class="said" role="status">
-      {n > 0 && `${count(n)} record${n === 1 ? '' : 's'}${records.below || records.above ? ' so far' : ''}`}
+      {records.tail && <span class={records.tail.open ? 'live-on' : 'live-off'}>{records.tail.open ? '● Live' : '○ Connecting again…'}{records.tail.arrived > 0 && `, ${count(records.tail.arrived)} arrived`}. </span>}
+      {n > 0 && `${count(n)} record${n === 1 ? '' : 's'}${records.below || records.above ? ' loaded' : ''}`}
       {n > 0 && s.q && <> for <code>{s.q}</code></>}
       {boundsOf(s).start === defaultStart && !s.line ? ' in the last 7 days' : ''}
       {isLine(s.line) && !s.q && <> around the marked line. <a href={whole}>Whole log</a></>}
-      {isLine(s.line) && s.q && <>. <a href={'/logs' + withParams(search, { q: undefined })}>Show around the marked line, unfiltered</a></>}
+      {isLine(s.line) && s.q && <>. <a href={'/logs' + withParams(search, { q: undefined, mark: s.q })}>Show around the marked line, unfiltered</a></>}
     </p>
   )
 }
 
-function Shown({ state: s, records }: { state: LogsState; records: Records }) {
+interface ShownProps {
+  state: LogsState
+  records: Records
+  ends: Map<string, Boundary>
+  labels: Map<string, string>
+  saw: (seen: Extent | undefined) => void
+}
+
+function Shown({ state: s, records, ...rest }: ShownProps) {
   if (!asksForLog(s)) return <Choose />
   if (records.error && !records.items.length) return <Failed error={records.error} again={records.again} />
-  if (records.loading) return <Loading what="records" />
+  if (records.loading) return <Loading what="records" cancel={records.cancel} />
   if (!records.items.length) {
     return (
       <Empty title={s.q ? 'No record matches' : 'No records here'}>
@@ -71,8 +91,8 @@ function Shown({ state: s, records }: { state: LogsState; records: Records }) {
   }
   return (
     <>
-      {records.error && <Failed error={records.error} />}
-      <RecordList records={records} state={s} />
+      {records.error && <Failed error={records.error} again={records.again} />}
+      <RecordList records={records} state={s} {...rest} />
     </>
   )
 }

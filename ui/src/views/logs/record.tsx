@@ -1,5 +1,5 @@
 import type { Document } from '../../api/types'
-import { logsHref } from '../../lib/address'
+import { logsHref, templateHref } from '../../lib/address'
 import { fold, shortName } from '../../lib/fold'
 import { harmless, indexOfByte } from '../../lib/text'
 import { shift } from '../../lib/time'
@@ -23,7 +23,9 @@ interface Props {
   differ: Differences
   newDay: boolean // it is the first of its day in the list
   raw: boolean // whole lines, header included
+  ansi: boolean // colour codes become colours
   words: string[]
+  label: string | undefined // what people said of its template
 }
 
 /** The address of the record, with its log around it. */
@@ -35,7 +37,7 @@ function hrefOf(d: Document): string {
 }
 
 /** One record or event: time, level, where from, and its text, a stack trace folded. */
-export function Record({ doc: d, chosen, open, toggle, choose, differ, newDay, raw, words }: Props) {
+export function Record({ doc: d, chosen, open, toggle, choose, differ, newDay, raw, ansi, words, label }: Props) {
   const event = d.kind === 'event'
   const level = event ? (d.event?.type === 'Warning' ? 'WARN' : '') : (d.level ?? '')
   return (
@@ -57,7 +59,8 @@ export function Record({ doc: d, chosen, open, toggle, choose, differ, newDay, r
       <div class="record-body">
         {chosen && <span class="chosen-mark">this line</span>}
         {!event && <Source doc={d} differ={differ} />}
-        <Text doc={d} open={open} raw={raw} words={words} toggle={toggle} />
+        <Text doc={d} open={open} raw={raw} ansi={ansi} words={words} toggle={toggle} />
+        {label && <a class="record-label" href={templateHref(d.template_id ?? '')} title="What people said of lines like it">{label}</a>}
         {open && <Details doc={d} />}
       </div>
     </div>
@@ -73,7 +76,7 @@ function Source({ doc: d, differ }: { doc: Document; differ: Differences }) {
 /** So much of one line is shown while the record is folded. */
 const foldedChars = 1200
 
-function Text({ doc: d, open, raw, words, toggle }: Pick<Props, 'doc' | 'open' | 'raw' | 'words' | 'toggle'>) {
+function Text({ doc: d, open, raw, ansi, words, toggle }: Pick<Props, 'doc' | 'open' | 'raw' | 'ansi' | 'words' | 'toggle'>) {
   const at = !raw && !open && d.message_at ? indexOfByte(d.text, d.message_at) : 0
   const text = d.text.slice(at)
   const folded = open ? undefined : fold(text)
@@ -84,8 +87,8 @@ function Text({ doc: d, open, raw, words, toggle }: Pick<Props, 'doc' | 'open' |
       {d.event && <strong>{headOf(d.event)} </strong>}
       {at > 0 && d.logger && <span class="logger" title={d.logger}>{shortName(d.logger)} </span>}
       {folded
-        ? folded.lines.map((l, i) => <span key={i} class={i > 0 && i === root ? 'line root' : 'line'}><LogText text={l.text} words={words} first={foldedChars} /></span>)
-        : <span class="line"><LogText text={text} words={words} /></span>}
+        ? folded.lines.map((l, i) => <span key={i} class={i > 0 && i === root ? 'line root' : 'line'}><LogText text={l.text} words={words} ansi={ansi} first={foldedChars} /></span>)
+        : <span class="line"><LogText text={text} words={words} ansi={ansi} /></span>}
       {(d.alike ?? 0) > 1 && <span class="alike" title="So many alike in this container and minute"> × {d.alike} alike</span>}
       <button type="button" class={folded && !folded.hidden ? 'more fields' : 'more'} aria-expanded={open} onClick={toggle}>
         {open ? 'fold' : folded?.hidden ? `${folded.hidden} more lines` : 'fields'}
@@ -129,6 +132,8 @@ function Details({ doc: d }: { doc: Document }) {
       </dl>
       <p class="actions">
         <a class="button" href={hrefOf(d)}>Show the log around it</a>
+        {d.template_id && <a class="button" href={templateHref(d.template_id, { namespace: d.namespace, job: d.job })}>Its template</a>}
+        {d.template_id && <a class="button" href={`/label?template=${encodeURIComponent(d.template_id)}`}>Label this</a>}
         <CopyButton text={() => location.origin + hrefOf(d)} icon="link">Copy link</CopyButton>
         <CopyButton text={() => d.text}>Copy text</CopyButton>
       </p>

@@ -4,21 +4,22 @@ import type { LogsState } from '../../lib/address'
 import { useZone } from '../../lib/prefs'
 import { setParams } from '../../lib/router'
 import { clock, date, dateTime, fromInput, lastNight, parseTime, toInput } from '../../lib/time'
+import { onWalk } from '../../lib/keys'
 import { asksForLog } from './data'
+import { SearchBox } from './complete'
 import { Icon } from '../../parts/icons'
 
 /** The search box and what is shown how. Everything goes into the address. */
 export function Toolbar({ state: s }: { state: LogsState }) {
   const [q, setQ] = useState(s.q)
   useEffect(() => setQ(s.q), [s.q])
+  const search = (text: string): void => setParams({ q: text.trim(), line: undefined, mark: undefined })
+  const live = (on: boolean): void => setParams({ live: on, line: undefined, at: undefined, end: undefined, order: on ? 'oldest' : undefined })
+  useEffect(() => onWalk((key) => { if (key === 'f') live(!s.live) }), [s.live])
   return (
-    <form class="tools" role="search" onSubmit={(e) => { e.preventDefault(); setParams({ q: q.trim(), line: undefined }) }}>
+    <form class="tools" role="search" onSubmit={(e) => { e.preventDefault(); search(q) }}>
       <div class="bar">
-      <label class="grow">
-        <span class="sr">Search</span>
-        <input type="search" data-search value={q} spellcheck={false} autocomplete="off" autocapitalize="off" placeholder='Search: words, "a phrase", level:ERROR'
-          onInput={(e) => { setQ(e.currentTarget.value); if (!e.currentTarget.value && s.q) setParams({ q: undefined }) }} />
-      </label>
+      <SearchBox value={q} namespace={s.namespace} job={s.job} set={(v) => { setQ(v); if (!v && s.q) setParams({ q: undefined }) }} submit={search} />
       <div class="choices" role="group" aria-label="Where to search">
         <button type="button" aria-pressed={!s.important} onClick={() => setParams({ scope: undefined })} title="Every record, and events">Everything</button>
         <button type="button" aria-pressed={s.important} onClick={() => setParams({ scope: 'important', line: undefined })} title="Warnings, exceptions, state changes, events; alike ones merged">Important</button>
@@ -26,12 +27,14 @@ export function Toolbar({ state: s }: { state: LogsState }) {
       </div>
       {asksForLog(s) && <div class="bar">
       <div class="choices" role="group" aria-label="Order">
-        <button type="button" aria-pressed={!s.oldest} onClick={() => setParams({ order: 'newest' })}>Newest first</button>
+        <button type="button" aria-pressed={!s.oldest} onClick={() => setParams({ order: 'newest', live: undefined })}>Newest first</button>
         <button type="button" aria-pressed={s.oldest} onClick={() => setParams({ order: 'oldest' })}>Oldest first</button>
       </div>
+      <button type="button" class="live" aria-pressed={s.live} title="Show what arrives as it does (f)" onClick={() => live(!s.live)}>Live</button>
       <Times state={s} />
       <label class="check"><input type="checkbox" checked={s.wrap} onChange={(e) => setParams({ wrap: e.currentTarget.checked ? undefined : '0' }, true)} /> Wrap</label>
       <label class="check"><input type="checkbox" checked={s.raw} onChange={(e) => setParams({ raw: e.currentTarget.checked }, true)} /> Whole lines</label>
+      <label class="check"><input type="checkbox" checked={s.ansi} onChange={(e) => setParams({ ansi: e.currentTarget.checked ? undefined : '0' }, true)} /> Colours</label>
       {(s.pod || s.job) && (
         <a class="button" download={`${s.pod || s.job}${s.container ? '_' + s.container : ''}.log`} href={rawHref(s)} title="The lines just as the container wrote them">
           <Icon name="down" /> Raw
@@ -49,7 +52,7 @@ function rawHref(s: LogsState): string {
 /** The time range: two fields, and the night. */
 function Times({ state: s }: { state: LogsState }) {
   const zone = useZone()
-  const set = (start: string | undefined, end: string | undefined): void => setParams({ start, end, line: undefined })
+  const set = (start: string | undefined, end: string | undefined): void => setParams({ start, end, line: undefined, at: undefined, live: undefined })
   const say = (t: string): string => (Number.isNaN(parseTime(t)) ? t : dateTime(t, zone))
   const said = s.start && s.end ? `${say(s.start)} – ${date(s.start, zone) === date(s.end, zone) ? clock(s.end, zone) : say(s.end)}`
     : s.start ? `From ${say(s.start)}` : s.end ? `To ${say(s.end)}` : s.pod || s.job ? 'Time: all' : 'Time: 7 days'
