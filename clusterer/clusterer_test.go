@@ -198,3 +198,30 @@ func TestRunFinal(t *testing.T) {
 		}
 	}
 }
+
+// TestRunFinalBeyondItsBounds: what was forgotten before the end is there all the same, and right.
+func TestRunFinalBeyondItsBounds(t *testing.T) {
+	var in strings.Builder
+	want := make([]string, 3000)
+	for i := range want {
+		want[i] = fmt.Sprintf("%s %s took %d of %s", wordOf(i*31), wordOf(i%97), i, wordOf(i*17))
+		fmt.Fprintln(&in, want[i])
+	}
+	var out bytes.Buffer
+	cfg := clusterer.RunConfig{Final: true, Format: clusterer.FormatMessage, Config: clusterer.Config{MaxTemplates: 64, MaxPatterns: 64}}
+	if err := clusterer.Run(t.Context(), strings.NewReader(in.String()), &out, cfg); err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range strings.Split(strings.TrimSpace(out.String()), "\n") {
+		var r struct {
+			Text      string   `json:"template"`
+			Variables []string `json:"variables"`
+		}
+		if err := json.Unmarshal([]byte(s), &r); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := clusterer.Render(r.Text, r.Variables); !ok || got != want[i] {
+			t.Fatalf("line %d: %q %q, want %q", i, r.Text, r.Variables, want[i])
+		}
+	}
+}

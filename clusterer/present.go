@@ -24,8 +24,8 @@ func (c *Clusterer) present(lines [][]byte, ids []string, write func(result) err
 	all := make([]*group, len(lines))
 	vars := make([][]lastnight.Var, len(lines))
 	for i, line := range lines {
-		id := c.Resolve(ids[i])
-		vars[i] = c.varsOf(line, id)
+		id, found := c.again(line, c.Resolve(ids[i]))
+		vars[i] = found
 		g := groups[id]
 		if g == nil {
 			t, _ := c.Template(id)
@@ -39,7 +39,7 @@ func (c *Clusterer) present(lines [][]byte, ids []string, write func(result) err
 		g := all[i]
 		r := result{Line: i + 1, Template: g.id, Text: g.present(), Variables: []string{}}
 		for k, v := range vars[i] {
-			if g.varies[k] || g.lines < minLines {
+			if g.varies[k] || g.lines < minLines { // as many as the group's first line has: they have one template
 				r.Variables = append(r.Variables, string(line[v.From:v.To]))
 			}
 		}
@@ -50,16 +50,18 @@ func (c *Clusterer) present(lines [][]byte, ids []string, write func(result) err
 	return nil
 }
 
-// varsOf gives the variables of a line that was added before, for the template that its id leads to.
-func (c *Clusterer) varsOf(line []byte, id string) []lastnight.Var {
+// again gives the variables of a line that was added before, for the template that its id leads
+// to now. If that was forgotten meanwhile, the line is learned anew and has the id that this gives.
+func (c *Clusterer) again(line []byte, id string) (string, []lastnight.Var) {
 	s := &c.scan
 	s.run(line, nil)
 	for p := c.patterns[s.sum]; p != nil; p = p.next {
 		if p.fits(line, s.toks, nil) && p.template.final().id == id {
-			return p.vars(s.toks, nil)
+			return id, p.vars(s.toks, nil)
 		}
 	}
-	return []lastnight.Var{{To: int32(len(line))}}
+	m := c.Add(line, nil, nil)
+	return m.ID, m.Vars
 }
 
 func (g *group) add(line []byte, vars []lastnight.Var) {
@@ -70,9 +72,9 @@ func (g *group) add(line []byte, vars []lastnight.Var) {
 		}
 	}
 	for k, v := range vars {
-		if k < len(g.varies) && !g.varies[k] {
+		if !g.varies[k] {
 			x := line[v.From:v.To]
-			soft := v.Kind == lastnight.VarWord || v.Kind == lastnight.VarQuoted || v.Kind == lastnight.VarList
+			soft := !bytes.HasSuffix(line[:v.From], []byte(" user ")) && (v.Kind == lastnight.VarWord || v.Kind == lastnight.VarQuoted || v.Kind == lastnight.VarList)
 			g.varies[k] = !soft || string(x) != g.fixed[k] || flagsOf(x)&isDigit != 0 || isLiteral(x) || bytes.Count(x, []byte(".")) >= 2
 		}
 	}

@@ -31,6 +31,9 @@ type RunConfig struct {
 	MessageAt func(line []byte) int
 }
 
+// maxFinal is how many templates are kept by default where all lines are kept anyway.
+const maxFinal = 1 << 17
+
 // maxLine bounds a line of Run's input, in bytes.
 const maxLine = 64 << 20
 
@@ -55,6 +58,9 @@ func Run(ctx context.Context, in io.Reader, out io.Writer, rc RunConfig) error {
 	w := bufio.NewWriterSize(out, 1<<16)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
+	if rc.Final && rc.MaxTemplates == 0 {
+		rc.MaxTemplates = maxFinal
+	}
 	c := New(rc.Config)
 	r := bufio.NewReaderSize(in, 1<<18)
 	messageAt := rc.MessageAt
