@@ -17,6 +17,7 @@ import (
 	"lastnight/indexer/store/blevestore"
 	"lastnight/internal/vfs"
 	"lastnight/investigation"
+	"lastnight/labels"
 )
 
 // nodeConfig says how a node is opened.
@@ -36,6 +37,7 @@ type node struct {
 	indexer      *indexer.Indexer
 	detector     *investigation.Detector
 	investigator *investigation.Investigator
+	labels       *labels.Labels
 }
 
 // openNode opens the parts in the data's order; Close closes them in reverse.
@@ -67,15 +69,19 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 	if err != nil {
 		return n, fmt.Errorf("load catalogue of causes: %w", err)
 	}
+	watch := &watched{Store: n.store}
 	n.indexer, err = indexer.Open(ctx, indexer.Config{
-		Archive: n.archive, Store: n.store, Recognizer: investigation.NewRecognizer(catalogue), Logger: cfg.log,
+		Archive: n.archive, Store: watch, Recognizer: investigation.NewRecognizer(catalogue), Logger: cfg.log,
 	})
 	if err != nil {
 		return n, fmt.Errorf("open indexer: %w", err)
 	}
 	src := tiers{Indexer: n.indexer, store: n.store}
-	n.detector = investigation.NewDetector(investigation.DetectorConfig{Source: src, Keeper: n.store, Catalogue: catalogue, Log: cfg.log})
+	n.detector = investigation.NewDetector(investigation.DetectorConfig{Source: src, Keeper: watch, Catalogue: catalogue, Log: cfg.log})
 	n.investigator = investigation.NewInvestigator(n.store, nil)
+	if err := n.openLabels(ctx, watch, catalogue.Causes()); err != nil {
+		return n, fmt.Errorf("open labels: %w", err)
+	}
 	n.indexer.SetSink(n.detector)
 	return n, nil
 }

@@ -24,12 +24,14 @@ type serving struct {
 	listen string
 	keep   keep
 	who    authFlags
+	notify notifyFlags
 }
 
 func (s *serving) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&s.listen, "listen", defaultListen, "`address` to listen on; other than loopback needs authentication (--auth-tokens, --auth-header, --oidc-issuer)")
 	s.who.flags(f)
+	s.notify.flags(f)
 	f.DurationVar(&s.keep.archiveAge, "archive-max-age", 30*24*time.Hour, "drop archived lines that arrived longer ago")
 	f.Float64Var(&s.keep.archiveShare, "archive-max-share", 0.8, "share of its volume that the archive may fill, 0 to 1")
 	f.DurationVar(&s.keep.storeAge, "store-max-age", 90*24*time.Hour, "drop documents and counts older than this")
@@ -127,6 +129,10 @@ func (n *node) serveOn(ctx context.Context, l net.Listener, s *serving, collect 
 	if err != nil {
 		return fmt.Errorf("make API: %w", err)
 	}
+	note, err := s.notify.open(n, n.investigator, s.who.publicURL, reg)
+	if err != nil {
+		return err
+	}
 	srv := api.NewServer(h, n.cfg.log)
 	if door.tls != nil {
 		srv.TLSConfig = door.tls.Config()
@@ -134,6 +140,9 @@ func (n *node) serveOn(ctx context.Context, l net.Listener, s *serving, collect 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.tend(ctx, s.keep) })
 	g.Go(func() error { return serveHTTP(ctx, l, srv) })
+	if note != nil {
+		g.Go(func() error { return note.Run(ctx) })
+	}
 	if collect != nil {
 		g.Go(func() error { return collect(ctx, n) })
 	}
@@ -146,7 +155,7 @@ func (n *node) serveOn(ctx context.Context, l net.Listener, s *serving, collect 
 func (n *node) handler(reg *prometheus.Registry, door *doorway, s *serving) (http.Handler, error) {
 	registerMetrics(reg, n)
 	c := api.Config{
-		Searcher: n.indexer, Investigator: n.investigator, UI: ui.Handler(), Version: version, Logger: n.cfg.log,
+		Searcher: n.indexer, Investigator: n.investigator, Labeler: n.labels, UI: ui.Handler(), Version: version, Logger: n.cfg.log,
 		Metrics: reg,
 	}
 	door.configure(&c, s.who.clusterEvents)
