@@ -51,15 +51,16 @@ type Event struct {
 
 // Pod is what is known of a pod, living or gone.
 type Pod struct {
-	Cluster   string            `json:"cluster,omitempty"`
-	Namespace string            `json:"namespace"`
-	Name      string            `json:"name"`
-	UID       string            `json:"uid"`
-	Node      string            `json:"node,omitempty"`
-	IP        string            `json:"ip,omitempty"`
-	Labels    map[string]string `json:"labels,omitempty"`
-	Owner     ObjectRef         `json:"owner,omitzero"` // controlling owner: ReplicaSet, StatefulSet, Job …
-	Images    []string          `json:"images,omitempty"`
-	Created   time.Time         `json:"created,omitzero"`
-	Deleted   time.Time         `json:"deleted,omitzero"` // when deletion was asked for
+	Cluster     string            `json:"cluster,omitempty"`
+	Namespace   string            `json:"namespace"`
+	Name        string            `json:"name"`
+	UID         string            `json:"uid"`
+	Node        string            `json:"node,omitempty"`
+	IP          string            `json:"ip,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"` // those that the collector was told to keep
+	Owner       ObjectRef         `json:"owner,omitzero"`        // controlling owner: ReplicaSet, StatefulSet, Job …
+	Images      []string          `json:"images,omitempty"`
+	Created     time.Time         `json:"created,omitzero"`
+	Deleted     time.Time         `json:"deleted,omitzero"` // when deletion was asked for
 }

@@ -64,6 +64,9 @@ func WorkloadOf(p *Pod) Workload {
 			w.Name, w.Kind = m[1], JobDeployment
 			return w
 		}
+	case "Deployment":
+		w.Name, w.Kind = p.Owner.Name, JobDeployment
+		return w
 	case "StatefulSet":
 		w.Name, w.Kind = p.Owner.Name, JobStatefulSet
 		return w
