@@ -1,7 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"lastnight"
@@ -52,4 +56,44 @@ func (h histogram) scan(ctx context.Context, req lastnight.SearchRequest, step t
 	}
 	sortBuckets(buckets)
 	return buckets, partial, since, ctx.Err()
+}
+
+// recount answers with the templates of the records within the very bounds, which the counts by
+// minute can't tell: a failure is over in seconds.
+func (t templates) recount(w http.ResponseWriter, r *http.Request, req lastnight.TemplatesRequest, in lastnight.Interval) error {
+	counts := map[string]int64{}
+	n := 0
+	search := lastnight.SearchRequest{
+		Start: in.Start, End: in.End, Namespace: req.Namespace, Job: req.Job,
+		Kinds: []lastnight.DocumentKind{lastnight.DocumentRecord}, Limit: maxCounted + 1,
+	}
+	for d, err := range t.ask.Search(r.Context(), search) {
+		if err != nil {
+			return err
+		}
+		if n++; n > maxCounted {
+			return lastnight.Errorf(lastnight.CodeTooLarge, "ask for a shorter time, or without exact", "more than %d records are in that time", maxCounted)
+		}
+		if d.Template != "" {
+			counts[d.Template]++
+		}
+	}
+	// Their texts come with the counts by minute, whose bounds are wider.
+	limit := req.Limit
+	req.Limit = maxPage
+	known, err := t.ask.Templates(r.Context(), req)
+	if err != nil {
+		return err
+	}
+	items := []lastnight.TemplateInfo{}
+	for i := range known {
+		if c := counts[known[i].ID]; c > 0 {
+			known[i].Count = c
+			items = append(items, known[i])
+		}
+	}
+	slices.SortFunc(items, func(a, b lastnight.TemplateInfo) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.ID, b.ID))
+	})
+	return writeJSON(w, newList(items[:min(limit, len(items))], "", in))
 }

@@ -21,7 +21,7 @@ type logs struct {
 func (l logs) Routes() chi.Router {
 	r := chi.NewRouter()
 	l.env.get(r, "/raw", endpoint{
-		params:  append([]string{"namespace", "job", "pod", "pod_uid", "container", "node", "restart", "limit"}, intervalParams...),
+		params:  append([]string{"namespace", "job", "pod", "pod_uid", "container", "node", "restart", "format", "limit"}, intervalParams...),
 		streams: func(*http.Request) bool { return true },
 		handle:  l.raw,
 	})

@@ -65,8 +65,11 @@ func writeJSON(w http.ResponseWriter, v any) error {
 	return nil
 }
 
-// wantsLines tells whether the reader asked for NDJSON.
+// wantsLines tells whether the reader asked for NDJSON, by the header or, in a link, by a parameter.
 func wantsLines(r *http.Request) bool {
+	if r.URL.Query().Get("format") == "ndjson" {
+		return true
+	}
 	for _, accept := range r.Header.Values("Accept") {
 		for part := range strings.SplitSeq(accept, ",") {
 			kind, _, _ := strings.Cut(part, ";")

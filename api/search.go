@@ -25,7 +25,7 @@ func (s search) Routes() chi.Router {
 	r := chi.NewRouter()
 	s.env.get(r, "/", endpoint{
 		params: append([]string{
-			"q", "scope", "namespace", "job", "pod", "pod_uid", "container", "node", "restart", "kind", "signal", "order", "limit", "cursor",
+			"q", "scope", "namespace", "job", "pod", "pod_uid", "container", "node", "restart", "kind", "signal", "order", "format", "limit", "cursor",
 		}, intervalParams...),
 		streams: wantsLines,
 		handle:  s.search,
@@ -44,6 +44,7 @@ func (s search) search(w http.ResponseWriter, r *http.Request, p *params) error 
 		Oldest: p.choice("order", "newest", "oldest") == "oldest", Cursor: p.text("cursor"),
 	}
 	p.position() // A bad cursor is told here, whatever the backend would do with it.
+	p.choice("format", "json", "ndjson")
 	if wantsLines(r) {
 		req.Limit = p.integer("limit", 0, 1, math.MaxInt)
 		if p.err != nil {

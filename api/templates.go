@@ -17,7 +17,7 @@ type templates struct {
 // Routes gives the resource's routes.
 func (t templates) Routes() chi.Router {
 	r := chi.NewRouter()
-	t.env.get(r, "/", endpoint{params: append([]string{"namespace", "job", "limit"}, intervalParams...), handle: t.list})
+	t.env.get(r, "/", endpoint{params: append([]string{"namespace", "job", "exact", "limit"}, intervalParams...), handle: t.list})
 	return r
 }
 
@@ -27,8 +27,12 @@ func (t templates) list(w http.ResponseWriter, r *http.Request, p *params) error
 		Namespace: p.text("namespace"), Job: p.text("job"), Start: in.Start, End: in.End,
 		Limit: p.integer("limit", 100, 1, maxPage),
 	}
+	exact := p.boolean("exact")
 	if p.err != nil {
 		return p.err
+	}
+	if exact {
+		return t.recount(w, r, req, in)
 	}
 	items, err := t.ask.Templates(r.Context(), req)
 	if err != nil {

@@ -23,8 +23,8 @@ export function compare(before: TemplateInfo[], during: TemplateInfo[], minutesB
   for (const [id, template] of new Map([...old, ...now])) {
     const b = old.get(id)?.count ?? 0
     const d = now.get(id)?.count ?? 0
-    const rateBefore = b / Math.max(1, minutesBefore)
-    const rateNow = d / Math.max(1, minutesDuring)
+    const rateBefore = b / Math.max(0.05, minutesBefore)
+    const rateNow = d / Math.max(0.05, minutesDuring)
     const times = b === 0 ? Infinity : rateNow / rateBefore
     // Few more or fewer of what is rare anyway say nothing.
     const change: Change = b === 0 ? 'new' : d === 0 ? (rateBefore * minutesDuring >= 3 ? 'missing' : 'same')

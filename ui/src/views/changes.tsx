@@ -5,7 +5,7 @@ import { useApi } from '../api/use'
 import { logsHref, templateHref } from '../lib/address'
 import { count } from '../lib/numbers'
 import { compare, type Change, type Compared } from '../lib/templates'
-import { parseTime } from '../lib/time'
+import { duration, parseTime } from '../lib/time'
 import { TemplateText } from '../parts/template-text'
 
 const minute = 60_000
@@ -16,28 +16,28 @@ export const changeNames: Record<Change, string> = { new: 'New', missing: 'Missi
 /** What the job wrote that it did not write, or not so often, in its run before. */
 export function Changes({ incident: i }: { incident: Incident }) {
   const [all, setAll] = useState(false)
-  // Counts are by the minute; the one in which it began belongs to the failure.
-  const begin = Math.floor(parseTime(i.start) / minute) * minute
-  const end = Math.ceil((parseTime(i.end) + 1) / minute) * minute
   const iso = (ms: number): string => new Date(ms).toISOString()
-  const job = { namespace: i.namespace, job: i.workload || i.job, limit: 5000 }
+  const begin = parseTime(i.start)
+  const end = parseTime(i.end) + 5000
+  const job = { namespace: i.namespace, job: i.workload || i.job, limit: 5000, exact: true }
   const before = useApi<TemplateList>(route.templates({ ...job, start: iso(begin - goodRun * minute), end: iso(begin) }))
   const during = useApi<TemplateList>(route.templates({ ...job, start: iso(begin), end: iso(end) }))
   if (!before.data || !during.data) return null
   const first = Math.min(...before.data.items.map((t) => parseTime(t.first_seen)), begin)
-  const ran = Math.max(1, Math.min(goodRun, Math.ceil((begin - Math.max(first, begin - goodRun * minute)) / minute)))
-  const rows = compare(before.data.items, during.data.items, ran, (end - begin) / minute).filter((c) => c.change !== 'same')
+  const ran = Math.max(0.1, (begin - Math.max(first, begin - goodRun * minute)) / minute)
+  const lasted = (end - begin) / minute
+  const rows = before.data.items.length ? compare(before.data.items, during.data.items, ran, lasted).filter((c) => c.change !== 'same') : []
   const shown = all ? rows : rows.slice(0, 8)
   return (
     <section aria-labelledby="changes">
       <h2 id="changes">What it wrote differently <span class="quiet">
-        {before.data.items.length ? `in these ${(end - begin) / minute} min than in the ${ran} min before` : 'there is no run before it to compare with'}</span></h2>
+        {before.data.items.length ? `in these ${duration(end - begin)} than in the ${duration(ran * minute)} before` : 'there is no run before it to compare with'}</span></h2>
       {rows.length ? (
         <>
           <ul class="plain changes">{shown.map((c) => <Row key={c.template.id} c={c} incident={i} start={iso(begin)} end={iso(end)} />)}</ul>
           {rows.length > shown.length && <button type="button" class="small" onClick={() => setAll(true)}>{rows.length - shown.length} more</button>}
         </>
-      ) : <p class="quiet">Nothing: the same templates, about as often.</p>}
+      ) : before.data.items.length > 0 && <p class="quiet">Nothing: the same templates, about as often.</p>}
     </section>
   )
 }

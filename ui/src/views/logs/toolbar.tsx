@@ -5,7 +5,7 @@ import { useZone } from '../../lib/prefs'
 import { setParams } from '../../lib/router'
 import { clock, date, dateTime, fromInput, lastNight, parseTime, toInput } from '../../lib/time'
 import { onWalk } from '../../lib/keys'
-import { asksForLog } from './data'
+import { asksForLog, boundsOf, filtersOf } from './data'
 import { SearchBox } from './complete'
 import { Icon } from '../../parts/icons'
 
@@ -35,18 +35,23 @@ export function Toolbar({ state: s }: { state: LogsState }) {
       <label class="check"><input type="checkbox" checked={s.wrap} onChange={(e) => setParams({ wrap: e.currentTarget.checked ? undefined : '0' }, true)} /> Wrap</label>
       <label class="check"><input type="checkbox" checked={s.raw} onChange={(e) => setParams({ raw: e.currentTarget.checked }, true)} /> Whole lines</label>
       <label class="check"><input type="checkbox" checked={s.ansi} onChange={(e) => setParams({ ansi: e.currentTarget.checked ? undefined : '0' }, true)} /> Colours</label>
-      {(s.pod || s.job) && (
-        <a class="button" download={`${s.pod || s.job}${s.container ? '_' + s.container : ''}.log`} href={rawHref(s)} title="The lines just as the container wrote them">
-          <Icon name="down" /> Raw
-        </a>
-      )}
+      <details class="times">
+        <summary title="Streamed by the server, of any length"><Icon name="down" /> Download</summary>
+        <div class="popup">
+          {(s.pod || s.job) && <a download={`${nameOf(s)}.log`} href={rawHref(s)}>Raw lines, as written</a>}
+          {(s.pod || s.job) && <a download={`${nameOf(s)}.ndjson`} href={rawHref(s, 'ndjson')}>Lines with time and source, NDJSON</a>}
+          <a download={`${nameOf(s)}-records.ndjson`} href={route.search({ ...filtersOf(s), ...boundsOf(s), order: s.oldest ? 'oldest' : 'newest', format: 'ndjson' })}>The records{s.q ? ' found' : ''}, NDJSON</a>
+        </div>
+      </details>
       </div>}
     </form>
   )
 }
 
-function rawHref(s: LogsState): string {
-  return route.raw({ namespace: s.namespace, job: s.pod ? '' : s.job, pod: s.pod, pod_uid: s.podUid, container: s.container, restart: s.restart, start: s.start, end: s.end })
+const nameOf = (s: LogsState): string => `${s.pod || s.job || 'search'}${s.container ? '_' + s.container : ''}`
+
+function rawHref(s: LogsState, format?: 'ndjson'): string {
+  return route.raw({ format, namespace: s.namespace, job: s.pod ? '' : s.job, pod: s.pod, pod_uid: s.podUid, container: s.container, restart: s.restart, start: s.start, end: s.end })
 }
 
 /** The time range: two fields, and the night. */
