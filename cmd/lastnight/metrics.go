@@ -18,6 +18,13 @@ func registerMetrics(reg *prometheus.Registry, n *node) {
 	counter("indexed_documents_total", "Important records put into the store.", func() int64 { return n.indexer.Metrics().Documents })
 	counter("indexed_events_total", "Kubernetes events put into the store.", func() int64 { return n.indexer.Metrics().Events })
 	counter("archive_damaged_total", "Blocks of the archive that could not be read and were skipped.", func() int64 { return n.archive.Damaged() })
+	if in := n.ingest; in != nil {
+		counter("otlp_requests_total", "OTLP requests that were made durable.", func() int64 { return in.Metrics().Requests })
+		counter("otlp_refused_total", "OTLP requests answered with 429 or 503; the sender comes again.", func() int64 { return in.Metrics().Refused })
+		counter("otlp_invalid_total", "OTLP requests answered with another error; most senders drop what was in them.", func() int64 { return in.Metrics().Invalid })
+		counter("otlp_rejected_records_total", "Log records that were malformed and left out of requests that were taken.", func() int64 { return in.Metrics().Rejected })
+		counter("otlp_foreign_records_total", "Log records of senders other than lastnight's collector.", func() int64 { return in.Metrics().Foreign })
+	}
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "lastnight", Name: "unindexed_segments",
 		Help: "Segments that are durable but not in the store yet; more than 0 for long means that the store refuses.",

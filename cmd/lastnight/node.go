@@ -14,6 +14,7 @@ import (
 	"lastnight"
 	"lastnight/indexer"
 	"lastnight/indexer/archive"
+	"lastnight/indexer/ingest"
 	"lastnight/indexer/store/blevestore"
 	"lastnight/internal/vfs"
 	"lastnight/investigation"
@@ -38,6 +39,7 @@ type node struct {
 	detector     *investigation.Detector
 	investigator *investigation.Investigator
 	labels       *labels.Labels
+	ingest       *ingest.Handler // nil until it serves
 }
 
 // openNode opens the parts in the data's order; Close closes them in reverse.

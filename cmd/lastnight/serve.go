@@ -25,10 +25,12 @@ type serving struct {
 	keep   keep
 	who    authFlags
 	notify notifyFlags
+	in     ingestFlags
 }
 
 func (s *serving) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
+	s.in.flags(f)
 	f.StringVar(&s.listen, "listen", defaultListen, "`address` to listen on; other than loopback needs authentication (--auth-tokens, --auth-header, --oidc-issuer)")
 	s.who.flags(f)
 	s.notify.flags(f)
@@ -125,6 +127,9 @@ func (n *node) serveOn(ctx context.Context, l net.Listener, s *serving, collect 
 		return err
 	}
 	defer door.close(n.cfg.log)
+	if n.ingest, err = s.in.open(n, door.auth); err != nil {
+		return err
+	}
 	h, err := n.handler(reg, door, s)
 	if err != nil {
 		return fmt.Errorf("make API: %w", err)
@@ -133,12 +138,13 @@ func (n *node) serveOn(ctx context.Context, l net.Listener, s *serving, collect 
 	if err != nil {
 		return err
 	}
-	srv := api.NewServer(h, n.cfg.log)
+	srv := api.NewServer(withIngest(h, n.ingest), n.cfg.log)
 	if door.tls != nil {
 		srv.TLSConfig = door.tls.Config()
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.tend(ctx, s.keep) })
+	g.Go(func() error { return n.ingest.Run(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, l, srv) })
 	if note != nil {
 		g.Go(func() error { return note.Run(ctx) })
