@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { after, clock, clockMillis, date, dateTime, dayName, duration, fromInput, isNoTime, lastNight, parseTime, rangeOf, toInput } from './time'
+import { after, clock, clockMillis, date, dateTime, dayName, duration, fromInput, isNoTime, isZone, lastNight, parseTime, plusNano, rangeOf, toInput } from './time'
 
 describe('times of the server', () => {
   test('nanoseconds are read', () => {
@@ -73,4 +73,21 @@ test.each(['utc', 'local'] as const)('a time goes through an input field and bac
   expect(toInput(undefined, zone)).toBe('')
   expect(toInput('now-24h', zone)).toBe('')
   expect(fromInput('', zone)).toBeUndefined()
+})
+
+test('the nanosecond after', () => {
+  expect(plusNano('2026-11-21T03:07:46.100326448Z')).toBe('2026-11-21T03:07:46.100326449Z')
+  expect(plusNano('2026-11-21T03:07:46Z')).toBe('2026-11-21T03:07:46.000000001Z')
+  expect(plusNano('2026-12-31T23:59:59.999999999Z')).toBe('2027-01-01T00:00:00.000Z')
+  expect(plusNano('soon')).toBe('soon')
+})
+
+test('other zones, also where the clocks change', () => {
+  expect(clock('2026-11-21T03:00:00Z', 'Asia/Kolkata')).toBe('08:30:00')
+  expect(lastNight(Date.parse('2026-11-21T12:00:00Z'), 'America/New_York')).toEqual({ start: '2026-11-20T23:00:00.000Z', end: '2026-11-21T13:00:00.000Z' })
+  // Berlin turned its clocks back at 03:00 of the 25th: this night has 15 hours.
+  expect(lastNight(Date.parse('2026-10-25T12:00:00Z'), 'Europe/Berlin')).toEqual({ start: '2026-10-24T16:00:00.000Z', end: '2026-10-25T07:00:00.000Z' })
+  expect(fromInput(toInput('2026-07-01T10:00:00Z', 'Asia/Kathmandu'), 'Asia/Kathmandu')).toBe('2026-07-01T10:00:00.000Z')
+  expect(isZone('Europe/Berlin')).toBe(true)
+  expect(isZone('Mars/Olympus')).toBe(false)
 })
