@@ -17,6 +17,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+	"time"
 
 	"lastnight"
 )
@@ -34,14 +35,18 @@ type Decoder struct {
 	// Report is told of each thing that could not be understood: where (byte offset, or
 	// line number from 1 in a file of lines) and what. May be nil.
 	Report func(at int64, what string)
+	// ReadySince makes the first version of a node tell that it is ready, if it got so since
+	// then: whoever watched it before may not have seen it. Zero: only later versions tell it.
+	ReadySince time.Time
 
-	cluster string
-	events  []lastnight.Event
-	seen    map[string]bool // ids of events
-	pods    map[string]*lastnight.Pod
-	order   []string // keys of pods, as first seen
-	restart map[string]int
-	nodes   map[string]nodeState
+	cluster    string
+	events     []lastnight.Event
+	seen       map[string]bool // ids of events
+	seenBefore map[string]bool // older ones, if trimmed
+	pods       map[string]*lastnight.Pod
+	order      []string // keys of pods, as first seen
+	restart    map[string]int
+	nodes      map[string]nodeState
 }
 
 // NewDecoder makes a decoder for the objects of one cluster, whose name may be "".
@@ -88,7 +93,7 @@ func (d *Decoder) add(e lastnight.Event, id ...string) {
 		return
 	}
 	e.ID = eventID(e.Kind, id)
-	if d.seen[e.ID] {
+	if d.seen[e.ID] || d.seenBefore[e.ID] {
 		return
 	}
 	d.seen[e.ID] = true

@@ -86,7 +86,7 @@ func (v *nodeVersion) conditions() {
 		good := c.Status == wanted
 		before, had := v.old.conditions[c.Type]
 		changed := had && (before.Status != c.Status || !before.LastTransitionTime.Equal(&c.LastTransitionTime))
-		if good && !changed {
+		if good && !changed && (had || !v.readyLately(&c)) {
 			continue
 		}
 		e := lastnight.Event{
@@ -108,6 +108,11 @@ func (v *nodeVersion) conditions() {
 		}
 		v.add(e, string(c.Type), string(c.Status), e.Time.UTC().Format(time.RFC3339))
 	}
+}
+
+// readyLately tells whether a node that was not seen before became ready since ReadySince.
+func (v *nodeVersion) readyLately(c *corev1.NodeCondition) bool {
+	return c.Type == corev1.NodeReady && !v.d.ReadySince.IsZero() && c.LastTransitionTime.After(v.d.ReadySince)
 }
 
 // taints tells of cordoning and of taints that came.

@@ -1,0 +1,140 @@
+// Package watch follows a living Kubernetes API server and sends what it tells as
+// events and pods to an Ingester; package kube says what an object tells.
+//
+//	pods of this node ──────────────┐
+//	(leader) events, nodes,         ├─▶ kube.Decoder ─▶ queue ─▶ Ingester
+//	pods without a node or whose    │
+//	node is down, FlinkDeployments ─┘
+//
+// Each agent watches the pods of its own node; what belongs to no node is watched by
+// one leader, who holds a Lease. Watches resume by bookmarks; where one cannot (410
+// Gone, an API server that was away) everything is listed again. That leaves no gap
+// which a list can fill, and nothing comes twice: an event's id is what happened, so
+// two leaders that overlap for a moment, or a list that repeats what a watch told,
+// give the same ids. Lost is only what no list has any more: states of an object
+// between two lists, Event objects that expired meanwhile (an hour by default).
+//
+// core/v1 and events.k8s.io/v1 are two views of the same Event objects, so only one is watched.
+//
+// Memory is bounded: the queue holds 20,000 events; when the Ingester does not take
+// them the watches wait, fall behind and list again later. Nothing here stops
+// anything else: without access, logs are collected all the same.
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+
+	"lastnight"
+)
+
+// Config says what is watched and where it goes. REST, Ingester and Log must be set.
+type Config struct {
+	REST     *rest.Config
+	Ingester lastnight.Ingester
+	Log      *slog.Logger
+
+	Cluster string // k8s.cluster.name; "" is asked of the API: see ClusterName
+	Node    string // only pods of this node are watched, besides what the leader does; "": all pods
+
+	LeaseNamespace string // where the Lease is; "": no election, this one always leads
+	LeaseName      string // "" is lastnight-watch
+	Identity       string // of this process in the Lease; must differ from all others'
+
+	Annotations []string // names of pod annotations that are kept
+}
+
+// Watcher follows an API server. Make it with New.
+type Watcher struct {
+	cfg      Config
+	kube     kubernetes.Interface
+	dynamic  dynamic.Interface
+	metadata metadata.Interface
+	sender   *sender
+	log      *slog.Logger
+}
+
+// New makes a watcher; it asks nothing yet.
+func New(cfg Config) (*Watcher, error) {
+	if cfg.LeaseName == "" {
+		cfg.LeaseName = "lastnight-watch"
+	}
+	if cfg.LeaseNamespace != "" && cfg.Identity == "" {
+		return nil, errors.New("watch: an election needs an identity")
+	}
+	w := &Watcher{cfg: cfg, log: cfg.Log}
+	var err error
+	if w.kube, err = kubernetes.NewForConfig(cfg.REST); err != nil {
+		return nil, fmt.Errorf("watch Kubernetes: %w", err)
+	}
+	if w.dynamic, err = dynamic.NewForConfig(cfg.REST); err != nil {
+		return nil, fmt.Errorf("watch Kubernetes: %w", err)
+	}
+	if w.metadata, err = metadata.NewForConfig(cfg.REST); err != nil {
+		return nil, fmt.Errorf("watch Kubernetes: %w", err)
+	}
+	return w, nil
+}
+
+// ClusterName gives the name that a cluster has by itself: "k8s-" and the first 8
+// digits of the uid of its namespace kube-system.
+func ClusterName(ctx context.Context, cfg *rest.Config) (string, error) {
+	client, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return "", fmt.Errorf("name the cluster: %w", err)
+	}
+	ns, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("name the cluster: %w", err)
+	}
+	uid := string(ns.UID)
+	return "k8s-" + uid[:min(8, len(uid))], nil
+}
+
+// Stats counts what was sent since Run began.
+type Stats struct {
+	Events, Pods int64 // acknowledged
+	Failed       int64 // attempts that the Ingester refused; they are repeated
+	Queued       int   // events that wait
+	Leading      bool
+}
+
+// Stats gives the counts; any goroutine may ask.
+func (w *Watcher) Stats() Stats {
+	if w.sender == nil {
+		return Stats{}
+	}
+	return w.sender.counts()
+}
+
+// Run watches until the context is over, which is no error. Call it once.
+func (w *Watcher) Run(ctx context.Context) error {
+	name := w.cfg.Cluster
+	if name == "" {
+		asked, cancel := context.WithTimeout(ctx, 10*time.Second)
+		var err error
+		if name, err = ClusterName(asked, w.cfg.REST); err != nil {
+			w.log.Warn("the cluster has no name: the API server does not tell", "err", err)
+		}
+		cancel()
+	}
+	w.sender = newSender(name, &w.cfg, newOwners(w.metadata, w.log))
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return w.sender.run(ctx) })
+	g.Go(func() error { w.ownPods(ctx); return nil })
+	g.Go(func() error { w.elect(ctx); return nil })
+	if err := g.Wait(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("watch Kubernetes: %w", err)
+	}
+	return nil
+}
