@@ -1,0 +1,194 @@
+package elasticstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"lastnight"
+	"lastnight/query"
+)
+
+const maxIDBytes = 512
+
+// dropBatch is how many documents are removed in one call of bulk.
+const dropBatch = 10_000
+
+// Index puts documents; it returns when they are durable. After an error some of them
+// may be: put all again. A document that Elasticsearch refuses for what it is goes to the dead letters.
+func (s *Store) Index(ctx context.Context, docs []lastnight.Document) error {
+	if err := ctx.Err(); err != nil || len(docs) == 0 {
+		return err
+	}
+	ops, err := s.indexOps(docs)
+	if err != nil {
+		return err
+	}
+	for _, name := range indicesOf(ops) {
+		if err := s.ensure(ctx, name); err != nil {
+			return err
+		}
+	}
+	if err := s.bulk(ctx, ops); err != nil {
+		return fmt.Errorf("put %d documents: %w", len(docs), err)
+	}
+	return s.bury(ops)
+}
+
+// indexOps makes the operations; of several documents with the same id and day the last one counts.
+func (s *Store) indexOps(docs []lastnight.Document) ([]*op, error) {
+	type place struct{ index, id string }
+	at := make(map[place]int, len(docs))
+	ops := make([]*op, 0, len(docs))
+	for i := range docs {
+		d := &docs[i]
+		if d.ID == "" || len(d.ID) > maxIDBytes {
+			return nil, lastnight.Errorf(lastnight.CodeInvalid, "", "the id of a document has %d bytes, must have 1 to %d", len(d.ID), maxIDBytes)
+		}
+		body, err := encodeDocument(d)
+		if err != nil {
+			return nil, err
+		}
+		o := &op{action: "index", index: s.index(kindDocuments) + "-" + dayOf(query.Nanos(d.Time)), id: documentID(d.ID), source: body}
+		p := place{o.index, o.id}
+		if j, ok := at[p]; ok {
+			ops[j] = o
+			continue
+		}
+		at[p] = len(ops)
+		ops = append(ops, o)
+	}
+	return ops, nil
+}
+
+// documentID is the _id of a document: its own, unless JSON could not tell it from another.
+func documentID(id string) string {
+	if strings.ToValidUTF8(id, "") == id {
+		return id
+	}
+	return hashID("document", id)
+}
+
+func indicesOf(ops []*op) []string {
+	var names []string
+	for _, o := range ops {
+		if !slices.Contains(names, o.index) {
+			names = append(names, o.index)
+		}
+	}
+	return names
+}
+
+// bury keeps in the dead-letter file what was refused for what it is.
+func (s *Store) bury(ops []*op) error {
+	var refused []*op
+	for _, o := range ops {
+		if o.err != nil {
+			refused = append(refused, o)
+		}
+	}
+	s.metrics.documents.Add(int64(len(ops) - len(refused)))
+	if len(refused) == 0 {
+		return nil
+	}
+	if s.dead == nil {
+		return lastnight.Errorf(lastnight.CodeInternal, "", "Elasticsearch refused %d documents, the first %q: %w", len(refused), refused[0].id, refused[0].err)
+	}
+	if err := s.dead.append(refused, time.Now()); err != nil {
+		return err
+	}
+	s.metrics.dead.Add(int64(len(refused)))
+	s.cfg.Logger.Error("documents refused by Elasticsearch, kept in the dead-letter file", "documents", len(refused), "id", refused[0].id, "err", refused[0].err, "file", s.cfg.DeadLetters)
+	return nil
+}
+
+// DropDocuments removes those older than t and tells how many: whole indices, and what is
+// older of the one that t cuts.
+func (s *Store) DropDocuments(ctx context.Context, t time.Time) (int, error) {
+	limit := query.Nanos(t)
+	days, err := s.indices(ctx, kindDocuments)
+	if err != nil {
+		return 0, err
+	}
+	dropped := 0
+	for _, name := range days {
+		day := strings.TrimPrefix(name, s.index(kindDocuments)+"-")
+		var n int
+		switch {
+		case day < dayOf(limit):
+			n, err = s.dropIndex(ctx, name)
+		case day == dayOf(limit):
+			n, err = s.dropFound(ctx, name, object{"range": object{"time_ns": object{"lt": limit}}})
+		}
+		dropped += n
+		if err != nil {
+			return dropped, fmt.Errorf("drop documents of %s: %w", day, err)
+		}
+	}
+	return dropped, nil
+}
+
+// dropIndex removes an index and tells how many documents it had.
+func (s *Store) dropIndex(ctx context.Context, name string) (int, error) {
+	if err := s.refresh(ctx, []string{name}); err != nil {
+		return 0, err
+	}
+	b, err := s.call(ctx, request{method: http.MethodGet, path: "/" + name + "/_count", query: url.Values{"ignore_unavailable": {"true"}}})
+	if err != nil {
+		return 0, fmt.Errorf("count: %w", err)
+	}
+	var said struct {
+		Count int `json:"count"`
+	}
+	if err := json.Unmarshal(b, &said); err != nil {
+		return 0, fmt.Errorf("count: %w", err)
+	}
+	s.forget(name)
+	if _, err := s.call(ctx, request{method: http.MethodDelete, path: "/" + name, query: url.Values{"ignore_unavailable": {"true"}}}); err != nil && statusOf(err) != http.StatusNotFound {
+		return 0, err
+	}
+	return said.Count, nil
+}
+
+// dropFound removes what a query finds, one by one.
+func (s *Store) dropFound(ctx context.Context, index string, q object) (int, error) {
+	dropped := 0
+	var ops []*op
+	flush := func() error {
+		if err := s.bulk(ctx, ops); err != nil {
+			return err
+		}
+		if err := firstRefused(ops); err != nil {
+			return err
+		}
+		dropped += len(ops)
+		ops = nil
+		return nil
+	}
+	for h, err := range s.find(ctx, []string{index}, find{query: q, sort: []object{{"_doc": "asc"}}, fields: false}) {
+		if err != nil {
+			return dropped, err
+		}
+		if ops = append(ops, &op{action: "delete", index: h.Index, id: h.ID}); len(ops) == dropBatch {
+			if err := flush(); err != nil {
+				return dropped, err
+			}
+		}
+	}
+	return dropped, flush()
+}
+
+// firstRefused gives the error of the first operation that has one.
+func firstRefused(ops []*op) error {
+	for _, o := range ops {
+		if o.err != nil {
+			return fmt.Errorf("%s %q: %w", o.action, o.id, o.err)
+		}
+	}
+	return nil
+}
