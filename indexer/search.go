@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"lastnight"
+	"lastnight/indexer/archive"
 	"lastnight/query"
 )
 
@@ -73,7 +74,7 @@ func (x *Indexer) records(ctx context.Context, req lastnight.SearchRequest, node
 	}
 	r := req
 	r.Job = x.workloadName(ctx, req.Namespace, req.Job)
-	return x.cfg.Archive.Search(ctx, r, match, query.Words(node))
+	return x.cfg.Archive.Search(ctx, r, match, archive.NeedOf(node))
 }
 
 // workloadName gives the workload of a job: a session cluster's job shares the streams of its cluster.

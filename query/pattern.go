@@ -1,6 +1,7 @@
 package query
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -44,6 +45,9 @@ func (p Pattern) Prefix() string {
 	}
 	return p.parts[0]
 }
+
+// Parts gives what every match has in it, folded, in order; some may be empty.
+func (p Pattern) Parts() []string { return slices.Clone(p.parts) }
 
 // Any tells whether p is a lone wildcard.
 func (p Pattern) Any() bool { return len(p.parts) == 2 && p.parts[0] == "" && p.parts[1] == "" }

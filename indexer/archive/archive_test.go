@@ -102,7 +102,7 @@ func search(t testing.TB, a *archive.Archive, req lastnight.SearchRequest, words
 			}
 		}
 		return true
-	}, words)))
+	}, archive.NeedWords(words...))))
 }
 
 func raw(t testing.TB, a *archive.Archive, pod string) []string {
@@ -167,7 +167,7 @@ func TestCursorGoesOn(t *testing.T) {
 		req := lastnight.SearchRequest{Limit: 7, Oldest: oldest}
 		var last time.Time
 		for {
-			docs := collect(t, a.Search(t.Context(), req, nil, nil))
+			docs := collect(t, a.Search(t.Context(), req, nil, archive.Need{}))
 			for _, d := range docs {
 				if !last.IsZero() && (oldest && d.Time.Before(last) || !oldest && d.Time.After(last)) {
 					t.Fatalf("%s after %s", d.Time, last)

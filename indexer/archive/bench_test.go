@@ -143,7 +143,7 @@ func BenchmarkSearch(b *testing.B) {
 			n := 0
 			for b.Loop() {
 				n = 0
-				for _, err := range a.Search(b.Context(), req, nil, words) {
+				for _, err := range a.Search(b.Context(), req, nil, archive.NeedWords(words...)) {
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -44,12 +44,17 @@ func foretell(l *lastnight.Line) int64 {
 // record, when, where, and how they were cut.
 type lineColumns struct {
 	runs, lines, times, offsets, flags, parts enc
+
+	marks enc   // offset of each markEvery-th line, against the one before
+	n     int   // lines
+	mark  int64 // the last one
 }
 
 func (c *lineColumns) reset() {
-	for _, e := range []*enc{&c.runs, &c.lines, &c.times, &c.offsets, &c.flags, &c.parts} {
+	for _, e := range []*enc{&c.runs, &c.lines, &c.times, &c.offsets, &c.flags, &c.parts, &c.marks} {
 		e.b = e.b[:0]
 	}
+	c.n, c.mark = 0, 0
 }
 
 // encode fills the columns. Rows of one key that follow each other are one run.
@@ -76,6 +81,11 @@ func (c *lineColumns) encode(rows []row) {
 func (c *lineColumns) line(l *lastnight.Line, at, t int64) (nextAt, nextT int64) {
 	c.times.int(l.Time - t)
 	c.offsets.int(l.Offset - at)
+	if c.n%markEvery == 0 {
+		c.marks.int(l.Offset - c.mark)
+		c.mark = l.Offset
+	}
+	c.n++
 	var flags byte
 	if l.Stderr {
 		flags |= flagStderr

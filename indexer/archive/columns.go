@@ -183,10 +183,11 @@ func (c *columnEncoder) sections() []section {
 	}
 	out := append(c.cols.sections(), section{secShapes, dict.b}, section{secShapeIDs, ids.b}, section{secStamps, c.stamps.b}, section{secTails, c.tails.b})
 	next := secFirstVars
-	var kinds enc
+	var kinds, classes enc
 	for _, s := range order {
 		for i := range s.vars {
 			kind, data := s.vars[i].pack()
+			classes.byte(classesOf(s.vars[i].text))
 			if len(data) >= bigColumn {
 				kinds.byte(kind<<1 | 1)
 				out = append(out, section{next, data})
@@ -198,7 +199,7 @@ func (c *columnEncoder) sections() []section {
 			small.b = append(small.b, data...)
 		}
 	}
-	out = append(out, section{secVarKinds, kinds.b}, section{secSmallVars, small.b})
+	out = append(out, section{secVarKinds, kinds.b}, section{secSmallVars, small.b}, section{secClasses, classes.b}, section{secMarks, c.cols.marks.b})
 	return append(out, c.meta.sections()...)
 }
 

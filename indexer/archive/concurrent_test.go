@@ -26,7 +26,7 @@ func TestAllAtOnce(t *testing.T) {
 					return
 				}
 				n := 0
-				for _, err := range a.Search(t.Context(), lastnight.SearchRequest{Pod: w.stream.Pod}, nil, []string{"writer"}) {
+				for _, err := range a.Search(t.Context(), lastnight.SearchRequest{Pod: w.stream.Pod}, nil, archive.NeedWords("writer")) {
 					if err != nil {
 						t.Error(err)
 					}

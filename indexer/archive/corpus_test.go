@@ -165,7 +165,7 @@ type sums struct{ Records, Lines, Hash uint64 }
 func digest(t testing.TB, a *archive.Archive) sums {
 	t.Helper()
 	var s sums
-	for d, err := range a.Search(t.Context(), lastnight.SearchRequest{Oldest: true}, nil, nil) {
+	for d, err := range a.Search(t.Context(), lastnight.SearchRequest{Oldest: true}, nil, archive.Need{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -177,7 +177,7 @@ func TestQueryOutlivesDeletion(t *testing.T) {
 		add(t, a, w.span(want[i]))
 	}
 	var got []string
-	for d, err := range a.Search(t.Context(), lastnight.SearchRequest{Oldest: true}, nil, nil) {
+	for d, err := range a.Search(t.Context(), lastnight.SearchRequest{Oldest: true}, nil, archive.Need{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

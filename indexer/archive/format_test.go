@@ -89,7 +89,7 @@ func wantV1(t *testing.T, a *archive.Archive) []byte {
 		t.Fatal(err)
 	}
 	out, err := json.MarshalIndent(map[string]any{
-		"documents": collect(t, a.Search(t.Context(), lastnight.SearchRequest{Oldest: true}, nil, nil)),
+		"documents": collect(t, a.Search(t.Context(), lastnight.SearchRequest{Oldest: true}, nil, archive.Need{})),
 		"lines":     collect(t, a.RawLines(t.Context(), lastnight.SearchRequest{})),
 		"streams":   streams,
 	}, "", "  ")

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"lastnight"
+	"lastnight/query"
 )
 
 // fileOf makes a whole file.
@@ -107,7 +108,9 @@ func FuzzBlock(f *testing.F) {
 		t.cols.encode(rows, &t.words)
 		f.Add(t.z.pack(t.cols.sections(), codecNone))
 	}
+	need := NeedOf(query.And{query.Text{Words: []query.Pattern{query.Exactly("1")}}, query.Keyword{Field: query.FieldLevel, Value: query.Exactly("INFO")}})
 	f.Fuzz(func(t *testing.T, block []byte) {
+		viewAll(block, &need)
 		rows, err := decodeBlock(block, 3)
 		if err != nil {
 			return
@@ -116,6 +119,28 @@ func FuzzBlock(f *testing.F) {
 			_ = rows[i].rec.Message()
 		}
 	})
+}
+
+// viewAll looks at everything that a view of the block can give.
+func viewAll(block []byte, need *Need) {
+	stored, err := sections(block)
+	if err != nil {
+		return
+	}
+	v, err := openView(stored, 3)
+	if err != nil {
+		return
+	}
+	_, _ = v.rowsWith(need.cond) // only panics are looked for
+	if v.loadLines() != nil {
+		return
+	}
+	for i := range v.rows() {
+		if r, err := v.record(v.rows() - 1 - i); err == nil {
+			_ = r.Message()
+		}
+		_, _ = v.offset(v.rowFirst[i]) // only panics are looked for
+	}
 }
 
 // FuzzLine: any text at any time comes back from the column layout, and its words are in the filter.

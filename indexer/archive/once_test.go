@@ -168,7 +168,7 @@ func TestManyMatches(t *testing.T) {
 	n := 0
 	var last time.Time
 	seen := map[string]bool{}
-	for d, err := range a.Search(t.Context(), lastnight.SearchRequest{}, nil, []string{"long"}) {
+	for d, err := range a.Search(t.Context(), lastnight.SearchRequest{}, nil, archive.NeedWords("long")) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -54,93 +54,187 @@ func (w *waiting[T]) cut(n int) place {
 	return w.list[n-1].place
 }
 
+// harvest is the results of some blocks that a pass wants: bounded by the scan's limit and budget,
+// so that the later ones may be left for the next pass.
+type harvest[T any] struct {
+	w      waiting[T]
+	after  *place // results up to it have been given
+	until  *place // results after it are left for the next pass; nil: none are
+	limit  int    // results wanted at most; 0: no limit
+	budget int64
+}
+
+// accepts tells whether a place belongs to the pass.
+func (h *harvest[T]) accepts(at place) bool {
+	return (h.after == nil || h.w.sign*at.compare(*h.after) > 0) && (h.until == nil || h.w.sign*at.compare(*h.until) <= 0)
+}
+
+// acceptsMajor is accepts for what is known first of a place.
+func (h *harvest[T]) acceptsMajor(major int64) bool {
+	if h.w.sign > 0 {
+		return (h.after == nil || major >= h.after.major) && (h.until == nil || major <= h.until.major)
+	}
+	return (h.after == nil || major <= h.after.major) && (h.until == nil || major >= h.until.major)
+}
+
+func (h *harvest[T]) take(x found[T]) {
+	h.w.add(x)
+	switch n := h.w.Len(); {
+	case h.limit > 0 && n > 2*h.limit:
+		h.limitTo(h.limit)
+	case h.w.size > h.budget && n > 1:
+		h.limitTo(max(n*3/4, 1))
+	}
+}
+
+func (h *harvest[T]) limitTo(n int) {
+	last := h.w.cut(n)
+	h.until = &last
+}
+
+// drop removes the results after until.
+func (h *harvest[T]) drop() {
+	kept := h.w.list[:0]
+	for _, x := range h.w.list {
+		if h.accepts(x.place) {
+			kept = append(kept, x)
+		} else {
+			h.w.size -= x.size
+		}
+	}
+	clear(h.w.list[len(kept):])
+	h.w.list = kept
+	heap.Init(&h.w)
+}
+
+// finder calls take with the results of one block that the harvest accepts. Several run at once.
+type finder[T any] func(ctx context.Context, c candidate, h *harvest[T]) error
+
 // ordered runs a scan and yields its results in order, each as soon as no unread block can
 // have one before it. Where more of them wait for each other than the budget allows, the
 // later ones are dropped and read again in another pass, so memory stays bounded
-// whatever matches. find calls take with the results of one block.
-//
-// find asks wants before it makes a result: most of a pass is not of its time.
+// whatever matches.
 //
 // It ends at the limit, at the end, when yield returns false, or with an error.
-func ordered[T any](ctx context.Context, s *scan, find func(c candidate, wants func(place) bool, take func(found[T])) error, yield func(*T) bool) error {
+func ordered[T any](ctx context.Context, s *scan, find finder[T], yield func(*T) bool) error {
 	n := 0
 	for {
-		p := &pass[T]{s: s, w: waiting[T]{sign: s.sign}, find: find, left: func() int { return s.limit - n }}
+		p := &pass[T]{s: s, find: find, h: harvest[T]{w: waiting[T]{sign: s.sign}, after: s.after, budget: s.budget}, left: func() int { return s.limit - n }}
 		stop, err := p.run(ctx, func(v *T) bool {
 			n++
 			return yield(v) && (s.limit == 0 || n < s.limit)
 		})
-		if err != nil || stop || p.until == nil {
+		if err != nil || stop || p.h.until == nil {
 			return err
 		}
-		s.after = p.until
+		s.after = p.h.until
 	}
 }
 
 // pass is one time through the blocks, from scan.after to until.
 type pass[T any] struct {
-	s     *scan
-	w     waiting[T]
-	q     *candidates
-	until *place // results after it are left for the next pass; nil: none are
-	find  func(candidate, func(place) bool, func(found[T])) error
-	left  func() int // results that the limit still allows
+	s       *scan
+	h       harvest[T]
+	q       *candidates
+	flights []*flight[T] // blocks that are being read, in order
+	find    finder[T]
+	left    func() int // results that the limit still allows
+}
+
+// flight is a block that is being read.
+type flight[T any] struct {
+	bound place
+	h     harvest[T]
+	done  chan error
 }
 
 func (p *pass[T]) run(ctx context.Context, yield func(*T) bool) (stop bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		for _, f := range p.flights {
+			if err := <-f.done; err != nil {
+				continue // nobody waits for it any more
+			}
+		}
+	}()
 	if p.q, err = p.s.begin(ctx); err != nil {
 		return false, err
 	}
 	for {
-		for p.w.Len() > 0 && p.due() {
-			if !yield(p.w.next().v) {
+		if err := p.launch(ctx); err != nil {
+			return false, err
+		}
+		for p.h.w.Len() > 0 && p.due() {
+			if !yield(p.h.w.next().v) {
 				return true, nil
 			}
 		}
-		if p.drained() {
-			return false, nil
+		if len(p.flights) == 0 {
+			return false, ctx.Err()
 		}
-		if err := ctx.Err(); err != nil {
-			return false, err
-		}
-		c := heap.Pop(p.q).(candidate) //nolint:forcetypeassert // ours
-		if c.keys == nil {
-			err = p.s.expand(ctx, c, p.q)
-		} else {
-			err = p.find(c, p.accepts, p.take)
-		}
+		f := p.flights[0]
+		err := <-f.done
+		p.flights = p.flights[1:]
 		if err != nil {
 			return false, err
 		}
+		p.land(&f.h)
+	}
+}
+
+// launch reads ahead: as many blocks at once as the scan has workers.
+func (p *pass[T]) launch(ctx context.Context) error {
+	for len(p.flights) < max(p.s.workers, 1) && !p.drained() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		c := heap.Pop(p.q).(candidate) //nolint:forcetypeassert // ours
+		if c.keys == nil {
+			if err := p.s.expand(ctx, c, p.q); err != nil {
+				return err
+			}
+			continue
+		}
+		f := &flight[T]{bound: c.bound, done: make(chan error, 1), h: p.h}
+		f.h.w, f.h.limit = waiting[T]{sign: p.s.sign}, p.limit()
+		p.flights = append(p.flights, f)
+		go func() { f.done <- p.find(ctx, c, &f.h) }()
+	}
+	return nil
+}
+
+func (p *pass[T]) limit() int {
+	if p.s.limit == 0 {
+		return 0
+	}
+	return p.left()
+}
+
+// land takes over what a block gave.
+func (p *pass[T]) land(h *harvest[T]) {
+	p.h.limit = p.limit()
+	for _, x := range h.w.list {
+		if p.h.accepts(x.place) {
+			p.h.take(x)
+		}
+	}
+	if h.until != nil && (p.h.until == nil || p.s.sign*h.until.compare(*p.h.until) < 0) {
+		p.h.until = h.until
+		p.h.drop()
 	}
 }
 
 // due tells whether no block can have a result before the one on top.
 func (p *pass[T]) due() bool {
-	return p.drained() || p.s.sign*p.w.list[0].place.compare(p.q.list[0].bound) < 0
-}
-
-// drained tells whether no block has anything for this pass.
-func (p *pass[T]) drained() bool {
-	return p.q.Len() == 0 || p.until != nil && p.s.sign*p.q.list[0].bound.compare(*p.until) > 0
-}
-
-// accepts tells whether a place belongs to this pass.
-func (p *pass[T]) accepts(at place) bool {
-	return (p.s.after == nil || p.s.sign*at.compare(*p.s.after) > 0) && (p.until == nil || p.s.sign*at.compare(*p.until) <= 0)
-}
-
-func (p *pass[T]) take(x found[T]) {
-	p.w.add(x)
-	switch n := p.w.Len(); {
-	case p.s.limit > 0 && n > 2*p.left():
-		p.limitTo(p.left())
-	case p.w.size > p.s.budget && n > 1:
-		p.limitTo(max(n*3/4, 1))
+	top := p.h.w.list[0].place
+	if len(p.flights) > 0 {
+		return p.s.sign*top.compare(p.flights[0].bound) < 0
 	}
+	return p.drained() || p.s.sign*top.compare(p.q.list[0].bound) < 0
 }
 
-func (p *pass[T]) limitTo(n int) {
-	last := p.w.cut(n)
-	p.until = &last
+// drained tells whether no block that is not yet being read has anything for this pass.
+func (p *pass[T]) drained() bool {
+	return p.q.Len() == 0 || p.h.until != nil && p.s.sign*p.q.list[0].bound.compare(*p.h.until) > 0
 }

@@ -81,16 +81,16 @@ func (s *scan) lines(ctx context.Context, c container, n int) iter.Seq2[lastnigh
 	one.budget = max(rawBudget/int64(n), 64<<10)
 	one.stream = func(e *streamEntry) bool { return containerOf(e.stream) == c && s.stream(e) }
 	return func(yield func(lastnight.RawLine, error) bool) {
-		find := func(cand candidate, wants func(place) bool, take func(found[lastnight.RawLine])) error {
+		find := func(ctx context.Context, cand candidate, h *harvest[lastnight.RawLine]) error {
 			return one.visit(ctx, cand, func(e *streamEntry, g lastnight.Generation, r *lastnight.Record) {
 				for i := range r.Lines {
 					l := &r.Lines[i]
 					at := place{int64(e.stream.Restart), e.id, g, l.Offset}
-					if l.Time < one.start || l.Time >= one.end || !wants(at) {
+					if l.Time < one.start || l.Time >= one.end || !h.accepts(at) {
 						continue
 					}
 					line := rawLine(e, g, l)
-					take(found[lastnight.RawLine]{at, int64(len(l.Text)) + 256, &line})
+					h.take(found[lastnight.RawLine]{at, int64(len(l.Text)) + 256, &line})
 				}
 			})
 		}
@@ -178,7 +178,10 @@ func (a *Archive) Context(ctx context.Context, id lastnight.LineID, before, afte
 	if err != nil {
 		return nil, err
 	}
-	if len(docs) == 0 || docs[0].at.gen != gen {
+	if len(docs) == 0 {
+		return nil, missing
+	}
+	if _, g, _, err := lastnight.LineID(docs[0].ID).Parse(); err != nil || g != gen {
 		return nil, missing
 	}
 	slices.Reverse(docs)
@@ -189,11 +192,7 @@ func (a *Archive) Context(ctx context.Context, id lastnight.LineID, before, afte
 		}
 		docs = append(docs, more...)
 	}
-	out := make([]lastnight.Document, len(docs))
-	for i := range docs {
-		out[i] = docs[i].doc
-	}
-	return out, nil
+	return docs, nil
 }
 
 // restart gives the restart count of the one stream asked for.
@@ -212,28 +211,14 @@ func (s *scan) restart(ctx context.Context) (int64, bool) {
 	return 0, false
 }
 
-type placed struct {
-	at  place
-	doc lastnight.Document
-}
-
 // documents gives up to n records after a place, in the direction of sign.
-func (s *scan) documents(ctx context.Context, sign int, after place, n int) ([]placed, error) {
+func (s *scan) documents(ctx context.Context, sign int, after place, n int) ([]lastnight.Document, error) {
 	one := *s
 	one.sign, one.after, one.limit = sign, &after, n
-	var out []placed
-	find := func(c candidate, wants func(place) bool, take func(found[placed])) error {
-		return one.visit(ctx, c, func(e *streamEntry, g lastnight.Generation, r *lastnight.Record) {
-			p := place{int64(e.stream.Restart), e.id, g, r.Lines[0].Offset}
-			if !wants(p) {
-				return
-			}
-			d := document(e, g, r)
-			take(found[placed]{p, documentSize(&d), &placed{p, d}})
-		})
-	}
-	err := ordered(ctx, &one, find, func(p *placed) bool {
-		out = append(out, *p)
+	var out []lastnight.Document
+	l := look{s: &one}
+	err := ordered(ctx, &one, l.find, func(d *lastnight.Document) bool {
+		out = append(out, *d)
 		return true
 	})
 	return out, err

@@ -49,7 +49,9 @@ type scan struct {
 	end     int64 // exclusive
 	stream  func(*streamEntry) bool
 	hashes  []uint64 // of words that all results have
+	levels  byte     // of results, a bit each; 0: any
 	budget  int64
+	workers int // blocks that are read at once; 0 is 1
 	limit   int // of results; 0: none
 	after   *place
 }
@@ -169,7 +171,7 @@ func (s *scan) expand(ctx context.Context, c candidate, q *candidates) error {
 	for i := range d.blocks {
 		b := &d.blocks[i]
 		bound, ok := s.bound(d, b, keys, s.sign)
-		if !ok || b.last < s.start || b.first >= s.end {
+		if !ok || b.last < s.start || b.first >= s.end || s.levels != 0 && b.levels&s.levels == 0 {
 			continue
 		}
 		if end, _ := s.bound(d, b, keys, -s.sign); s.after != nil && s.sign*end.compare(*s.after) <= 0 {
@@ -250,16 +252,24 @@ func (s *scan) skip(ctx context.Context, f *file, err error) error {
 	return lastnight.Errorf(lastnight.CodeUnavailable, "", "read the archive: %w", err)
 }
 
-// rows reads a block's rows.
-func (a *Archive) rows(ctx context.Context, f *file, d *directory, block int) ([]row, error) {
-	b := &d.blocks[block]
-	data, err := readPart(ctx, b.part, a.rangeOf(f.name))
+// data reads a block.
+func (a *Archive) data(ctx context.Context, f *file, d *directory, block int) ([]byte, error) {
+	data, err := readPart(ctx, d.blocks[block].part, a.rangeOf(f.name))
 	if err != nil {
 		return nil, fmt.Errorf("block %d: %w", block, err)
 	}
+	return data, nil
+}
+
+// rows reads a block's rows.
+func (a *Archive) rows(ctx context.Context, f *file, d *directory, block int) ([]row, error) {
+	data, err := a.data(ctx, f, d, block)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := decodeBlock(data, len(d.keys))
 	if err != nil {
-		return nil, fmt.Errorf("offset %d: block %d: %w", b.off, block, err)
+		return nil, fmt.Errorf("offset %d: block %d: %w", d.blocks[block].off, block, err)
 	}
 	return rows, nil
 }

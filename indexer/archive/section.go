@@ -37,6 +37,8 @@ const (
 	secTails     sectionID = 19 // column layout: rests of lines
 	secVarKinds  sectionID = 20 // column layout: kind and length of each column of variables
 	secSmallVars sectionID = 21 // column layout: small columns of variables
+	secMarks     sectionID = 22 // column layout: offset of each 256th line
+	secClasses   sectionID = 23 // column layout: kinds of bytes that each column of variables has
 	secFirstVars sectionID = 32 // column layout: this and all above are large columns of variables
 	maxSections            = 1 << 16
 )

@@ -43,6 +43,14 @@ func parseStampForm(b []byte) (stampForm, bool) {
 	return f, f.date < dateForms && f.packed <= 1 && f.digits <= 9
 }
 
+// maxDigits gives how many digits stand together in a stamp at most.
+func (f stampForm) maxDigits() int {
+	if f.packed != 0 || f.date == datePacked || isDigit(f.between) || isDigit(f.point) {
+		return 32 // rare; between may be a digit too
+	}
+	return max(4, int(f.digits))
+}
+
 // unit is the stamp's resolution in ns.
 func (f stampForm) unit() int64 {
 	u := int64(time.Second)

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -226,7 +227,7 @@ func get(ctx context.Context, base string, q question) (n int, first, whole time
 		switch {
 		case err == io.EOF:
 			return n, first, time.Since(began), nil
-		case err != nil && err != bufio.ErrBufferFull:
+		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
 			return n, first, 0, err
 		}
 	}

@@ -1,0 +1,275 @@
+package archive
+
+import (
+	"slices"
+
+	"lastnight"
+)
+
+// view reads a block in the column layout as far as it is asked for: sections are
+// decompressed when something needs them, and lines put together one by one. Most
+// questions want few lines of a block. Not safe for concurrent use.
+type view struct {
+	blockReader
+	keys int // of the file
+
+	// known from open on
+	shapes  []viewShape
+	columns []viewColumn
+	ids     *dec // shape of each line, not yet read
+	small   []byte
+
+	// known after loadLines
+	flags    []byte
+	runs     []viewRun
+	rowFirst []int32 // first line of each record, and behind the last one the number of lines
+	shapeOf  []int32 // by line
+	rank     []int32 // by line: how many lines of its shape come before it
+	times    []int64 // by line
+
+	// known after loadStamps, loadTails, loadOffsets, loadProperties
+	stamps  []int64 // by line
+	tails   map[int32][]byte
+	deltas  []int64 // by line: offset against what the line before foretells
+	parts   map[int32][]byte
+	marks   []int64
+	window  offsetWindow
+	props   *metaDecoder
+	rowMeta []int32 // by record: its properties
+	appTime []int64 // by record
+	attrs   []string
+	attrAt  []int32 // by record: its first value in attrs
+
+	text    []byte  // scratch, of record
+	scratch []byte  // of offset
+	vars    []piece // of the last line put together
+}
+
+type viewRun struct{ key, firstRow, endRow, firstLine, endLine int }
+
+// viewShape is a shape and where its variables are.
+type viewShape struct {
+	tokens []shapeToken
+	column int // its first one; the others follow
+	vars   int
+	lines  int32
+	stamp  bool
+	tail   bool
+}
+
+// openView finds the shapes and columns of a block.
+func openView(stored map[sectionID]stored, keys int) (*view, error) {
+	v := &view{blockReader: blockReader{stored}, keys: keys}
+	d, err := v.opens(secShapes, secShapeIDs, secVarKinds, secClasses)
+	if err != nil {
+		return nil, err
+	}
+	v.ids = d[1]
+	v.ids.upTo(maxSectionBytes)
+	dict, kinds, classes := d[0], d[2], d[3].b
+	small, next := 0, secFirstVars
+	for len(dict.b) > 0 {
+		tokens, err := parseShape(dict.bytes())
+		if err != nil {
+			return nil, err
+		}
+		s := viewShape{tokens: tokens, column: len(v.columns)}
+		for i := range tokens {
+			switch tokens[i].mark {
+			case markStamp:
+				s.stamp = true
+			case markTail:
+				s.tail = true
+			case markVar:
+				k := kinds.byte()
+				c := viewColumn{kind: k >> 1, section: secSmallVars, classes: classAny}
+				if k&1 != 0 {
+					c.section = next
+					next++
+				} else {
+					c.from = small
+					small += kinds.upTo(maxSectionBytes)
+					c.to = small
+				}
+				if n := len(v.columns); n < len(classes) {
+					c.classes = classes[n]
+				}
+				if c.kind > colSame {
+					return nil, corruptf("column of unknown kind %d", c.kind)
+				}
+				v.columns = append(v.columns, c)
+			}
+		}
+		s.vars = len(v.columns) - s.column
+		v.shapes = append(v.shapes, s)
+	}
+	if err := kinds.done("columns"); err != nil {
+		return nil, err
+	}
+	return v, dict.done("shapes")
+}
+
+// loadLines reads which lines there are, of which shapes and times.
+func (v *view) loadLines() error {
+	if v.rowFirst != nil {
+		return nil
+	}
+	d, err := v.opens(secRuns, secLines, secFlags, secTimes)
+	if err != nil {
+		return err
+	}
+	runs, perRecord, times := d[0], d[1], d[3]
+	v.flags = d[2].b
+	n := len(v.flags)
+	if n > maxBlockLines {
+		return corruptf("%d lines are more than a block may have", n)
+	}
+	v.rowFirst = make([]int32, 0, len(perRecord.b)+1)
+	v.times = make([]int64, n)
+	line := 0
+	for len(runs.b) > 0 && runs.err == nil {
+		run := viewRun{key: runs.index(v.keys), firstRow: len(v.rowFirst), firstLine: line}
+		for range runs.upTo(len(perRecord.b)) {
+			k := perRecord.upTo(n - line)
+			if k == 0 {
+				return corruptf("record without lines")
+			}
+			v.rowFirst = append(v.rowFirst, int32(line))
+			line += k
+		}
+		run.endRow, run.endLine = len(v.rowFirst), line
+		v.runs = append(v.runs, run)
+		var t int64
+		for i := run.firstLine; i < line; i++ {
+			t += times.int()
+			v.times[i] = t
+		}
+	}
+	if line != n || len(perRecord.b) > 0 {
+		return corruptf("lines and records do not match")
+	}
+	v.rowFirst = append(v.rowFirst, int32(n))
+	if err := runs.done("streams"); err != nil {
+		return err
+	}
+	if err := times.done("times"); err != nil {
+		return err
+	}
+	return v.loadShapes()
+}
+
+func (v *view) loadShapes() error {
+	n := len(v.flags)
+	v.shapeOf, v.rank = make([]int32, n), make([]int32, n)
+	for i := range n {
+		s := v.ids.index(len(v.shapes))
+		if v.ids.err != nil {
+			break
+		}
+		v.shapeOf[i] = int32(s)
+		v.rank[i] = v.shapes[s].lines
+		v.shapes[s].lines++
+	}
+	return v.ids.done("shapes of lines")
+}
+
+func (v *view) rows() int { return len(v.rowFirst) - 1 }
+
+func (v *view) loadStamps() error {
+	if v.stamps != nil {
+		return nil
+	}
+	d, err := v.open(secStamps)
+	if err != nil {
+		return err
+	}
+	v.stamps = make([]int64, len(v.shapeOf))
+	for i, s := range v.shapeOf {
+		if v.shapes[s].stamp {
+			v.stamps[i] = d.int()
+		}
+	}
+	return d.done("stamps")
+}
+
+func (v *view) loadTails() error {
+	if v.tails != nil {
+		return nil
+	}
+	d, err := v.open(secTails)
+	if err != nil {
+		return err
+	}
+	v.tails = map[int32][]byte{}
+	for i := 0; i < len(v.shapeOf) && len(d.b) > 0; i++ {
+		if v.shapes[v.shapeOf[i]].tail {
+			v.tails[int32(i)] = d.bytes()
+		}
+	}
+	return d.done("tails")
+}
+
+// appendLine appends the text of a line to dst; vars and stamp are then those of the line.
+func (v *view) appendLine(dst []byte, line int32) (out []byte, stamp int64, err error) {
+	s := &v.shapes[v.shapeOf[line]]
+	from, at := len(dst), s.column
+	v.vars = v.vars[:0]
+	for i := range s.tokens {
+		tok := &s.tokens[i]
+		dst = append(dst, tok.lit...)
+		begin := len(dst) - from
+		switch tok.mark {
+		case markVar:
+			value, err := v.value(at, v.rank[line])
+			if err != nil {
+				return dst, 0, err
+			}
+			at++
+			dst = append(dst, value...)
+		case markStamp:
+			if err := v.loadStamps(); err != nil {
+				return dst, 0, err
+			}
+			stamp = stampOf(tok.form, v.stamps[line], v.times[line])
+			dst = tok.form.appendStamp(dst, stamp)
+		case markTail:
+			if err := v.loadTails(); err != nil {
+				return dst, 0, err
+			}
+			dst = append(dst, v.tails[line]...)
+			continue
+		default:
+			continue
+		}
+		v.vars = append(v.vars, piece{begin, len(dst) - from})
+	}
+	if len(dst)-from > maxLine {
+		return dst, 0, corruptf("line of %d bytes", len(dst)-from)
+	}
+	return dst, stamp, nil
+}
+
+// record puts a record together, without offsets and how its lines were cut. It shares no memory
+// with the view but strings.
+func (v *view) record(row int) (*lastnight.Record, error) {
+	if err := v.loadProperties(); err != nil {
+		return nil, err
+	}
+	first, end := v.rowFirst[row], v.rowFirst[row+1]
+	rec := &lastnight.Record{Lines: make([]lastnight.Line, end-first)}
+	for i := first; i < end; i++ {
+		text, stamp, err := v.appendLine(v.text[:0], i)
+		if err != nil {
+			return nil, err
+		}
+		v.text = text[:0]
+		l := &rec.Lines[i-first]
+		*l = lastnight.Line{Time: v.times[i], Text: slices.Clone(text), Stderr: v.flags[i]&flagStderr != 0, Partial: v.flags[i]&flagPartial != 0}
+		if i == first {
+			if err := v.describe(rec, row, stamp); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return rec, nil
+}

@@ -1,0 +1,139 @@
+package archive
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// Classes of bytes that a column has, a bit each. They tell where a text cannot be.
+const (
+	classLowHex  = 1 << iota // a to f
+	classLow                 // g to z
+	classHighHex             // A to F
+	classHigh                // G to Z
+	classDot
+	classDash
+	classNumber
+	classAny = 1<<iota - 1
+)
+
+// columnClass gives the class of a byte; 0 for one that is in no variable.
+var columnClass = func() (t [256]uint8) {
+	for c := range t {
+		switch {
+		case c >= 'a' && c <= 'f':
+			t[c] = classLowHex
+		case c >= 'g' && c <= 'z':
+			t[c] = classLow
+		case c >= 'A' && c <= 'F':
+			t[c] = classHighHex
+		case c >= 'G' && c <= 'Z':
+			t[c] = classHigh
+		case c == '.':
+			t[c] = classDot
+		case c == '-':
+			t[c] = classDash
+		case c >= '0' && c <= '9':
+			t[c] = classNumber
+		}
+	}
+	return t
+}()
+
+// classesOf gives the classes of a column's bytes.
+func classesOf(text []byte) (classes uint8) {
+	for _, c := range text {
+		classes |= columnClass[c]
+	}
+	return classes
+}
+
+// viewColumn is a column of variables that is decoded when it is needed.
+type viewColumn struct {
+	kind     uint8
+	classes  uint8
+	section  sectionID
+	from, to int     // where it is in the section of small columns
+	text     []byte  // values, each ended by a newline
+	ends     []int32 // of the values in text; nil: not yet decoded
+	lower    []byte  // text in lower case, if asked for
+}
+
+// load decodes a column.
+func (v *view) load(column int) (*viewColumn, error) {
+	c := &v.columns[column]
+	if c.ends != nil {
+		return c, nil
+	}
+	raw, err := v.columnBytes(c)
+	if err != nil {
+		return nil, err
+	}
+	switch c.kind {
+	case colDelta:
+		d := dec{b: raw}
+		c.text = make([]byte, 0, 4*len(raw))
+		var n int64
+		for len(d.b) > 0 {
+			if len(c.text) > maxSectionBytes {
+				return nil, corruptf("column of more than %d bytes", maxSectionBytes)
+			}
+			n += d.int()
+			c.text = append(strconv.AppendInt(c.text, n, 10), varNewline)
+		}
+		if d.err != nil {
+			return nil, d.err
+		}
+	default:
+		c.text = raw
+	}
+	c.ends = make([]int32, 0, bytes.Count(c.text, []byte{varNewline}))
+	for at := 0; ; {
+		i := bytes.IndexByte(c.text[at:], varNewline)
+		if i < 0 {
+			return c, nil
+		}
+		c.ends = append(c.ends, int32(at+i))
+		at += i + 1
+	}
+}
+
+func (v *view) columnBytes(c *viewColumn) ([]byte, error) {
+	if c.section != secSmallVars {
+		d, err := v.open(c.section)
+		if err != nil {
+			return nil, err
+		}
+		return d.b, nil
+	}
+	if v.small == nil {
+		d, err := v.open(secSmallVars)
+		if err != nil {
+			return nil, err
+		}
+		v.small = d.b
+	}
+	if c.to > len(v.small) {
+		return nil, corruptf("small columns are cut short")
+	}
+	return v.small[c.from:c.to], nil
+}
+
+// value gives the nth value of a column.
+func (v *view) value(column int, n int32) ([]byte, error) {
+	c, err := v.load(column)
+	if err != nil {
+		return nil, err
+	}
+	if c.kind == colSame {
+		n = 0
+	}
+	if int(n) >= len(c.ends) {
+		return nil, corruptf("column of variables is too short")
+	}
+	from := int32(0)
+	if n > 0 {
+		from = c.ends[n-1] + 1
+	}
+	return c.text[from:c.ends[n]], nil
+}

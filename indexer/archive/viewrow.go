@@ -1,0 +1,179 @@
+package archive
+
+import (
+	"slices"
+
+	"lastnight"
+)
+
+// loadProperties reads what is known of records besides their texts.
+func (v *view) loadProperties() error {
+	if v.props != nil {
+		return nil
+	}
+	m, err := v.metaDecoder(len(v.shapes))
+	if err != nil {
+		return err
+	}
+	n := v.rows()
+	v.rowMeta, v.attrAt = make([]int32, n), make([]int32, n)
+	v.appTime = make([]int64, n)
+	for row := range n {
+		shape := v.shapeOf[v.rowFirst[row]]
+		if id := m.ids.upTo(len(m.props)); id > 0 {
+			m.last[shape] = id
+		}
+		id := m.last[shape] - 1
+		if id < 0 {
+			return corruptf("record without properties")
+		}
+		v.rowMeta[row] = int32(id)
+		v.attrAt[row] = int32(len(v.attrs))
+		p := &m.props[id]
+		if p.app == appGiven {
+			v.appTime[row] = m.appTimes.int()
+		}
+		for i := range p.attrs {
+			if p.attrs[i].how == refColumn {
+				v.attrs = append(v.attrs, m.attrs.str())
+			}
+		}
+	}
+	if err := m.done(); err != nil {
+		return err
+	}
+	v.props = m
+	return nil
+}
+
+// describe fills a record whose first line has just been put together.
+func (v *view) describe(r *lastnight.Record, row int, stamp int64) error {
+	m, text := v.props, r.Lines[0].Text
+	p := &m.props[v.rowMeta[row]]
+	at, ok := p.message.in(v.vars, len(text))
+	if !ok {
+		return corruptf("message begins outside the line")
+	}
+	r.Level, r.Template, r.MessageAt, r.Exception = p.level, p.template, at, slices.Clip(p.exception)
+	switch p.app {
+	case appStamp:
+		r.AppTime = stamp
+	case appGiven:
+		r.AppTime = r.Lines[0].Time + v.appTime[row]
+	}
+	if r.Logger, ok = m.string(&p.logger, text, v.vars); !ok {
+		return corruptf("logger outside the line")
+	}
+	if r.Thread, ok = m.string(&p.thread, text, v.vars); !ok {
+		return corruptf("thread outside the line")
+	}
+	if !p.hasAttrs {
+		return nil
+	}
+	r.Attrs = make(map[string]string, len(p.attrs))
+	next := v.attrAt[row]
+	for i := range p.attrs {
+		a := &p.attrs[i]
+		if a.how == refColumn {
+			r.Attrs[a.name] = v.attrs[next]
+			next++
+			continue
+		}
+		if r.Attrs[a.name], ok = m.string(&a.ref, text, v.vars); !ok {
+			return corruptf("attribute outside the line")
+		}
+	}
+	return nil
+}
+
+// markEvery is how many lines apart a block tells offsets as they are.
+const markEvery = 256
+
+// offsetWindow is the offsets of lines that follow each other.
+type offsetWindow struct {
+	from int32
+	at   []int64
+}
+
+// loadOffsets reads differences of offsets; the lengths they go with come from the lines.
+func (v *view) loadOffsets() error {
+	if v.deltas != nil {
+		return nil
+	}
+	d, err := v.opens(secOffsets, secParts, secMarks)
+	if err != nil {
+		return err
+	}
+	v.deltas = make([]int64, len(v.flags))
+	v.parts = map[int32][]byte{}
+	for i := range v.deltas {
+		v.deltas[i] = d[0].int()
+		if v.flags[i]&flagParts == 0 {
+			continue
+		}
+		begin := d[1].b
+		for range d[1].count() {
+			d[1].int()
+			d[1].int()
+			d[1].int()
+		}
+		v.parts[int32(i)] = begin[:len(begin)-len(d[1].b)]
+	}
+	var at int64
+	for len(d[2].b) > 0 {
+		at += d[2].int()
+		v.marks = append(v.marks, at)
+	}
+	if err := d[1].done("parts"); err != nil {
+		return err
+	}
+	if err := d[2].done("marks"); err != nil {
+		return err
+	}
+	return d[0].done("offsets")
+}
+
+// offset gives where a line begins in its file. It works forward from a mark or the beginning of the
+// run and remembers what it passes, so that asking for all lines, in whatever direction, costs little.
+func (v *view) offset(line int32) (int64, error) {
+	if err := v.loadOffsets(); err != nil {
+		return 0, err
+	}
+	w := &v.window
+	if i := int(line - w.from); i >= 0 && i < len(w.at) {
+		return w.at[i], nil
+	}
+	run := v.runOf(line)
+	from := int32(run.firstLine)
+	at := v.deltas[from]
+	if m := line / markEvery; m*markEvery > from && int(m) < len(v.marks) {
+		from, at = m*markEvery, v.marks[m]
+	}
+	if from != w.from || len(w.at) == 0 {
+		w.from, w.at = from, append(w.at[:0], at)
+	}
+	for i := from + int32(len(w.at)) - 1; i < line; i++ {
+		text, _, err := v.appendLine(v.scratch[:0], i)
+		if err != nil {
+			return 0, err
+		}
+		v.scratch = text[:0]
+		l := lastnight.Line{Offset: w.at[i-from], Text: text}
+		if p, ok := v.parts[i]; ok {
+			decodeParts(&dec{b: p}, &l)
+		}
+		w.at = append(w.at, foretell(&l)+v.deltas[i+1])
+	}
+	return w.at[line-from], nil
+}
+
+// runOf finds the run of a line.
+func (v *view) runOf(line int32) viewRun {
+	i, _ := slices.BinarySearchFunc(v.runs, int(line), func(r viewRun, at int) int {
+		if r.endLine <= at {
+			return -1
+		}
+		return 1
+	})
+	return v.runs[i]
+}
