@@ -26,6 +26,7 @@ const defaultListen = "127.0.0.1:7077"
 type asker struct {
 	lastnight.Searcher
 	lastnight.Investigator
+	lastnight.Labeler
 	close func(context.Context) error
 }
 
@@ -68,7 +69,7 @@ func (o *options) asker(ctx context.Context) (*asker, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return &asker{Searcher: n.indexer, Investigator: n.investigator, close: n.Close}, "data directory " + dir, nil
+	return &asker{Searcher: n.indexer, Investigator: n.investigator, Labeler: n.labels, close: n.Close}, "data directory " + dir, nil
 }
 
 func remote(url string) (*asker, string, error) {
@@ -76,7 +77,7 @@ func remote(url string) (*asker, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("--server: %w", err)
 	}
-	return &asker{Searcher: c, Investigator: c, close: func(context.Context) error { return nil }}, "server " + url, nil
+	return &asker{Searcher: c, Investigator: c, Labeler: c, close: func(context.Context) error { return nil }}, "server " + url, nil
 }
 
 // serverFromEnv is the server that the environment names.

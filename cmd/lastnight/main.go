@@ -109,7 +109,7 @@ and answers after they are gone: what failed, in which order, why, and what to d
 		return lastnight.Errorf(lastnight.CodeInvalid, "lastnight "+strings.TrimPrefix(cmd.CommandPath(), "lastnight ")+" --help", "%w", err)
 	})
 	root.AddCommand(
-		newWhy(o), newIncidents(o), newJobs(o), newSearch(o), newLogs(o), newTemplates(o),
+		newWhy(o), newIncidents(o), newJobs(o), newSearch(o), newLogs(o), newTemplates(o), newLabels(o),
 		newDemo(o), newRun(o), newServe(o), newImport(o),
 		newCluster(), newDebug(), newBackup(o), newRestore(o), newToken(), newAudit(o),
 	)
