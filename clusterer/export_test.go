@@ -15,3 +15,6 @@ func (c *Clusterer) RestoreUnchecked(b []byte) error {
 	}
 	return c.Restore(bytes.NewReader(b))
 }
+
+// AppendJSON is appendJSON.
+func AppendJSON(dst, x []byte) []byte { return appendJSON(dst, x) }

@@ -2,6 +2,7 @@ package clusterer_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -106,5 +107,21 @@ func FuzzRestore(f *testing.F) {
 			c.Add([]byte(line), nil, nil)
 		}
 		c.Changed()
+	})
+}
+
+// FuzzJSON: strings are written as encoding/json does.
+func FuzzJSON(f *testing.F) {
+	f.Add([]byte("plain \"quoted\" \\ \t\x00\x1b\x7f <&> ü \u2028 \xff\xfe \xed\xa0\x80"))
+	f.Fuzz(func(t *testing.T, x []byte) {
+		var want bytes.Buffer
+		enc := json.NewEncoder(&want)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(string(x)); err != nil {
+			t.Fatal(err)
+		}
+		if got := append(clusterer.AppendJSON(nil, x), '\n'); !bytes.Equal(got, want.Bytes()) {
+			t.Fatalf("got %s, want %s", got, want.Bytes())
+		}
 	})
 }

@@ -74,6 +74,7 @@ func Run(ctx context.Context, in io.Reader, out io.Writer, rc RunConfig) error {
 	var kept [][]byte
 	var ids []string
 	var vars []lastnight.Var
+	var buf []byte
 	err := eachLine(ctx, r, func(n int, line []byte) error {
 		if rc.Format != FormatMessage {
 			line = line[messageAt(line):]
@@ -84,8 +85,9 @@ func Run(ctx context.Context, in io.Reader, out io.Writer, rc RunConfig) error {
 			kept, ids = append(kept, append([]byte(nil), line...)), append(ids, m.ID)
 			return nil
 		}
-		t, _ := c.Template(m.ID)
-		return enc.Encode(result{n, m.ID, t.Text, Values(line, m.Vars)})
+		buf = c.appendResult(buf[:0], n, line, m)
+		_, err := w.Write(buf)
+		return err
 	})
 	if err == nil && rc.Final {
 		err = c.present(kept, ids, func(r result) error { return enc.Encode(r) })
