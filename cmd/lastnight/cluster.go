@@ -18,7 +18,11 @@ func newCluster() *cobra.Command {
 		Use:   "cluster [FILE...]",
 		Short: "Turn lines into templates with variables: any text, no server",
 		Long: `Turn lines into templates with variables. Reads files or standard input and writes one JSON
-object a line: {"line":1,"template_id":"…","template":"… <*> …","variables":["…"]}.`,
+object a line: {"line":1,"template_id":"…","template":"… <*> …","variables":["…"]}.
+
+Without --final, template and variables are those known when the line comes, and the variables put
+in the places of <*> give back the message byte for byte. With --final they are those of all lines, as
+people write them: what never varied is constant, and runs of blanks are one.`,
 		Example: `  kubectl logs orders-enrich-0 | lastnight cluster --final
   lastnight cluster --format message app.log`,
 		RunE: func(cmd *cobra.Command, args []string) error {
