@@ -34,7 +34,7 @@ func (i *ingestFlags) open(n *node, who *auth.Auth) (*ingest.Handler, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--ingest-token-file: %w", err)
 		}
-		cfg.Allow = func(r *http.Request) error { return knows(r, []byte(secret)) }
+		cfg.Allow = func(r *http.Request) error { return knows(r, secret) }
 	case who.Required():
 		cfg.Allow = func(r *http.Request) error {
 			actor, err := who.Authenticate(r)
