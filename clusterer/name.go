@@ -9,7 +9,7 @@ import (
 // word adds a word of letters, dashes and the like, and gives where it ends: a date goes on.
 func (s *scanner) word(i, j int, flags uint16) int {
 	x := s.b[i:j]
-	if s.value || len(s.toks) > 0 && isLiteral(x) || s.isUser() || s.isNamed(j) {
+	if s.value || len(s.toks) > 0 && isLiteral(x) || s.isUser(j) || s.isNamed(j) {
 		s.slot(i, j, lastnight.VarWord)
 		return j
 	}
@@ -27,14 +27,17 @@ func (s *scanner) word(i, j int, flags uint16) int {
 	return j
 }
 
-// isUser tells whether a user's name comes next: "for user root", "invalid user admin".
+// isUser tells whether the word that ends at j is a user's name: "for user root", "invalid user admin", "for root from 10.0.0.1".
 // "user" alone does not tell: "user unknown", "closed due to user request".
-func (s *scanner) isUser() bool {
+func (s *scanner) isUser(j int) bool {
 	n := len(s.toks)
 	if n < 2 || s.toks[n-1].what != tokWord || s.toks[n-2].what != tokWord {
 		return false
 	}
 	t := &s.toks[n-1]
+	if t.to-t.from == 3 && j+6 < s.end && string(s.b[t.from:t.to]) == "for" && string(s.b[j:j+6]) == " from " {
+		return attr[s.b[j+6]]&(isDigit|isColon) != 0
+	}
 	if t.to-t.from != 4 || int(t.to) == 0 || string(s.b[t.from:t.to]) != "user" {
 		return false
 	}

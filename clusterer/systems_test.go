@@ -59,6 +59,9 @@ func TestTemplatesOfSystems(t *testing.T) {
 		`Accepted publickey for user root from ::ffff:10.100.2.106 port 53412 ssh2
 		Accepted publickey for user alice from 10.100.2.106 port 53412 ssh2
 		=Accepted publickey for user <*> from <*> port <*> ssh2`,
+		`Accepted publickey for root from 10.100.2.106 port 53412 ssh2
+		Accepted publickey for alice from ::1 port 53412 ssh2
+		=Accepted publickey for <*> from <*> port <*> ssh2`,
 		`Read cached applicability for package: Package_for_KB3150220~31bf3856ad364e35~amd64~~6.1.1.1, State: 112
 		Read cached applicability for package: Microsoft-Windows-Foundation~31bf3856ad364e35~amd64~~11.2.9600.16428, State: 0
 		=Read cached applicability for package: <*>, State: <*>`,
