@@ -90,8 +90,9 @@ func labelAccess() map[string]access {
 
 // caller is what is known of who asks: an actor, or why there is none.
 type caller struct {
-	actor lastnight.Actor
-	err   error
+	actor  lastnight.Actor
+	err    error
+	remote string // address that the request came from
 }
 
 type callerKey struct{}
@@ -99,7 +100,7 @@ type callerKey struct{}
 // identify finds out who asks, for authorize to judge: some routes are for everybody.
 func (e *env) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var c caller
+		c := caller{remote: remoteOf(r)}
 		c.actor, c.err = e.auth.Authenticate(r)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
 	})

@@ -91,6 +91,9 @@ func New(c Config) (http.Handler, error) {
 	by := scope{cluster: c.ClusterEvents}
 	c.Searcher, c.Investigator = scopedSearcher{by, c.Searcher}, scopedInvestigator{by, c.Investigator}
 	if c.Labeler != nil {
+		if c.Auditor != nil {
+			c.Labeler = auditedLabeler{c.Labeler, c.Auditor}
+		}
 		c.Labeler = scopedLabeler{by, c.Labeler, c.Searcher, c.Investigator}
 	}
 	return newRouter(c)
