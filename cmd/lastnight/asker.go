@@ -53,7 +53,7 @@ func (o *options) asker(ctx context.Context) (*asker, string, error) {
 	if o.server != "" {
 		return remote(o.server)
 	}
-	if o.data == "" {
+	if o.data == "" && !o.tiers.given() {
 		if s := o.serverToAsk(ctx); s != "" {
 			return remote(s)
 		}
@@ -65,7 +65,7 @@ func (o *options) asker(ctx context.Context) (*asker, string, error) {
 	if h, held := heldBy(dir); held && h.Listen != "" && alive(ctx, h.Listen) {
 		return remote(h.Listen)
 	}
-	n, err := openNode(ctx, nodeConfig{dir: dir, log: o.logger(os.Stderr)})
+	n, err := openNode(ctx, nodeConfig{dir: dir, tiers: o.tiers, log: o.logger(os.Stderr)})
 	if err != nil {
 		return nil, "", err
 	}

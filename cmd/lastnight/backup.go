@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -27,15 +28,21 @@ pods, counts. The archive is a directory or bucket of immutable files: copy that
 				return err
 			}
 			ctx := cmd.Context()
-			n, err := openNode(ctx, nodeConfig{dir: dir, log: o.logger(cmd.ErrOrStderr())})
+			n, err := openNode(ctx, nodeConfig{dir: dir, tiers: o.tiers, log: o.logger(cmd.ErrOrStderr())})
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, n.Close(context.WithoutCancel(ctx))) }()
+			b, ok := n.store.(interface {
+				Backup(ctx context.Context, w io.Writer) error
+			})
+			if !ok {
+				return lastnight.Errorf(lastnight.CodeInvalid, "a snapshot repository of Elasticsearch", "backup is for the embedded store; this one is in Elasticsearch")
+			}
 			if err := n.indexer.Flush(ctx); err != nil {
 				return err
 			}
-			return writeFile(args[0], func(f *os.File) error { return n.store.Backup(ctx, f) })
+			return writeFile(args[0], func(f *os.File) error { return b.Backup(ctx, f) })
 		},
 	}
 }

@@ -51,7 +51,7 @@ func (o *options) demo(cmd *cobra.Command, s *serving) (err error) {
 	if dir == "" {
 		dir = filepath.Join(tmp, "data")
 	}
-	n, err := openNode(ctx, nodeConfig{dir: dir, create: true, listen: s.who.address(l), log: o.logger(cmd.ErrOrStderr())})
+	n, err := openNode(ctx, nodeConfig{dir: dir, tiers: o.tiers, create: true, listen: s.who.address(l), log: o.logger(cmd.ErrOrStderr())})
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ nothing. Damaged parts are named and counted; the rest is imported.`,
 				return err
 			}
 			ctx := cmd.Context()
-			n, err := openNode(ctx, nodeConfig{dir: dataDir, create: true, log: o.logger(cmd.ErrOrStderr())})
+			n, err := openNode(ctx, nodeConfig{dir: dataDir, tiers: o.tiers, create: true, log: o.logger(cmd.ErrOrStderr())})
 			if err != nil {
 				return err
 			}

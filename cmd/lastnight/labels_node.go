@@ -6,7 +6,6 @@ import (
 
 	"lastnight"
 	"lastnight/indexer/store"
-	"lastnight/indexer/store/blevestore"
 	"lastnight/labels"
 )
 
@@ -32,7 +31,7 @@ func (s labelStore) List(ctx context.Context, bucket, prefix string) iter.Seq2[l
 
 // watched is the store, and tells labels of templates and incidents that change, so that they follow.
 type watched struct {
-	*blevestore.Store
+	store.Store
 	labels *labels.Labels // set once, before anything arrives; nil: nobody is told
 }
 

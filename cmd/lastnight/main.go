@@ -79,6 +79,7 @@ func oneLine(s string) string {
 type options struct {
 	data    string // --data
 	server  string // --server
+	tiers   tierFlags
 	zone    string // --zone
 	verbose bool
 }
@@ -103,6 +104,7 @@ and answers after they are gone: what failed, in which order, why, and what to d
 	f := root.PersistentFlags()
 	f.StringVar(&o.data, "data", "", "data `directory` (default $XDG_DATA_HOME/lastnight, as root /var/lib/lastnight)")
 	f.StringVar(&o.server, "server", "", "ask this server, such as http://127.0.0.1:7077 (default $LASTNIGHT_SERVER, else a local one, else the data directory)")
+	o.tiers.flags(f)
 	f.StringVar(&o.zone, "zone", "", "time zone to read and show times in, such as Europe/Berlin (default the local one)")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell more on stderr")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -15,8 +14,7 @@ import (
 	"lastnight/indexer"
 	"lastnight/indexer/archive"
 	"lastnight/indexer/ingest"
-	"lastnight/indexer/store/blevestore"
-	"lastnight/internal/vfs"
+	"lastnight/indexer/store"
 	"lastnight/investigation"
 	"lastnight/labels"
 )
@@ -27,14 +25,16 @@ type nodeConfig struct {
 	create bool
 	listen string // address of its server, for those who find the directory locked
 	log    *slog.Logger
+	tiers  tierFlags // where archive and store are; zero: in dir
 }
 
 // node is lastnight's parts put together on one data directory.
 type node struct {
 	cfg          nodeConfig
 	dir          *dataDir
+	blobs        *openBlobs
 	archive      *archive.Archive
-	store        *blevestore.Store
+	store        store.Store
 	indexer      *indexer.Indexer
 	detector     *investigation.Detector
 	investigator *investigation.Investigator
@@ -53,18 +53,13 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 	if n.dir, err = openDataDir(cfg.dir, cfg.create, cfg.listen); err != nil {
 		return n, err
 	}
-	fsys, err := vfs.NewOS(filepath.Join(cfg.dir, "archive"))
-	if err != nil {
+	if n.blobs, err = cfg.tiers.openBlobs(ctx, cfg.dir); err != nil {
 		return n, fmt.Errorf("open archive: %w", err)
 	}
-	blobs, err := archive.NewDir(fsys)
-	if err != nil {
+	if n.archive, err = archive.Open(ctx, archive.Config{Blobs: n.blobs, Logger: cfg.log}); err != nil {
 		return n, fmt.Errorf("open archive: %w", err)
 	}
-	if n.archive, err = archive.Open(ctx, archive.Config{Blobs: blobs, Logger: cfg.log}); err != nil {
-		return n, fmt.Errorf("open archive: %w", err)
-	}
-	if n.store, err = blevestore.Open(ctx, blevestore.Config{Dir: filepath.Join(cfg.dir, "store"), Logger: cfg.log}); err != nil {
+	if n.store, err = cfg.tiers.openStore(ctx, cfg.dir, cfg.log); err != nil {
 		return n, fmt.Errorf("open store: %w", err)
 	}
 	catalogue, err := investigation.DefaultCatalogue()
@@ -99,6 +94,9 @@ func (n *node) Close(ctx context.Context) error {
 	}
 	if n.archive != nil {
 		errs = append(errs, n.archive.Close())
+	}
+	if n.blobs != nil {
+		errs = append(errs, n.blobs.Close())
 	}
 	if n.dir != nil {
 		errs = append(errs, n.dir.Close())
@@ -145,6 +143,7 @@ func (n *node) retain(ctx context.Context, k keep, now time.Time) error {
 	if oldest, ok := n.archive.Oldest(limit); ok && oldest.Before(limit) {
 		limit = oldest
 	}
+	limit = limit.UTC().Truncate(24 * time.Hour) // whole days: stores drop them at once
 	if _, err := n.store.DropDocuments(ctx, limit); err != nil {
 		return fmt.Errorf("drop documents: %w", err)
 	}
@@ -155,7 +154,7 @@ func (n *node) retain(ctx context.Context, k keep, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("list incidents: %w", err)
 	}
-	maxBytes, err := volumeShare(n.dir.path, k.archiveShare)
+	maxBytes, err := n.blobs.share(k.archiveShare)
 	if err != nil {
 		return err
 	}

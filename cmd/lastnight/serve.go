@@ -106,7 +106,7 @@ func (o *options) serve(cmd *cobra.Command, s *serving, collect func(context.Con
 	}
 	defer func() { _ = l.Close() }()
 	log := o.serverLogger(cmd)
-	n, err := openNode(ctx, nodeConfig{dir: dir, create: true, listen: s.who.address(l), log: log})
+	n, err := openNode(ctx, nodeConfig{dir: dir, tiers: o.tiers, create: true, listen: s.who.address(l), log: log})
 	if err != nil {
 		return err
 	}

@@ -7,13 +7,12 @@ import (
 	"lastnight"
 	"lastnight/indexer"
 	"lastnight/indexer/store"
-	"lastnight/indexer/store/blevestore"
 )
 
 // tiers is what investigations read: both tiers, and the pods.
 type tiers struct {
 	*indexer.Indexer
-	store *blevestore.Store
+	store store.Store
 }
 
 // Pods lists the pods of a workload, living and gone.
