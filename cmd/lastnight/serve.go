@@ -67,6 +67,7 @@ func newServe(o *options) *cobra.Command {
 func newRun(o *options) *cobra.Command {
 	var s serving
 	var podsDir, nodeName string
+	var k kubeFlags
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Everything in one process: collect this node's pod logs, keep them, answer",
@@ -74,9 +75,19 @@ func newRun(o *options) *cobra.Command {
   lastnight run --pods-dir /var/log/pods --listen 127.0.0.1:7077`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := k.check(); err != nil {
+				return err
+			}
 			return o.serve(cmd, &s, func(ctx context.Context, n *node) error {
-				t := tail.New(tail.Config{Dir: podsDir, Node: nodeName, Ingester: n.indexer, Positions: n.indexer, Log: n.cfg.log})
-				if err := t.Run(ctx); err != nil {
+				w, err := k.open(ctx, watchConfig{node: nodeName, to: n.indexer, log: n.cfg.log})
+				if err != nil {
+					return err
+				}
+				t := tail.New(tail.Config{Dir: podsDir, Cluster: w.cluster, Node: nodeName, Ingester: n.indexer, Positions: n.indexer, Log: n.cfg.log})
+				g, ctx := errgroup.WithContext(ctx)
+				g.Go(func() error { return w.run(ctx) })
+				g.Go(func() error { return t.Run(ctx) })
+				if err := g.Wait(); err != nil {
 					return fmt.Errorf("collect %s: %w", podsDir, err)
 				}
 				return nil
@@ -85,7 +96,8 @@ func newRun(o *options) *cobra.Command {
 	}
 	s.flags(cmd)
 	cmd.Flags().StringVar(&podsDir, "pods-dir", "/var/log/pods", "`directory` of pod logs")
-	cmd.Flags().StringVar(&nodeName, "node", "", "name of this node")
+	cmd.Flags().StringVar(&nodeName, "node", "", "name of this node; Kubernetes is then asked for its pods alone")
+	k.flags(cmd.Flags())
 	return cmd
 }
 

@@ -34,6 +34,7 @@ type sender struct {
 	room   chan struct{} // closed and replaced when something was taken from the queue
 
 	mu      sync.Mutex
+	cluster string
 	decoder *kube.Decoder
 	events  []lastnight.Event
 	pods    map[string]lastnight.Pod // changed since they were sent, by uid of the API
@@ -41,14 +42,21 @@ type sender struct {
 	stats   Stats
 }
 
-func newSender(cluster string, cfg *Config, o *owners) *sender {
-	d := kube.NewDecoder(cluster)
-	d.ReadySince = time.Now().Add(-readySince)
+func newSender(cfg *Config, o *owners) *sender {
 	return &sender{
-		cfg: cfg, owners: o, log: cfg.Log, decoder: d,
+		cfg: cfg, owners: o, log: cfg.Log,
 		wake: make(chan struct{}, 1), room: make(chan struct{}),
 		pods: map[string]lastnight.Pod{}, sent: map[string]lastnight.Pod{},
 	}
+}
+
+// name says which cluster it is, before anything is taken.
+func (s *sender) name(cluster string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cluster = cluster
+	s.decoder = kube.NewDecoder(cluster)
+	s.decoder.ReadySince = time.Now().Add(-readySince)
 }
 
 func (s *sender) counts() Stats {
@@ -106,6 +114,7 @@ func (s *sender) pod(ctx context.Context, p *corev1.Pod, deleted bool) {
 // told takes an event that no decoder made.
 func (s *sender) told(ctx context.Context, e lastnight.Event) {
 	s.decode(ctx, func(*kube.Decoder) error {
+		e.Cluster = s.cluster
 		s.events = append(s.events, e)
 		return nil
 	})

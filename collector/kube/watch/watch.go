@@ -83,6 +83,7 @@ func New(cfg Config) (*Watcher, error) {
 	if w.metadata, err = metadata.NewForConfig(cfg.REST); err != nil {
 		return nil, fmt.Errorf("watch Kubernetes: %w", err)
 	}
+	w.sender = newSender(&w.cfg, newOwners(w.metadata, w.log))
 	return w, nil
 }
 
@@ -110,12 +111,7 @@ type Stats struct {
 }
 
 // Stats gives the counts; any goroutine may ask.
-func (w *Watcher) Stats() Stats {
-	if w.sender == nil {
-		return Stats{}
-	}
-	return w.sender.counts()
-}
+func (w *Watcher) Stats() Stats { return w.sender.counts() }
 
 // Run watches until the context is over, which is no error. Call it once.
 func (w *Watcher) Run(ctx context.Context) error {
@@ -128,7 +124,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		}
 		cancel()
 	}
-	w.sender = newSender(name, &w.cfg, newOwners(w.metadata, w.log))
+	w.sender.name(name)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.sender.run(ctx) })
 	g.Go(func() error { w.ownPods(ctx); return nil })
