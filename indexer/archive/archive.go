@@ -76,7 +76,8 @@ type Archive struct {
 	arrival int64              // guarded by mu; of the last segment, ns
 
 	tools   chan *tools // at most one idle set; see borrow
-	maint   sync.Mutex  // held by Compact and Retain
+	slabs   slabPool
+	maint   sync.Mutex // held by Compact and Retain
 	cache   *cache
 	damaged atomic.Int64
 	told    sync.Map // damaged places already logged

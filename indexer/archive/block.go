@@ -122,6 +122,7 @@ func (c *lineColumns) sections() []section {
 // blockReader gives the sections of a block as decoders.
 type blockReader struct {
 	stored map[sectionID]stored
+	mem    *slabs // of decompressed sections; nil: each has its own
 }
 
 func (r *blockReader) open(id sectionID) (*dec, error) {
@@ -129,7 +130,11 @@ func (r *blockReader) open(id sectionID) (*dec, error) {
 	if !ok {
 		return &dec{}, nil
 	}
-	b, err := s.open()
+	var mem *slab[byte]
+	if r.mem != nil {
+		mem = &r.mem.bytes
+	}
+	b, err := s.openIn(mem)
 	if err != nil {
 		return nil, corruptf("section %d: %w", id, err)
 	}

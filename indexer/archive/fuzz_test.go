@@ -127,11 +127,11 @@ func viewAll(block []byte, need *Need) {
 	if err != nil {
 		return
 	}
-	v, err := openView(stored, 3)
+	v, err := openView(stored, 3, &slabs{})
 	if err != nil {
 		return
 	}
-	_, _ = v.rowsWith(need.cond) // only panics are looked for
+	_, _ = v.rowsWith(need.cond, rowSet{all: true}) // only panics are looked for
 	if v.loadLines() != nil {
 		return
 	}

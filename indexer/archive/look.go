@@ -90,7 +90,9 @@ func (s *scan) inTime(t int64) bool { return t >= s.start && t < s.end }
 const fewRows = 400
 
 func (l *look) inColumns(c candidate, stored map[sectionID]stored, h *harvest[lastnight.Document]) error {
-	v, err := openView(stored, len(c.d.keys))
+	mem := l.s.a.slabs.get()
+	defer l.s.a.slabs.put(mem)
+	v, err := openView(stored, len(c.d.keys), mem)
 	if err != nil {
 		return err
 	}
@@ -98,7 +100,7 @@ func (l *look) inColumns(c candidate, stored map[sectionID]stored, h *harvest[la
 	if l.cond != nil {
 		few, err := l.few(c, v, h)
 		if err == nil && !few {
-			set, err = v.rowsWith(l.cond)
+			set, err = v.rowsWith(l.cond, set)
 		}
 		if err != nil || set.none() {
 			return err

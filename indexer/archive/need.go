@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"cmp"
 	"regexp/syntax"
 	"slices"
 	"strings"
@@ -109,6 +110,7 @@ func both(kids []*cond) *cond {
 	case 1:
 		return kids[0]
 	}
+	slices.SortStableFunc(kids, func(a, b *cond) int { return cmp.Compare(len(b.text), len(a.text)) }) // the longest texts leave least
 	return &cond{kind: condAnd, kids: kids}
 }
 

@@ -169,8 +169,12 @@ var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(maxSectionBytes), zstd.WithDecoderLowmem(true))
 })
 
-// open decompresses a section.
-func (s stored) open() ([]byte, error) {
+// openIn decompresses a section, into memory of a slab if there is one.
+func (s stored) openIn(mem *slab[byte]) ([]byte, error) {
+	var room []byte
+	if mem != nil && s.codec == codecZstd {
+		room = mem.take(min(s.rawLen, 64*len(s.data)+64))[:0]
+	}
 	switch s.codec {
 	case codecNone:
 		if len(s.data) != s.rawLen {
@@ -192,7 +196,7 @@ func (s stored) open() ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("make zstd decoder: %w", err)
 		}
-		out, err := z.DecodeAll(s.data, nil)
+		out, err := z.DecodeAll(s.data, room)
 		if err != nil || len(out) != s.rawLen {
 			return nil, corruptf("decompress %d bytes to %d: %w", len(s.data), s.rawLen, err)
 		}

@@ -57,9 +57,9 @@ type viewShape struct {
 	tail   bool
 }
 
-// openView finds the shapes and columns of a block.
-func openView(stored map[sectionID]stored, keys int) (*view, error) {
-	v := &view{blockReader: blockReader{stored}, keys: keys}
+// openView finds the shapes and columns of a block. The view's memory is mem's.
+func openView(stored map[sectionID]stored, keys int, mem *slabs) (*view, error) {
+	v := &view{blockReader: blockReader{stored, mem}, keys: keys}
 	d, err := v.opens(secShapes, secShapeIDs, secVarKinds, secClasses)
 	if err != nil {
 		return nil, err
@@ -124,8 +124,8 @@ func (v *view) loadLines() error {
 	if n > maxBlockLines {
 		return corruptf("%d lines are more than a block may have", n)
 	}
-	v.rowFirst = make([]int32, 0, len(perRecord.b)+1)
-	v.times = make([]int64, n)
+	v.rowFirst = v.mem.small.take(len(perRecord.b) + 1)[:0]
+	v.times = v.mem.large.take(n)
 	line := 0
 	for len(runs.b) > 0 && runs.err == nil {
 		run := viewRun{key: runs.index(v.keys), firstRow: len(v.rowFirst), firstLine: line}
@@ -160,7 +160,7 @@ func (v *view) loadLines() error {
 
 func (v *view) loadShapes() error {
 	n := len(v.flags)
-	v.shapeOf, v.rank = make([]int32, n), make([]int32, n)
+	v.shapeOf, v.rank = v.mem.small.zeroed(n), v.mem.small.zeroed(n)
 	for i := range n {
 		s := v.ids.index(len(v.shapes))
 		if v.ids.err != nil {
@@ -183,7 +183,7 @@ func (v *view) loadStamps() error {
 	if err != nil {
 		return err
 	}
-	v.stamps = make([]int64, len(v.shapeOf))
+	v.stamps = v.mem.large.zeroed(len(v.shapeOf))
 	for i, s := range v.shapeOf {
 		if v.shapes[s].stamp {
 			v.stamps[i] = d.int()

@@ -38,7 +38,7 @@ func TestViewRecords(t *testing.T) {
 			delete(stored, secMarks)
 			delete(stored, secClasses)
 		}
-		v, err := openView(stored, 3)
+		v, err := openView(stored, 3, &slabs{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,11 +91,11 @@ func TestNeedLosesNothing(t *testing.T) {
 				t.Fatalf("%s: %v", text, err)
 			}
 			need := NeedOf(node)
-			v, err := openView(stored, 3)
+			v, err := openView(stored, 3, &slabs{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			set, err := v.rowsWith(need.cond)
+			set, err := v.rowsWith(need.cond, rowSet{all: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,11 +139,11 @@ func TestNeedPrunes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := openView(stored, 1)
+		v, err := openView(stored, 1, &slabs{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		set, err := v.rowsWith(NeedOf(node).cond)
+		set, err := v.rowsWith(NeedOf(node).cond, rowSet{all: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -69,33 +69,37 @@ func (v *view) load(column int) (*viewColumn, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch c.kind {
-	case colDelta:
-		d := dec{b: raw}
-		c.text = make([]byte, 0, 4*len(raw))
-		var n int64
-		for len(d.b) > 0 {
-			if len(c.text) > maxSectionBytes {
-				return nil, corruptf("column of more than %d bytes", maxSectionBytes)
-			}
-			n += d.int()
-			c.text = append(strconv.AppendInt(c.text, n, 10), varNewline)
-		}
-		if d.err != nil {
-			return nil, d.err
-		}
-	default:
-		c.text = raw
+	if c.kind == colDelta {
+		raw, err = v.numbers(raw)
 	}
-	c.ends = make([]int32, 0, bytes.Count(c.text, []byte{varNewline}))
+	if err != nil {
+		return nil, err
+	}
+	c.text = raw
+	c.ends = v.mem.small.take(bytes.Count(raw, []byte{varNewline}))[:0]
 	for at := 0; ; {
-		i := bytes.IndexByte(c.text[at:], varNewline)
+		i := bytes.IndexByte(raw[at:], varNewline)
 		if i < 0 {
 			return c, nil
 		}
 		c.ends = append(c.ends, int32(at+i))
 		at += i + 1
 	}
+}
+
+// numbers writes differences as the numbers they make.
+func (v *view) numbers(raw []byte) ([]byte, error) {
+	d := dec{b: raw}
+	text := v.mem.bytes.take(min(12*len(raw), maxSectionBytes))[:0]
+	var n int64
+	for len(d.b) > 0 {
+		if len(text) > maxSectionBytes {
+			return nil, corruptf("column of more than %d bytes", maxSectionBytes)
+		}
+		n += d.int()
+		text = append(strconv.AppendInt(text, n, 10), varNewline)
+	}
+	return text, d.err
 }
 
 func (v *view) columnBytes(c *viewColumn) ([]byte, error) {

@@ -53,27 +53,25 @@ func (s rowSet) or(o rowSet) rowSet {
 	return s
 }
 
-// rowsWith gives the records that may have what is needed. It looks at shapes first, then
-// at columns, and puts no line together.
-func (v *view) rowsWith(c *cond) (rowSet, error) {
+// rowsWith gives those of some records that may have what is needed. It looks at shapes first,
+// then at columns, and puts no line together.
+func (v *view) rowsWith(c *cond, in rowSet) (rowSet, error) {
 	if c == nil {
-		return rowSet{all: true}, nil
+		return in, nil
 	}
 	switch c.kind {
 	case condAnd:
-		set := rowSet{all: true}
-		for _, k := range c.kids {
-			kid, err := v.rowsWith(k)
+		for _, k := range c.kids { // each looks only at what those before have left
+			kid, err := v.rowsWith(k, in)
 			if err != nil || kid.none() {
 				return kid, err
 			}
-			set = set.and(kid)
+			in = kid
 		}
-		return set, nil
 	case condOr:
 		var set rowSet
 		for _, k := range c.kids {
-			kid, err := v.rowsWith(k)
+			kid, err := v.rowsWith(k, in)
 			if err != nil {
 				return kid, err
 			}
@@ -81,12 +79,13 @@ func (v *view) rowsWith(c *cond) (rowSet, error) {
 		}
 		return set, nil
 	case condText:
-		return v.rowsWithText(c)
+		return v.rowsWithText(c, in)
 	case condRecord:
-		return v.rowsWithProperties(c.node)
+		set, err := v.rowsWithProperties(c.node)
+		return set.and(in), err
 	case condStream:
 	}
-	return rowSet{all: true}, nil
+	return in, nil
 }
 
 func (v *view) rowsWithProperties(n query.Node) (rowSet, error) {
@@ -106,7 +105,7 @@ func (v *view) rowsWithProperties(n query.Node) (rowSet, error) {
 	if !some {
 		return rowSet{}, nil
 	}
-	set := rowSet{bits: make([]bool, v.rows())}
+	set := rowSet{bits: v.mem.bools.zeroed(v.rows())}
 	for row, id := range v.rowMeta {
 		set.bits[row] = match[id]
 	}
@@ -114,10 +113,14 @@ func (v *view) rowsWithProperties(n query.Node) (rowSet, error) {
 }
 
 // rowsWithText gives the records one of whose lines may have a text.
-func (v *view) rowsWithText(c *cond) (rowSet, error) {
+func (v *view) rowsWithText(c *cond, in rowSet) (rowSet, error) {
 	lines := make([]lineSetOfShape, len(v.shapes))
+	shapes := v.shapesIn(in)
 	some := false
 	for i := range v.shapes {
+		if shapes != nil && !shapes[i] {
+			continue
+		}
 		var err error
 		if lines[i], err = v.shapeWithText(&v.shapes[i], c); err != nil {
 			return rowSet{}, err
@@ -130,8 +133,11 @@ func (v *view) rowsWithText(c *cond) (rowSet, error) {
 	if err := v.loadLines(); err != nil {
 		return rowSet{}, err
 	}
-	set := rowSet{bits: make([]bool, v.rows())}
+	set := rowSet{bits: v.mem.bools.zeroed(v.rows())}
 	for row := range set.bits {
+		if !in.has(row) {
+			continue
+		}
 		for i := v.rowFirst[row]; i < v.rowFirst[row+1] && !set.bits[row]; i++ {
 			of := &lines[v.shapeOf[i]]
 			if set.bits[row] = of.has(v.rank[i]); set.bits[row] || !of.stamp {
@@ -144,6 +150,20 @@ func (v *view) rowsWithText(c *cond) (rowSet, error) {
 		}
 	}
 	return set, nil
+}
+
+// shapesIn tells which shapes lines of these records have; nil: any.
+func (v *view) shapesIn(in rowSet) []bool {
+	if in.all {
+		return nil
+	}
+	shapes := v.mem.bools.zeroed(len(v.shapes))
+	for row, b := range in.bits {
+		for i := v.rowFirst[row]; b && i < v.rowFirst[row+1]; i++ {
+			shapes[v.shapeOf[i]] = true
+		}
+	}
+	return shapes
 }
 
 // stampHas tells whether a line's stamp may have a text.
@@ -353,7 +373,9 @@ func (v *view) scanColumn(column int, c *cond, set *lineSetOfShape) (all bool, e
 			return false, corruptf("column does not end with a value")
 		}
 		if len(set.hits) < len(col.ends) {
-			set.hits = append(set.hits, make([]bool, len(col.ends)-len(set.hits))...)
+			hits := v.mem.bools.zeroed(len(col.ends))
+			copy(hits, set.hits)
+			set.hits = hits
 		}
 		set.hits[n] = true
 		at = int(col.ends[n])

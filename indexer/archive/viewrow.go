@@ -16,8 +16,8 @@ func (v *view) loadProperties() error {
 		return err
 	}
 	n := v.rows()
-	v.rowMeta, v.attrAt = make([]int32, n), make([]int32, n)
-	v.appTime = make([]int64, n)
+	v.rowMeta, v.attrAt = v.mem.small.take(n), v.mem.small.take(n)
+	v.appTime = v.mem.large.zeroed(n)
 	for row := range n {
 		shape := v.shapeOf[v.rowFirst[row]]
 		if id := m.ids.upTo(len(m.props)); id > 0 {
@@ -104,7 +104,7 @@ func (v *view) loadOffsets() error {
 	if err != nil {
 		return err
 	}
-	v.deltas = make([]int64, len(v.flags))
+	v.deltas = v.mem.large.zeroed(len(v.flags))
 	v.parts = map[int32][]byte{}
 	for i := range v.deltas {
 		v.deltas[i] = d[0].int()
