@@ -209,8 +209,11 @@ func (c chat) incident(b *strings.Builder, i *lastnight.Incident) {
 		state = "not recovered"
 	}
 	action := "no action needed"
-	if d.ActionNeeded {
+	switch {
+	case d.ActionNeeded:
 		action = "action needed"
+	case !d.Explained:
+		action = "cause not known"
 	}
 	fmt.Fprintf(b, "%d failover(s), %s, %s", i.Failovers, state, action)
 	if d.Label != nil {

@@ -38,8 +38,13 @@ func (v view) sees(namespace string) bool {
 }
 
 func (v view) seesDocument(d *lastnight.Document) bool {
-	// An event about a node bears a namespace or not, depending on who reported it.
-	return v.sees(d.Namespace) && (d.Event == nil || d.Event.Object.Kind == "Node" || v.sees(d.Event.Object.Namespace))
+	return v.sees(d.Namespace) && (d.Event == nil || v.seesObject(&d.Event.Object))
+}
+
+// seesObject judges the object of what stands in a namespace that the actor sees. Of a node the
+// namespace says nothing: it has one or not, depending on who reported it.
+func (v view) seesObject(o *lastnight.ObjectRef) bool {
+	return o.Kind == "Node" || o.Namespace == "" || v.sees(o.Namespace)
 }
 
 // may refuses a namespace that is asked for by name. The refusal says the same whether it exists or not.

@@ -139,7 +139,7 @@ func (v view) blackOut(i lastnight.Incident) lastnight.Incident {
 	chain, hidden := slices.Clone(i.Diagnosis.Chain), false
 	for k := range chain {
 		e := &chain[k]
-		if v.sees(e.Source.Namespace) && (e.Object == nil || e.Object.Kind == "Node" || v.sees(e.Object.Namespace)) {
+		if v.sees(e.Source.Namespace) && (e.Object == nil || v.seesObject(e.Object)) {
 			continue
 		}
 		chain[k] = lastnight.Evidence{Time: e.Time, Kind: e.Kind, Role: e.Role, Cause: e.Cause, What: elsewhere}
