@@ -80,7 +80,14 @@ func (v *Investigator) Incident(ctx context.Context, id string) (*lastnight.Inci
 	if err != nil {
 		return nil, err
 	}
-	return in, v.withSiblings(ctx, in)
+	if err := v.withSiblings(ctx, in); err != nil {
+		return nil, err
+	}
+	is, err := v.explained(ctx, []lastnight.Incident{*in}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &is[0], nil
 }
 
 // Why implements lastnight.Investigator.
