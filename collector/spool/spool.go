@@ -417,7 +417,7 @@ func (s *Spool) Frames() int {
 // Room tells whether a usual frame would fit.
 func (s *Spool) Room() bool {
 	const usual = 1 << 20
-	return s.Bytes()+usual <= s.cfg.MaxBytes
+	return s.Bytes()+min(usual, s.cfg.MaxBytes/8) <= s.cfg.MaxBytes
 }
 
 // Close lets go of the files.
