@@ -116,6 +116,6 @@ func (s session) callback(w http.ResponseWriter, r *http.Request, _ *params) err
 	}
 	s.env.audit(r, lastnight.AuditEntry{Action: "sign-in", Actor: a.Name, Role: a.Role, Via: a.Via})
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, next, http.StatusFound)
+	http.Redirect(w, r, next, http.StatusFound) //nolint:gosec // auth made sure that it is a path of this server
 	return nil
 }

@@ -83,7 +83,7 @@ func (ep *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		ctx, cancel := context.WithTimeout(r.Context(), questionTimeout)
 		defer cancel()
-		r = r.WithContext(ctx)
+		r = r.WithContext(ctx) //nolint:contextcheck // it is the request's own, through authorize
 	}
 	if err := ep.handle(w, r, p); err != nil {
 		if lastnight.CodeOf(err) == lastnight.CodeForbidden {

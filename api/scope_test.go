@@ -169,8 +169,8 @@ func TestScopedCountsAndOrder(t *testing.T) {
 	// Node events are for everybody with a role where that is set.
 	open := scopedSearcher{scope{cluster: true}, m}
 	found := false
-	for d := range open.Search(as(t.Context(), "flink"), lastnight.SearchRequest{}) {
-		found = found || d.ID == "node/1"
+	for d, err := range open.Search(as(t.Context(), "flink"), lastnight.SearchRequest{}) {
+		found = found || err == nil && d.ID == "node/1"
 	}
 	if !found {
 		t.Error("--cluster-events shows no event of a node")

@@ -252,7 +252,7 @@ func (l *Log) rotate() error {
 }
 
 func syncDir(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // the configured directory
+	d, err := os.Open(dir)
 	if err != nil {
 		return fmt.Errorf("sync audit log: %w", err)
 	}

@@ -192,13 +192,11 @@ func (o *OIDC) name(claims map[string]any, subject string) (string, error) {
 		}
 		return s
 	}
-	name := ""
+	said := cmp.Or(text("email"), text("preferred_username"), subject)
 	if o.cfg.NameClaim != "" {
-		name = text(o.cfg.NameClaim)
-	} else {
-		name = cmp.Or(text("email"), text("preferred_username"), subject)
+		said = text(o.cfg.NameClaim)
 	}
-	name, err := CheckName(name)
+	name, err := CheckName(said)
 	if err != nil {
 		return "", lastnight.Errorf(lastnight.CodeUnauthenticated, "set --oidc-name-claim", "the ID token names nobody, or an address that is not verified")
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/http/cookiejar"
@@ -104,9 +105,7 @@ func (p *provider) token(w http.ResponseWriter, r *http.Request) {
 		"iss": p.URL, "aud": clientID, "sub": "u-1", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(), "nonce": asked.Get("nonce"),
 		"email": "ann@example.org", "email_verified": true, "groups": []string{"sre", "others"},
 	}
-	for k, v := range p.claims {
-		claims[k] = v
-	}
+	maps.Copy(claims, p.claims)
 	p.json(w, map[string]any{"access_token": "a", "token_type": "Bearer", "expires_in": 60, "id_token": p.sign(claims)})
 }
 
@@ -324,11 +323,11 @@ func TestOIDCFlow(t *testing.T) {
 	if status, _ := visit(t, mine, callback); status != http.StatusUnauthorized {
 		t.Errorf("another browser's answer, without a sign-in of one's own: %d", status)
 	}
-	own := begin(mine)
+	begin(mine)
 	if status, _ := visit(t, mine, callback); status != http.StatusUnauthorized {
 		t.Errorf("another browser's answer: %d", status)
 	}
-	own = begin(mine)
+	own := begin(mine)
 	u, err := url.Parse(own)
 	if err != nil {
 		t.Fatal(err)

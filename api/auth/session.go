@@ -112,7 +112,7 @@ func (s *Sessions) begin(w http.ResponseWriter, r *http.Request, se session) err
 
 // set sets a cookie that scripts can't read and pages of other sites can't use to change anything.
 func (s *Sessions) set(w http.ResponseWriter, name, value string, expires time.Time) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure is set where browsers come over TLS
 		Name: name, Value: value, Path: "/", Expires: expires, MaxAge: max(int(expires.Sub(s.now()).Seconds()), -1),
 		HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode,
 	})

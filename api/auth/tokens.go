@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	tokenPrefix   = "ln_" //nolint:gosec // tells what it is when somebody finds one; no secret
+	tokenPrefix   = "ln_" // tells what it is when somebody finds one
 	hashScheme    = "sha256"
 	maxTokens     = 1000
 	maxTokenBytes = 512
