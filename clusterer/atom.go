@@ -65,6 +65,9 @@ func makeAttr() (t [256]uint16) {
 	return t
 }
 
+// maxAtom is how long an atom may be to be looked at in pieces, in bytes.
+const maxAtom = 512
+
 // atom takes what begins at i with an atom's byte: at most the run of such bytes.
 // It gives where what it took ends.
 func (s *scanner) atom(i int) int {
@@ -78,6 +81,14 @@ func (s *scanner) atom(i int) int {
 		}
 		flags |= a
 		j++
+	}
+	if j-i > maxAtom { // no word is so long; and to try it piece by piece would cost its length squared
+		kind, n := kindOf(b[i:j])
+		if n != j-i {
+			kind = lastnight.VarWord
+		}
+		s.slot(i, j, kind)
+		return j
 	}
 	switch {
 	case flags == onlyDigits && !s.value:

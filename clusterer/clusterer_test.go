@@ -208,9 +208,16 @@ func TestRunFinalBeyondItsBounds(t *testing.T) {
 		fmt.Fprintln(&in, want[i])
 	}
 	var out bytes.Buffer
-	cfg := clusterer.RunConfig{Final: true, Format: clusterer.FormatMessage, Config: clusterer.Config{MaxTemplates: 64, MaxPatterns: 64}}
+	var stats clusterer.Stats
+	cfg := clusterer.RunConfig{
+		Final: true, Format: clusterer.FormatMessage, Config: clusterer.Config{MaxTemplates: 64, MaxPatterns: 64},
+		Report: func(s clusterer.Stats) { stats = s },
+	}
 	if err := clusterer.Run(t.Context(), strings.NewReader(in.String()), &out, cfg); err != nil {
 		t.Fatal(err)
+	}
+	if stats.Evicted == 0 || stats.Lines < int64(len(want)) {
+		t.Errorf("what was forgotten is not reported: %+v", stats)
 	}
 	for i, s := range strings.Split(strings.TrimSpace(out.String()), "\n") {
 		var r struct {

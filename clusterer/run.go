@@ -29,6 +29,8 @@ type RunConfig struct {
 	// MessageAt tells where the message begins in a raw line, in [0, len(line)]. It is
 	// called for each line in order. nil: what package header recognises.
 	MessageAt func(line []byte) int
+
+	Report func(Stats) // called once at the end, with or without an error; may be nil
 }
 
 // maxFinal is how many templates are kept by default where all lines are kept anyway.
@@ -63,6 +65,9 @@ func Run(ctx context.Context, in io.Reader, out io.Writer, rc RunConfig) error {
 	}
 	c := New(rc.Config)
 	r := bufio.NewReaderSize(in, 1<<18)
+	if rc.Report != nil {
+		defer func() { rc.Report(c.Stats()) }()
+	}
 	messageAt := rc.MessageAt
 	if messageAt == nil {
 		var learnFrom []byte

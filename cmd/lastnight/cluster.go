@@ -39,6 +39,11 @@ people write them: what never varied is constant, and runs of blanks are one.`,
 				}
 				in = io.MultiReader(files...)
 			}
+			cfg.Report = func(s clusterer.Stats) {
+				if s.Evicted > 0 {
+					fmt.Fprintf(cmd.ErrOrStderr(), "too many templates: %d of %d were forgotten; their lines may have gone to the same template under two ids\n", s.Evicted, s.Created)
+				}
+			}
 			if err := clusterer.Run(cmd.Context(), in, cmd.OutOrStdout(), cfg); err != nil {
 				return fmt.Errorf("cluster: %w", err)
 			}

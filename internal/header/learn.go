@@ -8,7 +8,7 @@ import (
 // some lines are laid side by side: a column that always holds a time, a level, a number or a
 // name with a colon is no part of the message. The first lines that the known formats
 // do not explain wholly (learnLines of them) are kept, columns are judged, and from then on
-// the layout is tried first. Where none is found, the next attempt waits twice as long.
+// the layout is tried first. Where none is found, the next attempt waits four times as long.
 
 // Limits of learning.
 const (
