@@ -35,9 +35,11 @@ type follow struct {
 	size   int64 // when it was last looked at
 	grown  time.Time
 	dirty  bool
-	gone   bool  // has no name any more: close it at its end
-	ended  int64 // size at which its unfinished lines came out as partial
-	closed int64 // size at which it was read with all records closed
+	gone   bool      // has no name any more: close it at its end
+	left   time.Time // when it was found to be gone
+	most   int64     // the largest size seen
+	ended  int64     // size at which its unfinished lines came out as partial
+	closed int64     // size at which it was read with all records closed
 }
 
 // markBytes of a file's beginning tell it from another: a CRI line's time alone is 30.
@@ -61,8 +63,11 @@ func (t *Tailer) scan() {
 	for id, f := range t.files {
 		t.byPath[f.path] = f
 		f.dirty = true // a scan looks at every file: notifications may have been lost
-		f.gone = !seen[id]
+		if f.gone = !seen[id]; f.gone && f.left.IsZero() {
+			f.left = time.Now()
+		}
 	}
+	t.letGo()
 	for id := range t.read {
 		if !seen[id] {
 			delete(t.read, id)
@@ -151,6 +156,9 @@ func (t *Tailer) look(ctx context.Context) error {
 	slices.SortFunc(ids, func(a, b fileID) int { return comparePaths(t.files[a].path, t.files[b].path) })
 	for _, id := range ids {
 		f := t.files[id]
+		if t.skip(f) {
+			continue
+		}
 		if isCompressed(f.path) {
 			if err := t.readCompressed(ctx, id, f); err != nil {
 				return err
@@ -169,7 +177,9 @@ func (t *Tailer) look(ctx context.Context) error {
 			delete(t.files, id)
 		}
 	}
-	return t.ingest(ctx)
+	err := t.ingest(ctx)
+	t.measure()
+	return err
 }
 
 // comparePaths puts the rotated files of a container before the present one, and compressed ones last.
@@ -208,9 +218,7 @@ func (t *Tailer) readOn(ctx context.Context, f *follow) (done bool, err error) {
 		t.damage(collector.Damage{File: f.path, Offset: f.at, Reason: "cannot be read: " + err.Error(), Count: 1})
 		return true, nil
 	}
-	if info.Size() != f.size {
-		f.size, f.grown = info.Size(), now
-	}
+	f.sized(info.Size(), now)
 	t.begin(f)
 	for more := f.named && f.at < f.size; more; {
 		if more, err = t.readBlock(ctx, f, t.ending(f, now)); err != nil {
@@ -243,6 +251,10 @@ func (t *Tailer) begin(f *follow) {
 	mark = mark[:n]
 	if f.size < f.at || !bytes.HasPrefix(mark, f.mark) {
 		// Truncated, or truncated and written again: what is there now is another generation.
+		if f.named && f.most > f.at {
+			t.lost(f, f.most, "the file was truncated before it was read to its end")
+		}
+		f.most = f.size
 		f.named, f.at, f.last, f.ended, f.closed = false, 0, 0, -1, -1
 	}
 	f.mark = mark

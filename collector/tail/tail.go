@@ -39,6 +39,15 @@ type Config struct {
 	Positions collector.Positions
 	Log       *slog.Logger // nil: nothing is logged
 
+	// Skip tells not to read a file now, since nobody would take it; atRisk: rotation has begun to take the file
+	// away. It is found, opened and held all the same. nil: everything is read.
+	Skip func(atRisk bool) bool
+	// Lost is told of the bytes of a generation that were there and could not be read any more; may be nil.
+	Lost func(s lastnight.Stream, gen lastnight.Generation, from, to int64, why string)
+	// MaxHeld bounds the size of the files that are held open though they were removed; the
+	// oldest are let go first. 0: 512 MiB.
+	MaxHeld int64
+
 	Interval time.Duration // between two looks at files that changed, and so between two batches; 0: 1 s
 	Scan     time.Duration // between two scans of the directory; 0: 10 s
 	Quiet    time.Duration // after which a record that may go on is complete; 0: 2 s
@@ -53,9 +62,13 @@ type Stats struct {
 	Batches int64
 	Retries int64 // of Ingest, after it was unavailable
 	Damaged int64 // lines and files that could not be read as they should
+	Behind  int64 // bytes of files that are there and not yet taken
+	Held    int64 // bytes of files that were removed and are held open
+	Lost    int64 // bytes that were there and could not be read any more
 }
 
 const (
+	maxHeld    = 512 << 20
 	batchBytes = 4 << 20
 	readBytes  = 1 << 20
 	firstRetry = 100 * time.Millisecond
@@ -90,6 +103,9 @@ func New(cfg Config) *Tailer {
 	setDefault(&cfg.Scan, 10*time.Second)
 	setDefault(&cfg.Quiet, 2*time.Second)
 	setDefault(&cfg.Abandon, 30*time.Second)
+	if cfg.MaxHeld <= 0 {
+		cfg.MaxHeld = maxHeld
+	}
 	log := cfg.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
