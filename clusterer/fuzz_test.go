@@ -125,3 +125,47 @@ func FuzzJSON(f *testing.F) {
 		}
 	})
 }
+
+// FuzzMerge: whatever two clusterers have seen, after a merge every id that either gave still leads to a
+// template without a link, no text has changed, and lines go on being given back.
+func FuzzMerge(f *testing.F) {
+	f.Add(strings.Join(flinkLines(30), "\n"), strings.Join(flinkLines(60), "\n"))
+	f.Add("user bob logged in\nuser eve logged in\na b c\n", "user bob logged in\nuser al logged in\na 1 c\na x=1 c")
+	f.Fuzz(func(t *testing.T, one, two string) {
+		if len(one)+len(two) > 1<<14 {
+			return
+		}
+		texts := map[string]string{}
+		learn := func(text string) *clusterer.Clusterer {
+			c := clusterer.New(clusterer.Config{})
+			for line := range strings.SplitSeq(text, "\n") {
+				m := c.Add([]byte(line), nil, nil)
+				x, _ := c.Template(m.ID)
+				texts[m.ID] = x.Text
+			}
+			return c
+		}
+		a, b := learn(one), learn(two)
+		if err := a.Merge(b); err != nil {
+			t.Fatal(err)
+		}
+		for id, text := range texts {
+			x, ok := a.Template(id)
+			final, found := a.Template(a.Resolve(id))
+			if !ok || !found || final.Link != "" || x.Text != text {
+				t.Fatalf("%s %q became %+v and leads to %+v", id, text, x, final)
+			}
+		}
+		for line := range strings.SplitSeq(one+"\n"+two, "\n") {
+			m := a.Add([]byte(line), nil, nil)
+			check(t, a, []byte(line), m)
+		}
+		var snap bytes.Buffer
+		if err := a.Snapshot(&snap); err != nil {
+			t.Fatal(err)
+		}
+		if err := clusterer.New(clusterer.Config{}).Restore(&snap); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
