@@ -11,7 +11,7 @@ TOOLS   := . internal/testenv/tools.sh
 UI_SOURCES := $(shell find api/openapi.yaml ui/src ui/public ui/index.html ui/package.json ui/tsconfig.json ui/vite.config.ts -type f 2>/dev/null)
 node_problem := $(shell $(TOOLS) && node_problem)
 
-.PHONY: help demo build ui test lint fmt fuzz bench accuracy clean
+.PHONY: help demo build release ui test lint fmt fuzz bench accuracy clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -31,6 +31,15 @@ go-build:
 	@mkdir -p bin
 	go build -ldflags '-X main.version=$(VERSION)' -o bin/lastnight ./cmd/lastnight
 
+RELEASE := bin/release
+release: ui/dist/index.html ## Build static binaries for linux amd64 and arm64 into bin/release, with checksums
+	@[ -f ui/dist/index.html ] || { echo 'no release without the UI: ui/dist has only the placeholder' >&2; exit 1; }
+	@rm -rf $(RELEASE); mkdir -p $(RELEASE)
+	@for arch in amd64 arm64; do echo "building $(VERSION) for linux/$$arch"; \
+	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' \
+	    -o $(RELEASE)/lastnight_$(VERSION)_linux_$$arch ./cmd/lastnight; done
+	@cd $(RELEASE) && sha256sum lastnight_* > SHA256SUMS && cat SHA256SUMS
+
 ui: ui/dist/index.html ## Build the UI into ui/dist (needs Node)
 
 ui/node_modules/.package-lock.json: ui/package-lock.json
@@ -44,6 +53,10 @@ ui/dist/index.html: ui/node_modules/.package-lock.json $(UI_SOURCES)
 
 test: ## Run everything that must pass: vet, format, race tests, lint, UI, browser
 	@internal/testenv/run-tests.sh $(SUITES)
+
+torture: ## Kill, cut and rotate for TORTURE_SECONDS (300) with TORTURE_STREAMS (200); TORTURE_SEED repeats a run
+	TORTURE_SECONDS=$${TORTURE_SECONDS:-300} TORTURE_STREAMS=$${TORTURE_STREAMS:-200} \
+	  go test -run TestTorture -count 1 -timeout 2h -v ./cmd/lastnight
 
 lint: ## golangci-lint and staticcheck
 	@$(TOOLS); tool=$$(find_golangci_lint); "$$tool" run ./...; tool=$$(find_staticcheck); "$$tool" ./...

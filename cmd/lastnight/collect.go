@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"lastnight"
+	"lastnight/collector/checkpoint"
+	"lastnight/collector/send"
+	"lastnight/collector/spool"
+	"lastnight/collector/tail"
+	"lastnight/internal/vfs"
+)
+
+// collecting is the flags of a node's collector.
+type collecting struct {
+	podsDir, node, cluster string
+	checkpoint             string
+	spoolMax, maxHeld      byteSize
+	caFile, tokenFile      string
+	compression            string
+	metricsListen          string
+	patience               time.Duration
+}
+
+func newCollect(o *options) *cobra.Command {
+	c := collecting{spoolMax: 512 << 20, maxHeld: 512 << 20}
+	cmd := &cobra.Command{
+		Use:   "collect",
+		Short: "Collect this node's pod logs and send them to a server",
+		Long: `Follow the log files of this node's pods and send them to a server, each line exactly once in effect.
+What the server has acknowledged is remembered in --checkpoint DIR. While the server is away the node's
+files are the buffer; what their rotation would take goes into a spool of at most --spool-max there.`,
+		Example: `  lastnight collect --server https://lastnight.logs:7077 --checkpoint /var/lib/lastnight-collector --node $NODE_NAME
+  lastnight collect --server https://lastnight.logs:7077 --ca-file ca.pem --token-file token --checkpoint DIR`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.collect(cmd, &c) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&c.podsDir, "pods-dir", "/var/log/pods", "`directory` of pod logs")
+	f.StringVar(&c.node, "node", "", "name of this node (default $NODE_NAME, else the host's name)")
+	f.StringVar(&c.cluster, "cluster", "", "name of the cluster")
+	f.StringVar(&c.checkpoint, "checkpoint", "", "`directory` for the checkpoint and the spool; must outlive the process")
+	f.Var(&c.spoolMax, "spool-max", "most that the spool may take on disk; 0: no spool")
+	f.Var(&c.maxHeld, "held-max", "most that removed files which are not read yet may take on disk")
+	f.StringVar(&c.caFile, "ca-file", "", "`file` with the authorities that the server's certificate may be from (PEM)")
+	f.StringVar(&c.tokenFile, "token-file", "", "`file` with a bearer token, read again at each request")
+	f.StringVar(&c.compression, "compression", "zstd", "of requests: zstd or gzip")
+	f.StringVar(&c.metricsListen, "metrics-listen", "", "`address` for /metrics and /healthz, such as 127.0.0.1:7078 (default none)")
+	f.DurationVar(&c.patience, "patience", 10*time.Second, "how long a server may not answer before the spool is used")
+	return cmd
+}
+
+// check completes the flags and refuses what makes no sense.
+func (c *collecting) check(o *options) error {
+	if o.server == "" {
+		o.server = os.Getenv("LASTNIGHT_SERVER")
+	}
+	switch {
+	case o.server == "":
+		return lastnight.Errorf(lastnight.CodeInvalid, "--server https://lastnight.logs:7077", "--server: name the server to send to")
+	case c.checkpoint == "":
+		return lastnight.Errorf(lastnight.CodeInvalid, "--checkpoint /var/lib/lastnight-collector", "--checkpoint: name a directory that outlives the process")
+	case c.compression != "zstd" && c.compression != "gzip":
+		return lastnight.Errorf(lastnight.CodeInvalid, "--compression zstd", "--compression: %q is neither zstd nor gzip", c.compression)
+	case c.patience <= 0:
+		return lastnight.Errorf(lastnight.CodeInvalid, "--patience 10s", "--patience: %s is no length of time", c.patience)
+	}
+	if c.node == "" {
+		c.node = os.Getenv("NODE_NAME")
+	}
+	if c.node == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return lastnight.Errorf(lastnight.CodeInvalid, "--node NAME", "--node: %w", err)
+		}
+		c.node = host
+	}
+	return nil
+}
+
+// collector is the parts of a node's collector put together.
+type collectorParts struct {
+	sender *send.Sender
+	tailer *tail.Tailer
+	close  func() error
+}
+
+// open puts the parts together. Close them after use.
+func (c *collecting) open(server string, log *slog.Logger) (p *collectorParts, err error) {
+	client, err := send.NewClient(send.ClientConfig{
+		URL: server, CAFile: c.caFile, TokenFile: c.tokenFile, Agent: "lastnight-collector/" + version,
+	})
+	if err != nil {
+		return nil, err
+	}
+	fsys, err := vfs.NewOS(c.checkpoint)
+	if err != nil {
+		return nil, lastnight.Errorf(lastnight.CodeInvalid, "--checkpoint DIR names a directory that you may write", "--checkpoint: %w", err)
+	}
+	lock, err := lockCheckpoint(c.checkpoint)
+	if err != nil {
+		return nil, errors.Join(err, fsys.Close())
+	}
+	p = &collectorParts{close: func() error { return errors.Join(lock.Close(), fsys.Close()) }}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	cfg := send.Config{Client: client, Gzip: c.compression == "gzip", Cluster: c.cluster, Node: c.node, Patience: c.patience, Logger: log}
+	if cfg.Checkpoint, err = checkpoint.Open(fsys, log); err != nil {
+		return nil, err
+	}
+	if c.spoolMax > 0 {
+		if cfg.Spool, err = spool.Open(spool.Config{FS: fsys, MaxBytes: int64(c.spoolMax), Logger: log}); err != nil {
+			return nil, err
+		}
+		p.close = func() error { return errors.Join(cfg.Spool.Close(), lock.Close(), fsys.Close()) }
+	}
+	p.sender = send.New(cfg)
+	p.tailer = tail.New(tail.Config{
+		Dir: c.podsDir, Cluster: c.cluster, Node: c.node, Ingester: p.sender, Positions: p.sender, Log: log,
+		Skip: p.sender.Skip, Lost: p.sender.Lost, MaxHeld: int64(c.maxHeld),
+	})
+	return p, nil
+}
+
+// lockCheckpoint keeps a second collector out of a checkpoint directory.
+func lockCheckpoint(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o640) //nolint:gosec // the user names the directory
+	if err != nil {
+		return nil, lastnight.Errorf(lastnight.CodeInvalid, "--checkpoint DIR names a directory that you may write", "--checkpoint: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, lastnight.Errorf(lastnight.CodeConflict, "stop the other collector, or name another --checkpoint DIR", "another collector uses %s", dir)
+	}
+	return f, nil
+}
+
+func (o *options) collect(cmd *cobra.Command, c *collecting) (err error) {
+	if err := c.check(o); err != nil {
+		return err
+	}
+	log := o.serverLogger(cmd)
+	p, err := c.open(o.server, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	ctx := cmd.Context()
+	var metrics net.Listener
+	if c.metricsListen != "" {
+		if metrics, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.metricsListen); err != nil {
+			return lastnight.Errorf(lastnight.CodeInvalid, "another --metrics-listen, such as 127.0.0.1:7078", "--metrics-listen: %w", err)
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "lastnight tells metrics on http://%s/metrics\n", metrics.Addr())
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "lastnight collects %s of node %s for %s\n", c.podsDir, c.node, o.server)
+	return p.run(ctx, metrics)
+}
+
+// run collects until the context is over or a part fails. The sender stops last, so that the checkpoint
+// has what the tailer's last batch came to.
+func (p *collectorParts) run(ctx context.Context, metrics net.Listener) error {
+	sendCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	g, ctx := errgroup.WithContext(ctx)
+	sent := make(chan error, 1)
+	go func() { sent <- p.sender.Run(sendCtx) }()
+	g.Go(func() error {
+		if err := p.tailer.Run(ctx); err != nil {
+			return fmt.Errorf("collect: %w", err)
+		}
+		return nil
+	})
+	if metrics != nil {
+		srv := &http.Server{Handler: p.metrics(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second}
+		g.Go(func() error { return serveHTTP(ctx, metrics, srv) })
+	}
+	err := g.Wait()
+	stop()
+	return errors.Join(err, <-sent)
+}
+
+// metrics answers /metrics and /healthz.
+func (p *collectorParts) metrics() http.Handler {
+	reg := prometheus.NewRegistry()
+	value := func(kind func(prometheus.Opts, func() float64) prometheus.Collector, name, help string, f func() float64) {
+		reg.MustRegister(kind(prometheus.Opts{Namespace: "lastnight_collector", Name: name, Help: help}, f))
+	}
+	counter := func(o prometheus.Opts, f func() float64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts(o), f)
+	}
+	gauge := func(o prometheus.Opts, f func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts(o), f)
+	}
+	value(gauge, "files", "Log files followed.", func() float64 { return float64(p.tailer.Stats().Files) })
+	value(gauge, "lag_bytes", "Bytes of log files that are there and not yet taken by the server or the spool.", func() float64 { return float64(p.tailer.Stats().Behind) })
+	value(gauge, "held_bytes", "Bytes of removed files that are held open since they are not read yet.", func() float64 { return float64(p.tailer.Stats().Held) })
+	value(counter, "lines_total", "Lines handed on.", func() float64 { return float64(p.tailer.Stats().Lines) })
+	value(counter, "read_bytes_total", "Bytes of log files handed on.", func() float64 { return float64(p.tailer.Stats().Bytes) })
+	value(counter, "damaged_total", "Lines and files that could not be read as they should.", func() float64 { return float64(p.tailer.Stats().Damaged) })
+	value(counter, "acked_bytes_total", "Bytes of log files that the server has made durable.", func() float64 { return float64(p.sender.Stats().RawBytes) })
+	value(counter, "sent_bytes_total", "Compressed bytes of requests that the server has taken.", func() float64 { return float64(p.sender.Stats().SentBytes) })
+	value(counter, "requests_total", "Requests to the server, repeated ones included.", func() float64 { return float64(p.sender.Stats().Requests) })
+	value(counter, "retries_total", "Requests that were repeated.", func() float64 { return float64(p.sender.Stats().Retries) })
+	value(counter, "lost_bytes_total", "Bytes of log files that will never arrive; an event tells of which pod.", func() float64 { return float64(p.sender.Stats().LostBytes) })
+	value(gauge, "spool_bytes", "Bytes of the spool on disk.", func() float64 { return float64(p.sender.Stats().SpoolBytes) })
+	value(gauge, "spool_requests", "Requests in the spool.", func() float64 { return float64(p.sender.Stats().SpoolFrames) })
+	value(gauge, "server_away", "1 while the server does not answer.", func() float64 {
+		if p.sender.Stats().Away {
+			return 1
+		}
+		return 0
+	})
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	return mux
+}
+
+// byteSize is a flag such as 512MiB.
+type byteSize int64
+
+var byteUnits = []struct {
+	name string
+	size int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}, {"", 1}}
+
+// Set implements pflag.Value.
+func (b *byteSize) Set(s string) error {
+	for _, u := range byteUnits {
+		number, ok := strings.CutSuffix(s, u.name)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+		if err != nil || n < 0 || n > (1<<62)/u.size {
+			continue
+		}
+		*b = byteSize(n * u.size)
+		return nil
+	}
+	return fmt.Errorf("%q is no size; try 512MiB or 2GiB", s)
+}
+
+// String implements pflag.Value.
+func (b *byteSize) String() string {
+	for _, u := range [...]string{"GiB", "MiB", "KiB"} {
+		for _, unit := range byteUnits {
+			if unit.name == u && *b > 0 && int64(*b)%unit.size == 0 {
+				return strconv.FormatInt(int64(*b)/unit.size, 10) + u
+			}
+		}
+	}
+	return strconv.FormatInt(int64(*b), 10)
+}
+
+// Type implements pflag.Value.
+func (b *byteSize) Type() string { return "size" }
