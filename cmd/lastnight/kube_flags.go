@@ -100,14 +100,13 @@ func leaseNamespace() string {
 // watching is a watch of Kubernetes that is ready to run; the zero one watches nothing.
 type watching struct {
 	cluster string // the cluster's name, for what is collected besides; "" if not known
-	watcher *watch.Watcher
+	cfg     watch.Config
 }
 
 // watchConfig says what a command wants of Kubernetes.
 type watchConfig struct {
 	node  string // of this agent; "": pods of all nodes
 	elect bool   // share cluster-wide things with other agents: only the leader watches them
-	to    lastnight.Ingester
 	log   *slog.Logger
 }
 
@@ -133,23 +132,25 @@ func (k *kubeFlags) open(ctx context.Context, c watchConfig) (watching, error) {
 	if w.cluster, err = watch.ClusterName(asked, cfg); err != nil {
 		c.log.Warn("the API server does not tell the cluster's name", "err", err)
 	}
-	wc := watch.Config{REST: cfg, Ingester: c.to, Log: c.log, Cluster: w.cluster, Node: c.node, LeaseName: leaseName, Annotations: k.annotations}
+	w.cfg = watch.Config{REST: cfg, Log: c.log, Cluster: w.cluster, Node: c.node, LeaseName: leaseName, Annotations: k.annotations}
 	if c.elect {
-		wc.LeaseNamespace = leaseNamespace()
-		wc.Identity = identity(c.node)
-	}
-	if w.watcher, err = watch.New(wc); err != nil {
-		return watching{}, fmt.Errorf("watch Kubernetes: %w", err)
+		w.cfg.LeaseNamespace = leaseNamespace()
+		w.cfg.Identity = identity(c.node)
 	}
 	return w, nil
 }
 
-// run watches until the context is over; the zero watching returns at once.
-func (w *watching) run(ctx context.Context) error {
-	if w.watcher == nil {
+// run watches and sends what it sees until the context is over; the zero watching returns at once.
+func (w *watching) run(ctx context.Context, to lastnight.Ingester) error {
+	if w.cfg.REST == nil {
 		return nil
 	}
-	if err := w.watcher.Run(ctx); err != nil {
+	w.cfg.Ingester = to
+	watcher, err := watch.New(w.cfg)
+	if err != nil {
+		return fmt.Errorf("watch Kubernetes: %w", err)
+	}
+	if err := watcher.Run(ctx); err != nil {
 		return fmt.Errorf("watch Kubernetes: %w", err)
 	}
 	return nil

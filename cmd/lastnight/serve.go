@@ -79,13 +79,13 @@ func newRun(o *options) *cobra.Command {
 				return err
 			}
 			return o.serve(cmd, &s, func(ctx context.Context, n *node) error {
-				w, err := k.open(ctx, watchConfig{node: nodeName, to: n.indexer, log: n.cfg.log})
+				w, err := k.open(ctx, watchConfig{node: nodeName, log: n.cfg.log})
 				if err != nil {
 					return err
 				}
 				t := tail.New(tail.Config{Dir: podsDir, Cluster: w.cluster, Node: nodeName, Ingester: n.indexer, Positions: n.indexer, Log: n.cfg.log})
 				g, ctx := errgroup.WithContext(ctx)
-				g.Go(func() error { return w.run(ctx) })
+				g.Go(func() error { return w.run(ctx, n.indexer) })
 				g.Go(func() error { return t.Run(ctx) })
 				if err := g.Wait(); err != nil {
 					return fmt.Errorf("collect %s: %w", podsDir, err)
