@@ -90,7 +90,7 @@ func (n *node) Close(ctx context.Context) error {
 		errs = append(errs, n.indexer.Close(ctx))
 	}
 	if n.store != nil {
-		errs = append(errs, n.store.Close()) //nolint:contextcheck // closing is not cut short
+		errs = append(errs, n.store.Close())
 	}
 	if n.archive != nil {
 		errs = append(errs, n.archive.Close())

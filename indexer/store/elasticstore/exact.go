@@ -2,6 +2,7 @@ package elasticstore
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -30,6 +31,7 @@ type item struct {
 	Key    string `json:"key"`   // hexadecimal: any bytes, in their order
 	Bytes  int    `json:"bytes"` // of the value
 	Value  string `json:"value"` // base64
+	Put    string `json:"put"`   // made up anew for each put: tells ours from somebody else's
 }
 
 func itemID(bucket, key string) string { return hashID(bucket, key) }
@@ -76,7 +78,7 @@ func decodeItem(h *held) (store.Item, error) {
 // error of CodeConflict. It returns when the value is durable.
 //
 // Where the answer to a put was lost it is sent again; if it had been carried out, the
-// second one would look like a conflict, so what is held then is compared first.
+// second one would look like a conflict, so each put has a mark by which it knows its own.
 func (s *Store) Put(ctx context.Context, bucket, key string, value []byte, ifVersion int64) (int64, error) {
 	if err := errors.Join(checkKey("name of a bucket", bucket), checkKey("key of an item", key)); err != nil {
 		return 0, err
@@ -105,7 +107,7 @@ func (s *Store) Put(ctx context.Context, bucket, key string, value []byte, ifVer
 		query.Set("if_seq_no", strconv.FormatInt(h.Seq, 10))
 		query.Set("if_primary_term", strconv.FormatInt(h.Term, 10))
 	}
-	body, err := json.Marshal(item{Bucket: bucketTerm(bucket), Key: hex.EncodeToString([]byte(key)), Bytes: len(value), Value: base64.StdEncoding.EncodeToString(value)})
+	body, err := json.Marshal(item{Bucket: bucketTerm(bucket), Key: hex.EncodeToString([]byte(key)), Bytes: len(value), Value: base64.StdEncoding.EncodeToString(value), Put: rand.Text()})
 	if err != nil {
 		return 0, fmt.Errorf("encode item: %w", err)
 	}
@@ -121,9 +123,8 @@ func (s *Store) Put(ctx context.Context, bucket, key string, value []byte, ifVer
 
 // putItem gives the sequence number of the change.
 func (s *Store) putItem(ctx context.Context, r request) (int64, error) {
-	before := s.metrics.retries.Load()
 	b, err := s.call(ctx, r)
-	if statusOf(err) == http.StatusConflict && s.metrics.retries.Load() != before {
+	if statusOf(err) == http.StatusConflict {
 		return s.mine(ctx, r, err)
 	}
 	if err != nil {
@@ -141,15 +142,18 @@ func (s *Store) putItem(ctx context.Context, r request) (int64, error) {
 // mine tells whether the conflict is with ourselves: an earlier try that was carried out.
 func (s *Store) mine(ctx context.Context, r request, conflict error) (int64, error) {
 	b, err := s.call(ctx, request{method: http.MethodGet, path: r.path})
+	if statusOf(err) == http.StatusNotFound { // deleted since
+		return 0, conflict
+	}
 	if err != nil {
-		return 0, errors.Join(conflict, err)
+		return 0, err
 	}
 	var h held
 	var is, want item
 	if err := errors.Join(json.Unmarshal(b, &h), json.Unmarshal(h.Source, &is), json.Unmarshal(r.body, &want)); err != nil {
-		return 0, errors.Join(conflict, err)
+		return 0, fmt.Errorf("decode item: %w", err)
 	}
-	if is != want {
+	if is.Put != want.Put {
 		return 0, conflict
 	}
 	return h.Seq, nil

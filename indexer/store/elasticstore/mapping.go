@@ -91,7 +91,7 @@ func fieldsOf(kind string) object {
 	case kindIncidents:
 		return object{"body": stored(), "id": keyword(), "start_ns": long(), "@timestamp": object{"type": "date_nanos"}, "namespace": keyword(), "job": keyword(), "workload": keyword(), "cause.id": keyword(), "planned": object{"type": "boolean"}}
 	case kindItems:
-		return object{"bucket": lookup(), "key": object{"type": "keyword", "ignore_above": 2 * maxKeyBytes}, "bytes": object{"type": "long", "index": false}, "value": object{"type": "binary"}}
+		return object{"bucket": lookup(), "key": object{"type": "keyword", "ignore_above": 2 * maxKeyBytes}, "bytes": object{"type": "long", "index": false}, "value": object{"type": "binary"}, "put": stored()}
 	}
 	return object{}
 }

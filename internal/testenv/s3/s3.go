@@ -29,7 +29,7 @@ const (
 	module  = "github.com/versity/versitygw/cmd/versitygw"
 	version = "v1.8.0"
 	access  = "lastnight-test"
-	secret  = "lastnight-test-secret" //nolint:gosec // of a server of this test alone
+	secret  = "lastnight-test-secret" // of a server of this test alone
 )
 
 // Server is a running server. Its methods are for one goroutine at a time.
@@ -139,7 +139,7 @@ func build(ctx context.Context) (string, error) {
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(runtime.GOROOT(), "bin", "go"), "install", module+"@"+version) //nolint:gosec,staticcheck // the Go that runs the test builds it
 	if _, err := os.Stat(cmd.Path); err != nil {
-		cmd = exec.CommandContext(ctx, "go", "install", module+"@"+version) //nolint:gosec // constants
+		cmd = exec.CommandContext(ctx, "go", "install", module+"@"+version)
 	}
 	cmd.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
 	cmd.Dir = dir // outside this module: its versions are not ours
