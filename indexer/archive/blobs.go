@@ -65,6 +65,9 @@ func NewDir(fsys vfs.FS) (*Dir, error) {
 	return &Dir{fs: fsys}, nil
 }
 
+// ReadDir makes Blobs of a file system that another process may be writing. Only read from it.
+func ReadDir(fsys vfs.FS) *Dir { return &Dir{fs: fsys} }
+
 // Put stores a blob.
 func (d *Dir) Put(ctx context.Context, name string, data []byte) error {
 	if err := ctx.Err(); err != nil {

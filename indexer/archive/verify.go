@@ -2,7 +2,11 @@ package archive
 
 import (
 	"context"
-	"slices"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
 	"time"
 )
 
@@ -27,27 +31,31 @@ func (a *Archive) Stats(ctx context.Context) (Stats, error) {
 	defer a.mu.Unlock()
 	s := Stats{Garbage: len(a.garbage), Damaged: a.Damaged()}
 	for _, f := range a.files {
-		if f.kind == kindSegment {
-			s.Segments++
-		} else {
-			s.Chunks++
-		}
-		s.Blocks += f.blocks
-		s.Bytes += f.size
-		s.RawBytes += f.raw
-		s.Lines += f.lines
-		s.Records += f.records
-		if f.empty {
-			continue
-		}
-		if first := nsTime(f.first); s.First.IsZero() || first.Before(s.First) {
-			s.First = first
-		}
-		if last := nsTime(f.last); last.After(s.Last) {
-			s.Last = last
-		}
+		s.add(f)
 	}
 	return s, ctx.Err()
+}
+
+func (s *Stats) add(f *file) {
+	if f.kind == kindSegment {
+		s.Segments++
+	} else {
+		s.Chunks++
+	}
+	s.Blocks += f.blocks
+	s.Bytes += f.size
+	s.RawBytes += f.raw
+	s.Lines += f.lines
+	s.Records += f.records
+	if f.empty {
+		return
+	}
+	if first := nsTime(f.first); s.First.IsZero() || first.Before(s.First) {
+		s.First = first
+	}
+	if last := nsTime(f.last); last.After(s.Last) {
+		s.Last = last
+	}
 }
 
 // Finding is a damaged place.
@@ -64,51 +72,118 @@ type Report struct {
 	Findings []Finding `json:"findings,omitempty"`
 }
 
-// Verify reads everything: each directory, filter and block is checked against its
-// checksum, and blocks are decoded. Damage is in the report; an error ends it early.
-func (a *Archive) Verify(ctx context.Context) (Report, error) {
+// Verify reads everything that lies in a blob store: each directory, filter and block is checked
+// against its checksum, and blocks are decoded. It opens no archive and changes nothing, so it may
+// run beside a server; files that vanish meanwhile are left out. Damage is in the report; an error ends it early.
+func Verify(ctx context.Context, blobs Blobs) (Report, error) {
 	var r Report
-	a.mu.Lock()
-	s := &scan{a: a}
-	for _, f := range a.files {
-		f.refs++
-		s.files = append(s.files, f)
-	}
-	a.mu.Unlock()
-	defer s.release(ctx)
-	slices.SortFunc(s.files, (*file).compare)
-	for _, f := range s.files {
-		r.Files++
-		r.Bytes += f.size
-		note := func(err error) error {
-			if skipped := s.skip(ctx, f, err); skipped != nil {
-				return skipped
-			}
-			r.Findings = append(r.Findings, Finding{File: f.name, Error: err.Error()})
-			return nil
-		}
-		d, err := readDirectory(ctx, f.size, a.rangeOf(f.name))
+	for info, err := range files(ctx, blobs) {
 		if err != nil {
-			if err := note(err); err != nil {
-				return r, err
-			}
+			return r, err
+		}
+		get := func(ctx context.Context, off, n int64) ([]byte, error) { return blobs.Get(ctx, info.Name, off, n) }
+		err := r.file(ctx, info, get)
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		for _, p := range d.filters {
-			if _, err := readPart(ctx, p, a.rangeOf(f.name)); err != nil {
-				if err := note(err); err != nil {
-					return r, err
-				}
-			}
+		if err != nil {
+			return r, fmt.Errorf("verify %s: %w", info.Name, err)
 		}
-		for i := range d.blocks {
-			r.Blocks++
-			if _, err := a.rows(ctx, f, d, i); err != nil {
-				if err := note(err); err != nil {
-					return r, err
-				}
-			}
-		}
+		r.Files++
+		r.Bytes += info.Size
 	}
 	return r, nil
 }
+
+// files lists segments and chunks.
+func files(ctx context.Context, blobs Blobs) iter.Seq2[BlobInfo, error] {
+	return func(yield func(BlobInfo, error) bool) {
+		for _, folder := range []string{segmentFolder, chunkFolder} {
+			for info, err := range blobs.List(ctx, folder) {
+				if err != nil {
+					err = fmt.Errorf("list %s: %w", folder, err)
+				}
+				if !yield(info, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// file checks one file.
+func (r *Report) file(ctx context.Context, info BlobInfo, get ranger) error {
+	d, err := readDirectory(ctx, info.Size, get)
+	if err != nil {
+		return r.note(info, err)
+	}
+	for _, p := range d.filters {
+		if _, err := readPart(ctx, p, get); err != nil {
+			if err := r.note(info, fmt.Errorf("filter: %w", err)); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range d.blocks {
+		r.Blocks++
+		data, err := readPart(ctx, d.blocks[i].part, get)
+		if err == nil {
+			if _, err = decodeBlock(data, len(d.keys)); err != nil {
+				err = fmt.Errorf("offset %d: %w", d.blocks[i].off, err)
+			}
+		}
+		if err != nil {
+			if err := r.note(info, fmt.Errorf("block %d: %w", i, err)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// note takes down damage; any other error is given back.
+func (r *Report) note(info BlobInfo, err error) error {
+	if !errors.Is(err, errCorrupt) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	r.Findings = append(r.Findings, Finding{File: info.Name, Error: err.Error()})
+	return nil
+}
+
+// StatsOf counts what lies in a blob store, without opening it as an archive: Segments that a chunk
+// replaces are Garbage. It changes nothing.
+func StatsOf(ctx context.Context, blobs Blobs) (Stats, error) {
+	var s Stats
+	var all []*file
+	replaced := map[string]bool{}
+	for info, err := range files(ctx, blobs) {
+		if err != nil {
+			return s, err
+		}
+		d, err := readDirectory(ctx, info.Size, func(ctx context.Context, off, n int64) ([]byte, error) { return blobs.Get(ctx, info.Name, off, n) })
+		switch {
+		case errors.Is(err, errCorrupt):
+			s.Damaged++
+			continue
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return s, fmt.Errorf("read %s: %w", info.Name, err)
+		}
+		all = append(all, newFile(info.Name, info.Size, d))
+		for _, name := range d.replaces {
+			replaced[name] = true
+		}
+	}
+	for _, f := range all {
+		if replaced[f.name] {
+			s.Garbage++
+			continue
+		}
+		s.add(f)
+	}
+	return s, nil
+}
+
+// Verify is the function Verify for the archive's blob store.
+func (a *Archive) Verify(ctx context.Context) (Report, error) { return Verify(ctx, a.blobs) }
