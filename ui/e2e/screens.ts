@@ -1,5 +1,5 @@
-import type { IncidentList, Incident } from '../src/api/types'
-import { incidentHref, jobHref, logsHref } from '../src/lib/address'
+import type { IncidentList, Incident, TemplateList } from '../src/api/types'
+import { incidentHref, jobHref, logsHref, templateHref, templatesHref } from '../src/lib/address'
 
 /** An incident that is explained by a record of a pod, from the server under test. */
 export async function example(url: string): Promise<{ incident: Incident; logLink: string }> {
@@ -25,6 +25,9 @@ export async function exampleEvent(url: string): Promise<{ incident: Incident; a
 /** Every screen and state, by name. */
 export async function screens(url: string): Promise<Record<string, string>> {
   const { incident: i, logLink } = await example(url)
+  const record = i.diagnosis.chain.find((e) => e.record_id)?.record_id ?? ''
+  const found = (await (await fetch(`${url}/api/v1/templates?namespace=${i.namespace}&job=${i.workload || i.job}&limit=3`)).json()) as TemplateList
+  const template = found.items[2]?.id ?? ''
   return {
     'home': '/?planned=1',
     'home-empty': '/?namespace=nowhere',
@@ -35,6 +38,15 @@ export async function screens(url: string): Promise<Record<string, string>> {
     'logs-search': logsHref({ namespace: i.namespace, job: i.workload || i.job, q: 'switched', scope: 'important' }),
     'logs-job': logsHref({ namespace: i.namespace, job: i.workload || i.job }),
     'logs-error': logsHref({ namespace: i.namespace, job: i.workload || i.job, q: '(open' }),
+    'logs-around': logsHref({ line: record, mark: 'job' }),
+    'logs-live': logsHref({ namespace: i.namespace, job: i.workload || i.job, live: true }),
+    'templates': templatesHref({ namespace: i.namespace, job: i.workload || i.job }),
+    'template': templateHref(template, { namespace: i.namespace, job: i.workload || i.job }),
+    'label': '/label',
+    'label-incidents': '/label?queue=incidents',
+    'label-review': '/label?queue=review',
+    'label-all': '/label?queue=labels',
+    'label-merges': '/label?queue=merges',
     'jobs': '/jobs',
     'job': jobHref(i.namespace, i.job),
   }

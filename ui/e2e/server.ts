@@ -1,5 +1,5 @@
-import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -56,6 +56,57 @@ export async function start(): Promise<Server> {
   }
   await stop()
   throw new Error(`lastnight demo had no incidents after 150 s:\n${said}`)
+}
+
+/** A living node: a pods directory that is written to, and a server that can be stopped and started again at its address. */
+export interface Living extends Server {
+  write: (lines: string[]) => void
+  down: () => Promise<void>
+  up: () => Promise<void>
+}
+
+export const livingPod = 'ticker-0'
+
+export async function startLiving(): Promise<Living> {
+  const dir = mkdtempSync(join(tmpdir(), 'lastnight-e2e-'))
+  const logs = join(dir, 'pods', `live_${livingPod}_22222222-2222-3333-4444-555555555555`, 'main')
+  mkdirSync(logs, { recursive: true })
+  const file = join(logs, '0.log')
+  const write = (lines: string[]): void => {
+    const base = Date.now() * 1000
+    appendFileSync(file, lines.map((l, i) => {
+      const us = base + i
+      return `${new Date(Math.floor(us / 1000)).toISOString().slice(0, -1)}${String(us % 1000).padStart(3, '0')}000Z stdout F ${l}\n`
+    }).join(''))
+  }
+  write(['the first line'])
+  const listen = `127.0.0.1:${await freePort()}`
+  const url = `http://${listen}`
+  let child: ChildProcess | undefined
+  const up = async (): Promise<void> => {
+    const started = spawn(bin, ['run', '--pods-dir', join(dir, 'pods'), '--listen', listen, '--data', join(dir, 'data')], { stdio: 'ignore' })
+    child = started
+    for (let i = 0; i < 200; i++) {
+      if (started.exitCode !== null) throw new Error(`lastnight run ended with ${started.exitCode}`)
+      if (await fetch(`${url}/readyz`).then((r) => r.ok, () => false)) return
+      await new Promise((r) => setTimeout(r, 100))
+    }
+    throw new Error('lastnight run was not ready after 20 s')
+  }
+  const down = async (): Promise<void> => {
+    const was = child
+    if (!was) return
+    const ended = new Promise<void>((done) => was.once('exit', () => done()))
+    was.kill('SIGTERM')
+    await ended
+    child = undefined
+  }
+  await up()
+  const stop = async (): Promise<void> => {
+    await down()
+    rmSync(dir, { recursive: true, force: true })
+  }
+  return { url, stop, write, up, down }
 }
 
 async function incidents(url: string): Promise<number> {

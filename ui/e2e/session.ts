@@ -32,3 +32,8 @@ export async function noOverflow(page: Page, what: string): Promise<void> {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
   expect(wide, `${what} is wider than the window`).toBeLessThanOrEqual(0)
 }
+
+/** Waits until the page asks for nothing more; one with a live tail always does. */
+export async function idle(page: Page): Promise<void> {
+  await page.waitForLoadState('networkidle', { timeout: 4000 }).catch(() => undefined)
+}

@@ -9,7 +9,7 @@ import { launch } from './browser'
 import { fillers, lines, pod } from './hostile'
 import { example, exampleEvent, screens } from './screens'
 import { start, type Server } from './server'
-import { inSight, noOverflow, session, type Session } from './session'
+import { idle, inSight, noOverflow, session, type Session } from './session'
 
 let browser: Browser
 let server: Server
@@ -202,7 +202,7 @@ test('look and zone are switched and remembered', async () => {
   await page.reload()
   expect(await page.evaluate(() => document.documentElement.dataset['theme'])).toBe('dark')
   expect(await page.getByRole('combobox', { name: 'Zone of all times' }).inputValue()).toBe('utc')
-  await page.getByRole('combobox', { name: 'Zone of all times' }).selectOption('Asia/Kolkata')
+  await page.getByRole('combobox', { name: 'Zone of all times' }).selectOption('Asia/Tokyo')
   expect(await page.locator('.incident time').first().innerText()).toMatch(/^\d\d:\d\d:\d\d$/)
   expect(s.errors).toEqual([])
 })
@@ -294,11 +294,11 @@ describe('hostile log lines', () => {
 describe('every screen', () => {
   const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
   for (const options of [{ colorScheme: 'light' }, { colorScheme: 'dark', viewport: { width: 390, height: 844 } }] as const) {
-    test(`is usable by everybody (${options.colorScheme})`, async () => {
+    test(`is usable by everybody (${options.colorScheme})`, { timeout: 180_000 }, async () => {
       const own = await session(browser, options)
       for (const [name, href] of Object.entries(await screens(server.url))) {
         await own.page.goto(server.url + href)
-        await own.page.waitForLoadState('networkidle')
+        await idle(own.page)
         await own.page.waitForTimeout(300)
         await noOverflow(own.page, name)
         await own.page.evaluate(axe)

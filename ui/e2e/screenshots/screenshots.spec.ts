@@ -6,6 +6,7 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { hasBrowser, launch } from '../browser'
 import { screens } from '../screens'
+import { idle } from '../session'
 import { hasServer, start, type Server } from '../server'
 
 const dir = process.env['SCREENSHOTS'] ?? join(import.meta.dirname, '../../screenshots')
@@ -26,12 +27,12 @@ afterAll(async () => {
 
 for (const [size, viewport] of Object.entries(sizes)) {
   for (const colorScheme of ['light', 'dark'] as const) {
-    test(`${size} ${colorScheme}`, { timeout: 120_000 }, async () => {
+    test(`${size} ${colorScheme}`, { timeout: 240_000 }, async () => {
       const context = await browser.newContext({ viewport, colorScheme, locale: 'en-GB', timezoneId: 'Europe/Berlin' })
       const page = await context.newPage()
       for (const [name, href] of Object.entries(await screens(server.url))) {
         await page.goto(server.url + href)
-        await page.waitForLoadState('networkidle')
+        await idle(page)
         await page.waitForTimeout(300)
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
         expect(wide, `${name} is wider than the window`).toBeLessThanOrEqual(0)

@@ -1,7 +1,7 @@
 // Where container instances begin and end within the records that are shown. Pure.
 
 import type { Document, StreamInfo } from '../api/types'
-import { duration, parseTime } from './time'
+import { compareTimes, duration, parseTime } from './time'
 
 export interface Boundary {
   begins?: string // said before the record, in the order of time
@@ -40,8 +40,8 @@ export function boundaries(items: Document[], streams: StreamInfo[], ends: Docum
     const id = streamOf(d)
     const f = first.get(id)
     const l = last.get(id)
-    if (!f || d.time < f.time) first.set(id, d)
-    if (!l || d.time >= l.time) last.set(id, d)
+    if (!f || compareTimes(d.time, f.time) < 0) first.set(id, d)
+    if (!l || compareTimes(d.time, l.time) >= 0) last.set(id, d)
   }
   const out = new Map<string, Boundary>()
   for (const [id, d] of first) {

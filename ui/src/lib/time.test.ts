@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { after, clock, clockMillis, date, dateTime, dayName, duration, fromInput, isNoTime, isZone, lastNight, parseTime, plusNano, rangeOf, toInput } from './time'
+import { after, clock, clockMillis, compareTimes, date, dateTime, dayName, duration, fromInput, isNoTime, isZone, lastNight, parseTime, plusNano, rangeOf, toInput } from './time'
 
 describe('times of the server', () => {
   test('nanoseconds are read', () => {
@@ -73,6 +73,12 @@ test.each(['utc', 'local'] as const)('a time goes through an input field and bac
   expect(toInput(undefined, zone)).toBe('')
   expect(toInput('now-24h', zone)).toBe('')
   expect(fromInput('', zone)).toBeUndefined()
+})
+
+test('times in order though zeros are left out', () => {
+  const times = ['2026-11-21T03:07:46Z', '2026-11-21T03:07:46.000001Z', '2026-11-21T03:07:46.123Z', '2026-11-21T03:07:46.123000001Z', '2026-11-21T03:07:47Z']
+  expect([...times].reverse().sort(compareTimes)).toEqual(times)
+  expect(compareTimes('2026-11-21T03:07:46.1Z', '2026-11-21T03:07:46.100Z')).toBe(0)
 })
 
 test('the nanosecond after', () => {

@@ -180,3 +180,9 @@ export function fromInput(value: string, zone: Zone): string | undefined {
   const ms = Date.parse(value + 'Z')
   return Number.isNaN(ms) ? undefined : new Date(momentOf(ms, zone)).toISOString()
 }
+
+/** Orders RFC 3339 times of UTC to the nanosecond: trailing zeros may be missing, so text alone does not order them. */
+export function compareTimes(a: string, b: string): number {
+  const [x, y] = [a, b].map((t) => t.replace(/(?:\.(\d+))?Z$/, (_, f: string | undefined) => '.' + (f ?? '').padEnd(9, '0')))
+  return (x as string) < (y as string) ? -1 : (x as string) > (y as string) ? 1 : 0
+}

@@ -47,7 +47,7 @@ export function Home() {
         : items.length ? <IncidentList incidents={items} />
         : all.length ? <Empty title={`None of them: ${states[state].name.toLowerCase()}`}><p><button type="button" onClick={() => setParams({ state: undefined })}>Show all {all.length}</button></p></Empty>
         : <Nothing range={range} filtered={!!(namespace || job)} planned={planned} />}
-      {!namespace && !job && <Health />}
+      {!namespace && !job && asked.data && !asked.error && <Health />}
     </>
   )
 }

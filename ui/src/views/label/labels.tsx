@@ -47,11 +47,10 @@ export function Labels({ states, chosen, review: reviewing }: { states: Label['s
   }, [reviewing, items])
   if (asked.error) return <Failed error={asked.error} again={asked.again} />
   if (!asked.data) return <Loading what="labels" />
-  if (!items.length) return <Empty title={reviewing ? 'Nothing waits for review' : 'No labels yet'}><p>{reviewing ? 'What is labeled in the queue comes here, for a second person to approve.' : <>Begin with <a href="/label">the queue</a>.</>}</p></Empty>
   const some = items.filter((l) => picked.has(l.id))
   return (
     <>
-      {reviewing && (
+      {reviewing && items.length > 0 && (
         <p class="actions">
           <button type="button" disabled={!some.length} onClick={() => void act(some, 'approve')}>Approve {some.length || ''} chosen</button>
           <button type="button" disabled={!some.length} onClick={() => void act(some, 'reject')}>Reject {some.length || ''} chosen</button>
@@ -61,6 +60,11 @@ export function Labels({ states, chosen, review: reviewing }: { states: Label['s
       )}
       <p role="status">{said}</p>
       {error && <Failed error={error} />}
+      {!items.length && (
+        <Empty title={reviewing ? 'Nothing waits for review' : 'No labels yet'}>
+          <p>{reviewing ? 'What is labeled in the queue comes here, for a second person to approve.' : <>Begin with <a href="/label">the queue</a>.</>}</p>
+        </Empty>
+      )}
       <ul class="plain label-list">
         {items.map((l) => (
           <LabelRow key={l.id} label={l} open={chosen === l.id} act={act} again={asked.again}

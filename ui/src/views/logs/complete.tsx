@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { get, route } from '../../api/client'
 import type { FieldList, FieldValueList } from '../../api/types'
 import { completionAt, withChoice, type Wanted } from '../../lib/complete'
@@ -21,8 +21,9 @@ const wait = 120 // ms of quiet before values are asked for
 /** The search box: it completes names of fields and their values. */
 export function SearchBox({ value, set, submit, namespace, job }: Props) {
   const input = useRef<HTMLInputElement>(null)
+  const caret = useRef<{ at: number; more: boolean } | undefined>(undefined)
   const [wanted, setWanted] = useState<Wanted>()
-  const [choices, setChoices] = useState<Choice[]>([])
+  const [found, setChoices] = useState<Choice[]>([])
   const [at, setAt] = useState(-1)
   useEffect(() => {
     if (!wanted) { setChoices([]); return }
@@ -33,8 +34,11 @@ export function SearchBox({ value, set, submit, namespace, job }: Props) {
     return () => { clearTimeout(t); gone.abort() }
   }, [wanted?.field, wanted?.prefix, namespace, job])
 
+  // What was found for less of it is narrowed at once, until the server has answered.
+  const choices = wanted ? found.filter((c) => c.text.toLowerCase().includes(wanted.prefix.toLowerCase())) : []
   const look = (): void => {
     const el = input.current
+    setAt(-1)
     if (el) setWanted(completionAt(el.value, el.selectionStart ?? el.value.length))
   }
   const close = (): void => { setWanted(undefined); setChoices([]); setAt(-1) }
@@ -43,18 +47,23 @@ export function SearchBox({ value, set, submit, namespace, job }: Props) {
     const next = withChoice(value, wanted, c.text)
     set(next.value)
     close()
-    requestAnimationFrame(() => {
-      input.current?.focus()
-      input.current?.setSelectionRange(next.caret, next.caret)
-      if (!wanted.field) look()
-    })
+    caret.current = { at: next.caret, more: !wanted.field }
   }
+  // The caret goes where the choice ends, before the next key is heard.
+  useLayoutEffect(() => {
+    const to = caret.current
+    if (!to) return
+    caret.current = undefined
+    input.current?.focus()
+    input.current?.setSelectionRange(to.at, to.at)
+    if (to.more) look()
+  }, [value])
   const open = choices.length > 0 && !!wanted
   const onKey = (e: KeyboardEvent): void => {
     if (open && (e.key === 'ArrowDown' || e.key === 'ArrowUp')) {
       const by = e.key === 'ArrowDown' ? 1 : -1
       setAt((n) => (n + by + choices.length + (n < 0 && by < 0 ? 1 : 0)) % choices.length)
-    } else if (open && (e.key === 'Tab' || (e.key === 'Enter' && at >= 0)) && !e.shiftKey) take(choices[Math.max(0, at)] as Choice)
+    } else if (open && (e.key === 'Tab' || (e.key === 'Enter' && at >= 0)) && !e.shiftKey) take(choices[Math.min(Math.max(0, at), choices.length - 1)] as Choice)
     else if (open && e.key === 'Escape') { close(); e.stopPropagation() }
     else if (e.key === 'Enter') { close(); submit(value) }
     else return

@@ -5,7 +5,7 @@ import { useEffect, useReducer, useRef } from 'preact/hooks'
 import { ApiError, get, route } from '../../api/client'
 import type { ContextList, Document, DocumentList } from '../../api/types'
 import { isLine, type LogsState } from '../../lib/address'
-import { plusNano } from '../../lib/time'
+import { parseTime, plusNano } from '../../lib/time'
 import { useTail, type TailState } from './tail'
 
 const page = 200
@@ -83,12 +83,14 @@ async function first(s: LogsState, signal: AbortSignal): Promise<State> {
     return { ...nothing, context: true, items: turned(got.items, true), above: s.oldest ? earlier : later, below: s.oldest ? later : earlier }
   }
   if (s.at) {
+    const none = { items: [], next_cursor: '' }
+    const { start, end } = boundsOf(s)
     const [later, earlier] = await Promise.all([
-      get<DocumentList>(searchUrl(s, true, { start: s.at }, page), signal),
-      get<DocumentList>(searchUrl(s, false, { end: s.at }, around), signal),
+      parseTime(s.at) >= parseTime(end) ? none : get<DocumentList>(searchUrl(s, true, { start: s.at }, page), signal),
+      parseTime(s.at) <= parseTime(start) ? none : get<DocumentList>(searchUrl(s, false, { end: s.at }, around), signal),
     ])
-    const asc = [...[...earlier.items].reverse(), ...later.items]
-    const anchor = later.items[0] ?? earlier.items[0]
+    const asc: Document[] = [...[...earlier.items].reverse(), ...later.items]
+    const anchor = (later.items[0] ?? earlier.items[0]) as Document | undefined
     const [more, before] = [later.next_cursor !== '', earlier.next_cursor !== '']
     return { ...nothing, items: turned(asc, true), anchor: anchor?.id ?? '', above: s.oldest ? before : more, below: s.oldest ? more : before }
   }

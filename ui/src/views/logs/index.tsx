@@ -33,7 +33,7 @@ export function Logs() {
         <Said state={state} records={records} search={search} />
         <div class="with-map">
           <div class="shown"><Shown state={state} records={records} ends={ends} labels={about.labels} saw={setSeen} /></div>
-          {about.extent && records.items.length > 0 && <TimeMap histogram={about.histogram} extent={about.extent} seen={seen} oldest={state.oldest} />}
+          {about.extent && asksForLog(state) && <TimeMap histogram={about.histogram} extent={about.extent} seen={seen} oldest={state.oldest} />}
         </div>
       </section>
     </div>
@@ -77,6 +77,7 @@ function Shown({ state: s, records, ...rest }: ShownProps) {
   if (!asksForLog(s)) return <Choose />
   if (records.error && !records.items.length) return <Failed error={records.error} again={records.again} />
   if (records.loading) return <Loading what="records" cancel={records.cancel} />
+  if (!records.items.length && s.live) return <Empty title="Nothing has arrived yet"><p>What is written from now on is shown here as it comes.</p></Empty>
   if (!records.items.length) {
     return (
       <Empty title={s.q ? 'No record matches' : 'No records here'}>

@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { route } from '../../api/client'
 import type { Document } from '../../api/types'
 import type { LogsState } from '../../lib/address'
+import { compareTimes } from '../../lib/time'
 import { filtersOf } from './data'
 
 export interface TailState {
@@ -53,7 +54,7 @@ export function useTail(on: boolean, s: LogsState, items: Document[], take: (fre
       if (!waiting.length) return
       const fresh = waiting
       waiting = []
-      taker.current(fresh.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0)))
+      taker.current(fresh.sort((a, b) => compareTimes(a.time, b.time)))
       setState((t) => ({ ...t, arrived }))
     }, drawEvery)
     return () => {
