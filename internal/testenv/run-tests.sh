@@ -45,7 +45,8 @@ go_format() {
 }
 
 # The race detector needs a C compiler; without one the tests run all the same.
-go_test() { go test "$@" -timeout 20m ./...; }
+# Servers of other makers have suites of their own.
+go_test() { LASTNIGHT_TEST_SERVERS=off go test "$@" -timeout 20m ./...; }
 
 ui() { (cd ui && npm run --silent "$@"); }
 
@@ -83,6 +84,16 @@ if wanted go-test; then
     suite go-test go_test
     skip go-race "no C compiler, and it could not be installed"
   fi
+fi
+
+# A real Elasticsearch node, from Maven Central's jars; and versitygw, an S3 server, from its Go module.
+elasticsearch_tests() { go test -count=1 -timeout 20m ./internal/testenv/elasticsearch ./indexer/store/elasticstore && go test -count=1 -timeout 20m -run Elasticsearch ./cmd/lastnight; }
+s3_tests() { go test -count=1 -timeout 20m ./internal/testenv/s3 && go test -count=1 -timeout 20m -run S3 ./cmd/lastnight; }
+if wanted elasticsearch; then
+  if problem=$(elasticsearch_problem); [ -z "$problem" ]; then suite elasticsearch elasticsearch_tests; else skip elasticsearch "$problem"; fi
+fi
+if wanted s3; then
+  if problem=$(s3_problem); [ -z "$problem" ]; then suite s3 s3_tests; else skip s3 "$problem"; fi
 fi
 
 if wanted lint; then

@@ -58,3 +58,18 @@ find_chromium() {
 }
 
 have_chromium() { find_chromium >/dev/null || { install_debian chromium && find_chromium >/dev/null; }; }
+
+# elasticsearch_problem prints why no Elasticsearch node can be had, or nothing.
+elasticsearch_problem() {
+  local tool
+  for tool in java javac mvn; do
+    command -v "$tool" >/dev/null || { echo "no $tool; a JDK 17 and Maven 3.8 or later are needed"; return; }
+  done
+}
+
+# s3_problem prints why no S3 server can be had, or nothing. The tests say it of themselves: go test -v tells.
+s3_problem() {
+  local said
+  said=$(go test -count=1 -v -run TestServerKeepsItsBuckets ./internal/testenv/s3 2>&1) || { echo "it failed to start"; return; }
+  sed -n 's/.*no S3 server: //p' <<<"$said" | head -n 1
+}

@@ -45,6 +45,9 @@ type Server struct {
 // the environment of the test. It skips the test, with the reason, where the server cannot be built.
 func Start(t *testing.T) *Server {
 	t.Helper()
+	if os.Getenv("LASTNIGHT_TEST_SERVERS") == "off" {
+		t.Skip("no S3 server: LASTNIGHT_TEST_SERVERS is off")
+	}
 	binary, err := build(t.Context())
 	if err != nil {
 		t.Skip("no S3 server: " + err.Error())
