@@ -16,6 +16,7 @@ import (
 
 const (
 	maxMerged     = 100 // templates in one merge
+	maxReread     = 500 // incidents that the preview of a split reads again; of more it tells what is remembered
 	countedFor    = 30 * 24 * time.Hour
 	maxDetailRefs = 20
 	maxSamples    = 5
@@ -276,6 +277,7 @@ func (l *Labels) touched(ctx context.Context, m lastnight.TemplateMerge, ts []la
 	}
 	l.mu.RUnlock()
 	counts := map[string][2]int{}
+	var reread []string // a split depends on what records say, which is not remembered
 	err := l.recent(ctx, lastnight.Interval{}, func(d *digest) {
 		if d.rule != nil && entries[d.rule.label.ID] != nil {
 			n := counts[d.rule.label.ID]
@@ -283,7 +285,9 @@ func (l *Labels) touched(ctx context.Context, m lastnight.TemplateMerge, ts []la
 			counts[d.rule.label.ID] = n
 		}
 		f := d.facts
-		if r := later.find(&f, &after); r != nil {
+		if m.Kind == lastnight.KindSplit && slices.Contains(f.templates, m.From[0]) && len(reread) < maxReread {
+			reread = append(reread, d.ref.ID)
+		} else if r := later.find(&f, &after); r != nil {
 			n := counts[r.label.ID]
 			n[1]++
 			counts[r.label.ID] = n
@@ -297,6 +301,20 @@ func (l *Labels) touched(ctx context.Context, m lastnight.TemplateMerge, ts []la
 	})
 	if err != nil {
 		return nil, err
+	}
+	for _, id := range reread {
+		in, err := l.cfg.Incidents.Incident(ctx, id)
+		if err != nil {
+			return nil, fmt.Errorf("read incident %s: %w", id, err)
+		}
+		l.mu.RLock()
+		f := after.factsOf(in)
+		if r := later.find(&f, &after); r != nil {
+			n := counts[r.label.ID]
+			n[1]++
+			counts[r.label.ID] = n
+		}
+		l.mu.RUnlock()
 	}
 	for id, e := range entries {
 		c := &e.current

@@ -52,11 +52,25 @@ func (l *Labels) CreateLabel(ctx context.Context, n lastnight.Label, why string)
 	n.Updated = n.Created
 	base := n.ID
 	for i := 2; ; i++ {
+		if given == "" {
+			n.ID, i = l.freeID(base, i)
+		}
 		made, err := l.add(ctx, lastnight.LabelChange{Action: lastnight.ActionCreate, By: a.Name, At: n.Created, Why: why, Label: n})
-		if lastnight.CodeOf(err) != lastnight.CodeConflict || given != "" || i > 1000 {
+		if lastnight.CodeOf(err) != lastnight.CodeConflict || given != "" || i > maxLabels {
 			return made, err
 		}
-		n.ID = fmt.Sprintf("%s-%d", base, i)
+	}
+}
+
+// freeID gives base, or base with the first number from i on that no label has yet.
+func (l *Labels) freeID(base string, i int) (string, int) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for id := base; ; i++ {
+		if l.labels[id] == nil {
+			return id, i
+		}
+		id = fmt.Sprintf("%s-%d", base, i)
 	}
 }
 
