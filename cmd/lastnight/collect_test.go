@@ -80,7 +80,7 @@ type proxy struct {
 
 func newProxy(t *testing.T, to string) *proxy {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,14 +95,14 @@ func newProxy(t *testing.T, to string) *proxy {
 			if err != nil {
 				return
 			}
-			go p.serve(c)
+			go p.serve(t.Context(), c)
 		}
 	}()
 	return p
 }
 
-func (p *proxy) serve(c net.Conn) {
-	out, err := net.Dial("tcp", p.to)
+func (p *proxy) serve(ctx context.Context, c net.Conn) {
+	out, err := (&net.Dialer{}).DialContext(ctx, "tcp", p.to)
 	if err != nil || !p.add(c, out) {
 		_ = c.Close()
 		if err == nil {
@@ -375,12 +375,12 @@ func chaos(ctx context.Context, rnd *rand.Rand, server, collector *process, wire
 			said["server killed"]++
 			server.kill()
 			time.Sleep(pause)
-			server.start()
+			server.start() //nolint:contextcheck // the process outlives ctx
 		case 1:
 			said["collector killed"]++
 			collector.kill()
 			time.Sleep(pause)
-			collector.start()
+			collector.start() //nolint:contextcheck // the process outlives ctx
 		case 2:
 			said["connection cut"]++
 			wire.set(true)
@@ -392,7 +392,7 @@ func chaos(ctx context.Context, rnd *rand.Rand, server, collector *process, wire
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -259,7 +259,7 @@ func (t *Tailer) begin(f *follow) {
 	}
 	f.mark = mark
 	if f.named {
-		f.at = max(f.at, t.reached[f.id][f.gen]) // its compressed copy may have been read further
+		f.at = max(f.at, t.reached[f.id][f.gen], t.pending[generation{f.id, f.gen}]) // its compressed copy may have been read further
 		return
 	}
 	if n == 0 {
@@ -341,6 +341,8 @@ func (t *Tailer) add(ctx context.Context, f *follow, b *collector.Block, more bo
 		t.batch.spans = append(t.batch.spans, span)
 		t.batch.bytes += span.RawBytes
 		t.batch.lines += b.Lines
+		k := generation{f.id, f.gen}
+		t.pending[k] = max(t.pending[k], b.To)
 	}
 	f.at = b.To
 	if t.batch.bytes >= batchBytes {
@@ -362,9 +364,6 @@ func (t *Tailer) readCompressed(ctx context.Context, id fileID, f *follow) error
 			_, err := t.add(ctx, f, b, false)
 			return err
 		},
-	}
-	if err := t.ingest(ctx); err != nil { // so that position knows all that was read
-		return err
 	}
 	return r.Read(ctx, f.path)
 }

@@ -89,6 +89,7 @@ type Tailer struct {
 	watched map[string]bool
 	read    map[fileID]bool                                       // compressed files that were read
 	reached map[lastnight.StreamID]map[lastnight.Generation]int64 // what Ingest took in this run
+	pending map[generation]int64                                  // what is in the batch
 	batch   batch
 	rescan  bool
 	told    map[string]bool // damages that were logged
@@ -113,7 +114,7 @@ func New(cfg Config) *Tailer {
 	return &Tailer{
 		cfg: cfg, log: log, parser: collector.NewParser(),
 		files: map[fileID]*follow{}, watched: map[string]bool{}, read: map[fileID]bool{},
-		reached: map[lastnight.StreamID]map[lastnight.Generation]int64{}, told: map[string]bool{},
+		reached: map[lastnight.StreamID]map[lastnight.Generation]int64{}, told: map[string]bool{}, pending: map[generation]int64{},
 	}
 }
 
@@ -237,6 +238,7 @@ func (t *Tailer) ingest(ctx context.Context) error {
 		t.took(&t.batch.spans[i])
 	}
 	t.batch = batch{}
+	clear(t.pending)
 	return nil
 }
 
@@ -251,7 +253,8 @@ func (t *Tailer) took(s *lastnight.Span) {
 
 // position tells where to read on in a generation.
 func (t *Tailer) position(s lastnight.Stream, gen lastnight.Generation) int64 {
-	at := t.reached[s.ID()][gen]
+	id := s.ID()
+	at := max(t.reached[id][gen], t.pending[generation{id, gen}])
 	if t.cfg.Positions != nil {
 		at = max(at, t.cfg.Positions.Position(s, gen))
 	}
@@ -289,6 +292,12 @@ func (t *Tailer) tell(d collector.Damage) bool {
 	t.told[key] = true
 	t.log.Warn("log file damaged", "file", d.File, "offset", d.Offset, "reason", d.Reason, "lines", d.Count)
 	return true
+}
+
+// generation is a file of a stream.
+type generation struct {
+	stream lastnight.StreamID
+	gen    lastnight.Generation
 }
 
 // batch is what goes into the next Ingest.

@@ -3,8 +3,8 @@
 //	POST ─▶ decompress ─▶ otlp.Decode ─▶ group of requests ─▶ Ingester (one segment) ─▶ 200
 //
 // A request is answered with 200 only when everything in it is durable. Requests that arrive within
-// Config.Linger, or until Config.GroupBytes are there, are made durable together, so that a thousand
-// small senders do not make a thousand segments.
+// Config.Linger of the group before, or until Config.GroupBytes are there, are made durable together, so that a
+// thousand small senders do not make a thousand segments.
 //
 // Backpressure: bodies, whole and decompressed, take from a budget of memory
 // (Config.MaxPending). Where it is used up, and where the ingester is unavailable (disk full), the
@@ -38,7 +38,7 @@ type Config struct {
 	Ingester   lastnight.Ingester
 	Allow      func(*http.Request) error // why the sender may not send: CodeUnauthenticated or CodeForbidden; nil: everybody may
 	Logger     *slog.Logger              // nil: silent
-	Linger     time.Duration             // how long a request waits for others; 0: 200 ms
+	Linger     time.Duration             // between two groups at least, unless they are large; 0: 200 ms
 	GroupBytes int64                     // a group of so many bytes waits no longer; 0: 4 MiB
 	MaxPending int64                     // bytes of requests in memory, decompressed; 0: 96 MiB
 	Now        func() time.Time          // nil: time.Now
@@ -73,7 +73,8 @@ type Handler struct {
 	placer  placer
 	codecs  codecs
 
-	gather sync.Mutex // held by the committer that gathers a group
+	gather   sync.Mutex // held by the committer that gathers a group
+	gathered time.Time  // guarded by gather; when the last group was complete
 
 	requests, refused, invalid, records, rejected, foreign, groups atomic.Int64
 }
@@ -150,31 +151,36 @@ func (h *Handler) Run(ctx context.Context) error {
 
 var errStopping = lastnight.Errorf(lastnight.CodeUnavailable, "send again", "the server is stopping")
 
-// group gathers requests: nil if ctx is done.
+// group gathers requests: nil if ctx is done. The first waits for others only as long as the group before it is
+// younger than Linger: who comes alone does not wait.
 func (h *Handler) group(ctx context.Context) []*request {
 	h.gather.Lock()
 	defer h.gather.Unlock()
 	var group []*request
-	var bytes int64
-	var linger <-chan time.Time
-	for bytes < h.cfg.GroupBytes {
+	select {
+	case r := <-h.queue:
+		group = append(group, r)
+	case <-ctx.Done():
+		return nil
+	}
+	linger := time.NewTimer(h.cfg.Linger - time.Since(h.gathered))
+	defer linger.Stop()
+	for bytes := group[0].bytes; bytes < h.cfg.GroupBytes; {
 		select {
 		case r := <-h.queue:
-			if group = append(group, r); len(group) == 1 {
-				t := time.NewTimer(h.cfg.Linger)
-				defer t.Stop()
-				linger = t.C
-			}
+			group = append(group, r)
 			bytes += r.bytes
-		case <-linger:
-			return group
+			continue
+		case <-linger.C:
 		case <-ctx.Done():
 			for _, r := range group {
 				r.finish(errStopping)
 			}
 			return nil
 		}
+		break
 	}
+	h.gathered = time.Now()
 	return group
 }
 
