@@ -3,6 +3,8 @@ package main
 import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"lastnight/indexer/store/elasticstore"
 )
 
 // registerMetrics adds what the parts of a node count.
@@ -24,6 +26,11 @@ func registerMetrics(reg *prometheus.Registry, n *node) {
 		counter("otlp_invalid_total", "OTLP requests answered with another error; most senders drop what was in them.", func() int64 { return in.Metrics().Invalid })
 		counter("otlp_rejected_records_total", "Log records that were malformed and left out of requests that were taken.", func() int64 { return in.Metrics().Rejected })
 		counter("otlp_foreign_records_total", "Log records of senders other than lastnight's collector.", func() int64 { return in.Metrics().Foreign })
+	}
+	if s, ok := n.store.(*elasticstore.Store); ok {
+		counter("store_requests_total", "Requests sent to Elasticsearch.", func() int64 { return s.Metrics().Requests })
+		counter("store_retries_total", "Requests sent again because Elasticsearch was away or overloaded.", func() int64 { return s.Metrics().Retries })
+		counter("store_dead_letters_total", "Documents that Elasticsearch refused for what they are; they are in the dead-letter file.", func() int64 { return s.Metrics().DeadLetters })
 	}
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "lastnight", Name: "unindexed_segments",
