@@ -44,6 +44,15 @@ describe.runIf(process.env['README_IMAGES'])('README', () => {
     expect(incident).toBeDefined()
     await page.goto(server.url + incidentHref(incident?.id ?? ''))
     await page.locator('.chain').waitFor()
-    await shoot('incident.png', 1100)
+    await page.locator('.tl-bar').first().waitFor()
+    await shoot('incident.png', 1000)
+  })
+
+  test('logs.png', async () => {
+    await page.setViewportSize({ width: 1280, height: 760 })
+    await page.goto(`${server.url}/logs?namespace=flink-prod&job=${job}&order=oldest&q=${encodeURIComponent('not level:INFO')}`)
+    await page.locator('.record').first().waitFor()
+    await page.locator('.bars svg rect').first().waitFor()
+    await shoot('logs.png', 760)
   })
 })
