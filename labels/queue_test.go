@@ -3,6 +3,7 @@ package labels_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -242,16 +243,17 @@ func big(b *testing.B, labelsN, templatesN, incidentsN int) *memory {
 func BenchmarkLookup(b *testing.B) {
 	m := big(b, 100_000, 1_000_000, 2000)
 	l := open(b, m)
-	var slowest time.Duration
+	var took []time.Duration
 	for i := 0; b.Loop(); i++ {
 		one := []lastnight.Incident{m.incidents[i%len(m.incidents)]}
 		began := time.Now()
 		if err := l.Explain(b.Context(), one); err != nil {
 			b.Fatal(err)
 		}
-		slowest = max(slowest, time.Since(began))
+		took = append(took, time.Since(began))
 	}
-	b.ReportMetric(float64(slowest.Microseconds())/1000, "slowest-ms")
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 }
 
 // BenchmarkQueue is the queue of 10,000 incidents with 100,000 labels and 1 M templates; relabel
