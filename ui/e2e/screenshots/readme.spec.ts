@@ -49,10 +49,10 @@ describe.runIf(process.env['README_IMAGES'])('README', () => {
   })
 
   test('logs.png', async () => {
-    await page.setViewportSize({ width: 1280, height: 760 })
-    await page.goto(`${server.url}/logs?namespace=flink-prod&job=${job}&order=oldest&q=${encodeURIComponent('not level:INFO')}`)
+    await page.setViewportSize({ width: 1280, height: 680 })
+    await page.goto(`${server.url}/logs?namespace=flink-prod&pod=${job}-taskmanager-1-2`)
     await page.locator('.record').first().waitFor()
     await page.locator('.bars svg rect').first().waitFor()
-    await shoot('logs.png', 760)
+    await shoot('logs.png', 680)
   })
 })
