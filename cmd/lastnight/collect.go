@@ -36,6 +36,7 @@ type collecting struct {
 	compression            string
 	metricsListen          string
 	patience               time.Duration
+	kube                   kubeFlags
 }
 
 func newCollect(o *options) *cobra.Command {
@@ -63,6 +64,7 @@ files are the buffer; what their rotation would take goes into a spool of at mos
 	f.StringVar(&c.compression, "compression", "zstd", "of requests: zstd or gzip")
 	f.StringVar(&c.metricsListen, "metrics-listen", "", "`address` for /metrics and /healthz, such as 127.0.0.1:7078 (default none)")
 	f.DurationVar(&c.patience, "patience", 10*time.Second, "how long a server may not answer before the spool is used")
+	c.kube.flags(f)
 	return cmd
 }
 
@@ -98,6 +100,7 @@ func (c *collecting) check(o *options) error {
 type collectorParts struct {
 	sender *send.Sender
 	tailer *tail.Tailer
+	kube   watching
 	close  func() error
 }
 
@@ -159,12 +162,21 @@ func (o *options) collect(cmd *cobra.Command, c *collecting) (err error) {
 		return err
 	}
 	log := o.serverLogger(cmd)
+	ctx := cmd.Context()
+	w, err := c.kube.open(ctx, watchConfig{node: c.node, elect: true, log: log})
+	if err != nil {
+		return err
+	}
+	if c.cluster == "" {
+		c.cluster = w.cluster
+	}
+	w.cfg.Cluster = c.cluster
 	p, err := c.open(o.server, log)
 	if err != nil {
 		return err
 	}
+	p.kube = w
 	defer func() { err = errors.Join(err, p.close()) }()
-	ctx := cmd.Context()
 	var metrics net.Listener
 	if c.metricsListen != "" {
 		if metrics, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.metricsListen); err != nil {
@@ -189,6 +201,7 @@ func (p *collectorParts) run(ctx context.Context, metrics net.Listener) error {
 		}
 		return nil
 	})
+	g.Go(func() error { return p.kube.run(ctx, p.sender) })
 	if metrics != nil {
 		srv := &http.Server{Handler: p.metrics(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second}
 		g.Go(func() error { return serveHTTP(ctx, metrics, srv) })

@@ -86,6 +86,14 @@ if wanted go-test; then
   fi
 fi
 
+# A real etcd and kube-apiserver, built once (about 8 minutes on 2 cores) and cached.
+kube_tests() { go test -count=1 -timeout 15m ./internal/testenv/kube/... ./collector/kube/... ./deploy/...; }
+if wanted kube; then
+  if problem=$(nice go run ./internal/testenv/kube/prepare 2>&1 >/dev/null); then suite kube kube_tests
+  else skip kube "$(tail -n 1 <<<"$problem")"
+  fi
+fi
+
 # A real Elasticsearch node, from Maven Central's jars; and versitygw, an S3 server, from its Go module.
 elasticsearch_tests() { go test -count=1 -timeout 20m ./internal/testenv/elasticsearch ./indexer/store/elasticstore && go test -count=1 -timeout 20m -run Elasticsearch ./cmd/lastnight; }
 s3_tests() { go test -count=1 -timeout 20m ./internal/testenv/s3 && go test -count=1 -timeout 20m -run S3 ./cmd/lastnight; }

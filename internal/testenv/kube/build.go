@@ -16,9 +16,9 @@ import (
 // kubeVersion is what the API server says it is; apiserver/go.mod pins the source.
 const kubeVersion = "v1.32.3"
 
-// Binaries are the programs that a cluster is made of.
+// Binaries are the programs that a cluster is made of, and helm, which renders charts.
 type Binaries struct {
-	Etcd, APIServer string // absolute paths
+	Etcd, APIServer, Helm string // absolute paths
 }
 
 // part is one program built from a tool module below this folder.
@@ -34,11 +34,12 @@ func parts() []part {
 			module: "apiserver", pkg: "k8s.io/kubernetes/cmd/kube-apiserver",
 			ldflags: "-s -w " + v + "gitVersion=" + kubeVersion + " " + v + "gitMajor=1 " + v + "gitMinor=32",
 		},
+		{module: "helm", pkg: "helm.sh/helm/v3/cmd/helm", ldflags: "-s -w"},
 	}
 }
 
 // errNotBuilt says that the programs are not in the cache.
-var errNotBuilt = errors.New("etcd and kube-apiserver are not built yet: make test SUITES=kube")
+var errNotBuilt = errors.New("etcd, kube-apiserver and helm are not built yet: make test SUITES=kube")
 
 // Find gives the cached programs, or an error that says how to get them.
 func Find() (Binaries, error) { return each(func(_ part, _, path string) error { return found(path) }) }
@@ -84,7 +85,7 @@ func each(f func(p part, dir, path string) error) (Binaries, error) {
 		}
 		paths = append(paths, path)
 	}
-	return Binaries{Etcd: paths[0], APIServer: paths[1]}, nil
+	return Binaries{Etcd: paths[0], APIServer: paths[1], Helm: paths[2]}, nil
 }
 
 // key names a build by all that it is made of.

@@ -1,4 +1,4 @@
-// Command prepare builds the etcd and kube-apiserver that tests use, unless they are
+// Command prepare builds the etcd, kube-apiserver and helm that tests use, unless they are
 // cached, and prints their paths. It exits 1 and says why where that is not possible.
 package main
 
@@ -18,4 +18,5 @@ func main() {
 	}
 	fmt.Println(b.Etcd)
 	fmt.Println(b.APIServer)
+	fmt.Println(b.Helm)
 }
