@@ -17,6 +17,7 @@ const keptFor = 90 * 24 * time.Hour
 type digest struct {
 	ref       lastnight.IncidentRef // Explained and Cause as the catalogue says
 	workload  string
+	key       string // of the job
 	title     string
 	facts     facts
 	recovered bool
@@ -74,7 +75,7 @@ func (l *Labels) digestOf(in *lastnight.Incident) *digest {
 		ref: lastnight.IncidentRef{
 			ID: in.ID, Namespace: in.Namespace, Job: in.Job, Start: in.Start, Failovers: max(in.Failovers, 1), Explained: d.Explained, Cause: d.Cause,
 		},
-		workload: in.Workload, title: d.Verdict, facts: l.resolver.factsOf(in), recovered: in.Recovered,
+		workload: in.Workload, key: in.Namespace + "/" + in.Job, title: d.Verdict, facts: l.resolver.factsOf(in), recovered: in.Recovered,
 	}
 }
 

@@ -23,26 +23,37 @@ const (
 // item is a queue item being counted.
 type item struct {
 	lastnight.QueueItem
-	jobs   map[string]struct{}
-	causes map[string]struct{}
+	jobs   []string // few: a list costs less than a map, and there are very many items
+	causes []string
 	seen   int // incidents
 	first  *digest
+	newest []*digest // at most maxItemRefs
+}
+
+func united(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
 }
 
 func (it *item) add(d *digest) {
-	r := d.shown()
 	it.seen++
-	it.Failovers += r.Failovers
-	it.jobs[r.Namespace+"/"+r.Job] = struct{}{}
-	if r.Explained {
-		it.Explained += r.Failovers
-		it.causes[r.Cause] = struct{}{}
+	it.Failovers += d.ref.Failovers
+	it.jobs = united(it.jobs, d.key)
+	cause, explained := d.ref.Cause, d.ref.Explained
+	if d.rule != nil {
+		cause, explained = causeOf(d.rule.label), true
 	}
-	if it.Last.Before(r.Start) {
-		it.Last, it.first = r.Start, d
+	if explained {
+		it.Explained += d.ref.Failovers
+		it.causes = united(it.causes, cause)
 	}
-	if len(it.Incidents) < maxItemRefs {
-		it.Incidents = append(it.Incidents, r)
+	if it.Last.Before(d.ref.Start) {
+		it.Last, it.first = d.ref.Start, d
+	}
+	if len(it.newest) < maxItemRefs {
+		it.newest = append(it.newest, d)
 	}
 }
 
@@ -53,7 +64,7 @@ func (it *item) impact(now time.Time) float64 {
 }
 
 func newItem(kind, id string) *item {
-	it := &item{jobs: map[string]struct{}{}, causes: map[string]struct{}{}}
+	it := &item{}
 	it.Kind, it.ID = kind, id
 	return it
 }
@@ -173,6 +184,10 @@ func (l *Labels) finish(ctx context.Context, list []*item) ([]lastnight.QueueIte
 	defer l.mu.RUnlock()
 	for _, it := range list {
 		q := it.QueueItem
+		q.Incidents = make([]lastnight.IncidentRef, len(it.newest))
+		for i, d := range it.newest {
+			q.Incidents[i] = d.shown()
+		}
 		if q.Kind == lastnight.QueueTemplate {
 			q.Title = texts[q.ID]
 			q.Target.Template = &lastnight.TemplateRef{ID: q.ID, Text: q.Title}

@@ -99,7 +99,7 @@ func (r *resolver) merge(merges []lastnight.TemplateMerge) {
 
 // know reads the links of templates that are not known yet, and of those they lead to.
 func (l *Labels) know(ctx context.Context, ids []string) error {
-	for hop := 0; hop < maxHops; hop++ {
+	for range maxHops {
 		l.mu.RLock()
 		var need []string
 		for _, id := range ids {

@@ -19,7 +19,7 @@ type move struct {
 // moveOf gives what a person may do in a review.
 func moveOf(a lastnight.LabelAction) (move, bool) {
 	const draft, proposed, approved, retired = lastnight.LabelDraft, lastnight.LabelProposed, lastnight.LabelApproved, lastnight.LabelRetired
-	switch a { //nolint:exhaustive // the others change what a label says
+	switch a {
 	case lastnight.ActionPropose:
 		return move{[]lastnight.LabelState{draft}, proposed, lastnight.RoleLabeler}, true
 	case lastnight.ActionApprove:
@@ -67,7 +67,7 @@ func (l *Labels) ReviewLabel(ctx context.Context, id string, version int, action
 	}
 	next := l.next(old, old, old.Author)
 	next.State = m.to
-	switch action { //nolint:exhaustive // the others leave what explains as it is
+	switch action {
 	case lastnight.ActionApprove:
 		next.ApprovedVersion, next.ApprovedBy = next.Version, a.Name
 	case lastnight.ActionReview, lastnight.ActionRetire:
