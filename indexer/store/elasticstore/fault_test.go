@@ -198,6 +198,17 @@ func TestMappingConflictGoesToTheDeadLetters(t *testing.T) {
 	if m := s.Metrics(); m.DeadLetters != 1 || m.Documents != 9 {
 		t.Errorf("%+v", m)
 	}
+	if done, left, err := s.RetryDeadLetters(t.Context()); done != 0 || left != 1 || err != nil {
+		t.Errorf("while the reason is there: put %d, left %d, %v", done, left, err)
+	}
+	do(t.Context(), t, "DELETE", cfg.Addresses[0]+"/"+cfg.Prefix+"-documents-v1-2026.11.21", "")
+	must(t, s.Close())
+	s = open(t, cfg)
+	must(t, s.Index(t.Context(), append(docs[:3:3], docs[4:]...)))
+	if done, left, err := s.RetryDeadLetters(t.Context()); done != 1 || left != 0 || err != nil {
+		t.Errorf("when the reason is gone: put %d, left %d, %v", done, left, err)
+	}
+	wantAll(t, s, docs)
 }
 
 func TestTooLargeBulkIsSplit(t *testing.T) {
