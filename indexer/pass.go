@@ -9,6 +9,7 @@ import (
 	"lastnight"
 	"lastnight/clusterer"
 	"lastnight/indexer/archive"
+	"lastnight/internal/tally"
 )
 
 // pass is what one batch of spans turns into. It lives as long as one call of Ingest.
@@ -18,7 +19,7 @@ type pass struct {
 	docs   map[string]*lastnight.Document // by id: a merged document may change more than once
 	order  []string                       // ids in the order of arrival
 	tmpl   map[string]lastnight.Template
-	counts map[countKey]int64
+	counts tally.Tally[countKey]
 	jobs   map[jobKey]*lastnight.Job
 	marks  map[mark]stretch
 	// what went through, for the metrics
@@ -42,7 +43,7 @@ type (
 func newPass(x *Indexer) *pass {
 	return &pass{
 		x: x, docs: map[string]*lastnight.Document{}, tmpl: map[string]lastnight.Template{},
-		counts: map[countKey]int64{}, jobs: map[jobKey]*lastnight.Job{}, marks: map[mark]stretch{},
+		jobs: map[jobKey]*lastnight.Job{}, marks: map[mark]stretch{},
 	}
 }
 
@@ -87,7 +88,7 @@ func (p *pass) cluster(c *clusterer.Clusterer, s *lastnight.Span, w lastnight.Wo
 		p.lines += int64(len(r.Lines))
 		t := r.Lines[0].Time
 		if !r.Lines[0].Partial { // it is counted when it comes whole, or it would count twice
-			p.counts[countKey{w.Namespace, w.Name, r.Template, r.Level, floorMinute(t)}]++
+			p.counts.Add(countKey{w.Namespace, w.Name, r.Template, r.Level, floorMinute(t)}, tally.SlotOf(r.Template))
 		}
 		rec := p.x.cfg.Recognizer.Recognize(s.Stream, r)
 		if rec.JobName != "" {
@@ -223,8 +224,8 @@ func (p *pass) documents() []lastnight.Document {
 }
 
 func (p *pass) countList() []lastnight.TemplateCount {
-	list := make([]lastnight.TemplateCount, 0, len(p.counts))
-	for k, n := range p.counts {
+	list := make([]lastnight.TemplateCount, 0, p.counts.Len())
+	for k, n := range p.counts.All {
 		list = append(list, lastnight.TemplateCount{
 			Namespace: k.namespace, Job: k.job, Template: k.template, Level: k.level.String(),
 			Minute: time.Unix(0, k.minute).UTC(), Count: n,

@@ -78,7 +78,7 @@ func (s *shards) get(ctx context.Context, key string) (*shard, error) {
 	item, err := s.store.Get(ctx, shardBucket, key)
 	switch {
 	case err == nil:
-		err := sh.c.Restore(bytes.NewReader(item.Value))
+		err := restore(sh.c, item.Value)
 		if errors.Is(err, clusterer.ErrCorrupt) {
 			// Ids come from the templates' texts: a shard that starts anew learns the same ones.
 			s.log.Error("clusterer snapshot is damaged, learning anew", "shard", key, "err", err)
@@ -117,7 +117,11 @@ func (s *shards) save(ctx context.Context, sh *shard) error {
 	if err := sh.c.Snapshot(&buf); err != nil {
 		return fmt.Errorf("snapshot clusterer of %s: %w", sh.key, err)
 	}
-	if _, err := s.store.Put(ctx, shardBucket, sh.key, buf.Bytes(), -1); err != nil {
+	packed, err := packSnapshot(buf.Bytes())
+	if err != nil {
+		return err
+	}
+	if _, err := s.store.Put(ctx, shardBucket, sh.key, packed, -1); err != nil {
 		return fmt.Errorf("put clusterer of %s: %w", sh.key, err)
 	}
 	sh.dirty = false

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"lastnight"
+	"lastnight/internal/tally"
 )
 
 // genKey names one generation of one stream in memory.
@@ -51,9 +52,10 @@ type builder struct {
 	streams  map[uint64]int
 	keys     map[genKey]int
 	jobs     map[[2]string]int // first stream of each job: names it in counts
-	minutes  map[minuteKey]int64
-	tmpls    map[templateKey]int64
-	perBlock bool // a filter for each block, else one for the file
+	minutes  tally.Tally[minuteKey]
+	tmpls    tally.Tally[templateKey]
+	jobOf    [2]int // stream of the last record, plus 1, and the one that names its job
+	perBlock bool   // a filter for each block, else one for the file
 }
 
 func newBuilder(t *tools, k kind) *builder {
@@ -61,7 +63,6 @@ func newBuilder(t *tools, k kind) *builder {
 	return &builder{
 		t: t, w: newFileWriter(k, t.buf), dir: &directory{kind: k}, perBlock: k == kindChunk,
 		streams: map[uint64]int{}, keys: map[genKey]int{}, jobs: map[[2]string]int{},
-		minutes: map[minuteKey]int64{}, tmpls: map[templateKey]int64{},
 	}
 }
 
@@ -184,18 +185,28 @@ func (b *builder) count(e *blockEntry, r *row) {
 			x.records++
 		}
 	}
-	s := &b.dir.streams[k.stream]
+	stream := b.jobStream(k.stream)
+	minute := rec.Lines[0].Time / int64(60e9)
+	b.minutes.Add(minuteKey{stream, rec.Level, minute}, uint(rec.Level))
+	if rec.Template != "" {
+		b.tmpls.Add(templateKey{stream, rec.Level, rec.Template}, tally.SlotOf(rec.Template))
+	}
+}
+
+// jobStream gives the stream that names the job of a stream in counts.
+func (b *builder) jobStream(stream int) int {
+	if b.jobOf[0] == stream+1 {
+		return b.jobOf[1]
+	}
+	s := &b.dir.streams[stream]
 	job := [2]string{s.stream.Namespace, s.job}
-	stream, ok := b.jobs[job]
+	named, ok := b.jobs[job]
 	if !ok {
-		stream = k.stream
+		named = stream
 		b.jobs[job] = stream
 	}
-	minute := rec.Lines[0].Time / int64(60e9)
-	b.minutes[minuteKey{stream, rec.Level, minute}]++
-	if rec.Template != "" {
-		b.tmpls[templateKey{stream, rec.Level, rec.Template}]++
-	}
+	b.jobOf = [2]int{stream + 1, named}
+	return named
 }
 
 func (k *keyEntry) extentAt(off int64) *extent {
@@ -212,13 +223,13 @@ func (b *builder) finish() ([]byte, error) {
 	if !b.perBlock && len(b.dir.blocks) > 0 {
 		b.filter(nil)
 	}
-	for k, n := range b.minutes {
+	for k, n := range b.minutes.All {
 		b.dir.counts = append(b.dir.counts, minuteCount{stream: k.stream, level: k.level, minute: k.minute, n: n})
 	}
 	slices.SortFunc(b.dir.counts, func(a, c minuteCount) int {
 		return cmp.Or(cmp.Compare(a.stream, c.stream), cmp.Compare(a.level, c.level), cmp.Compare(a.minute, c.minute))
 	})
-	for k, n := range b.tmpls {
+	for k, n := range b.tmpls.All {
 		b.dir.tmpls = append(b.dir.tmpls, templateCount{stream: k.stream, template: k.template, level: k.level, n: n})
 	}
 	slices.SortFunc(b.dir.tmpls, func(a, c templateCount) int {
