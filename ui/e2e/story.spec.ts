@@ -45,7 +45,6 @@ test('the first page has the health of the jobs, and its states filter', async (
 })
 
 test('the timeline has lanes, is zoomed by keys and by dragging, and stands as text too', async () => {
-  await page.goto(`${server.url}/incidents?`)
   const incident = (await json<{ items: Incident[] }>('/api/v1/incidents?start=now-7d&job=clickstream-sessions')).items[0] as Incident
   await page.goto(`${server.url}/incidents/${incident.id}`)
   const lanes = page.locator('.tl-box')
@@ -124,6 +123,7 @@ test('a template is labeled by the keyboard alone, a second person approves, and
   const other = await session(browser)
   await other.page.goto(`${server.url}/label?queue=review`)
   await other.page.getByRole('button', { name: 'Who are you?' }).click()
+  await other.page.getByRole('textbox', { name: 'Your name' }).focus()
   await other.page.keyboard.type('Boris')
   await other.page.keyboard.press('Enter')
   await other.page.getByRole('button', { name: 'Boris' }).waitFor()

@@ -118,7 +118,7 @@ function Work({ kind, chosen, template, covered }: { kind: 'template' | 'inciden
   useEffect(() => {
     const on = (e: KeyboardEvent): void => {
       const t = e.target as HTMLElement
-      if (e.ctrlKey || e.metaKey || e.altKey || t.closest('dialog') || t.matches('input:not([type=checkbox]), textarea, select')) return
+      if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || t.closest('dialog') || t.matches('input:not([type=checkbox]), textarea, select')) return
       const k = keys.current
       if (e.key === 's') k.next()
       else if (e.key === 'u') void k.undo()

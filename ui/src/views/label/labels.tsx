@@ -35,7 +35,7 @@ export function Labels({ states, chosen, review: reviewing }: { states: Label['s
   useEffect(() => {
     if (!reviewing) return
     const on = (e: KeyboardEvent): void => {
-      if (e.ctrlKey || e.metaKey || e.altKey || (e.target as HTMLElement).matches('input:not([type=checkbox]), textarea, select')) return
+      if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || (e.target as HTMLElement).matches('input:not([type=checkbox]), textarea, select')) return
       const id = document.activeElement?.closest('[data-id]')?.getAttribute('data-id')
       const l = items.find((x) => x.id === id)
       if (!l || (e.key !== 'a' && e.key !== 'r')) return
