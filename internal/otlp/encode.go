@@ -92,9 +92,7 @@ func (e *Encoder) appendRecord(dst []byte, r *lastnight.Record) []byte {
 	}
 	dst = e.appendBody(dst, r)
 	if r.Lines[0].Stderr {
-		dst = append(dst, stderrAttr...)
-	} else {
-		dst = append(dst, stdoutAttr...)
+		dst = append(dst, stderrAttr...) // nothing is stdout: most lines are
 	}
 	e.value = appendLines(e.value[:0], r.Lines)
 	dst = appendKeyValue(dst, 6, keyLines, 7, e.value)
@@ -213,10 +211,7 @@ func appendEvent(dst []byte, ev *lastnight.Event) []byte {
 	return dst
 }
 
-var (
-	stdoutAttr = appendText(nil, 6, keyStream, "stdout")
-	stderrAttr = appendText(nil, 6, keyStream, "stderr")
-)
+var stderrAttr = appendText(nil, 6, keyStream, "stderr")
 
 // appendBytes appends a field of bytes, a string or a message.
 func appendBytes(dst []byte, field protowire.Number, b []byte) []byte {
