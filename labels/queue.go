@@ -112,20 +112,36 @@ func (l *Labels) Queue(ctx context.Context, req lastnight.QueueRequest) ([]lastn
 	for _, it := range list {
 		it.Impact, it.Jobs = it.impact(now), len(it.jobs)
 	}
-	slices.SortFunc(list, func(a, b *item) int {
-		if a.Impact != b.Impact {
-			if a.Impact > b.Impact {
-				return -1
-			}
-			return 1
-		}
-		return compareText(a.Kind+a.ID, b.Kind+b.ID)
-	})
 	limit := req.Limit
 	if limit <= 0 {
 		limit = queueLimit
 	}
-	return l.finish(ctx, list[:min(len(list), limit)])
+	return l.finish(ctx, most(list, limit))
+}
+
+// most gives the n items with the most impact, in order; there are far more than are asked for.
+func most(list []*item, n int) []*item {
+	top := make([]*item, 0, min(n, len(list))+1)
+	for _, it := range list {
+		if len(top) == n && compareItems(it, top[n-1]) > 0 {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(top, it, compareItems)
+		if top = slices.Insert(top, at, it); len(top) > n {
+			top = top[:n]
+		}
+	}
+	return top
+}
+
+func compareItems(a, b *item) int {
+	switch {
+	case a.Impact > b.Impact:
+		return -1
+	case a.Impact < b.Impact:
+		return 1
+	}
+	return compareText(a.Kind+a.ID, b.Kind+b.ID)
 }
 
 // countTemplates adds an incident to its templates that nobody labeled. The caller holds l.mu.
