@@ -90,7 +90,7 @@ func helm(t *testing.T, args ...string) ([]byte, error) {
 	if err != nil {
 		t.Skipf("helm: %v", err)
 	}
-	cmd := exec.CommandContext(t.Context(), bin.Helm, append([]string{"template", "night", "chart/lastnight", "--namespace", namespace, "--kube-version", "1.32.3"}, args...)...) //nolint:gosec // our own build
+	cmd := exec.CommandContext(t.Context(), bin.Helm, append([]string{"template", "night", "chart/lastnight", "--namespace", namespace, "--kube-version", "1.32.3"}, args...)...)
 	cmd.Env = append(os.Environ(), "HELM_CACHE_HOME="+t.TempDir(), "HELM_CONFIG_HOME="+t.TempDir(), "HELM_DATA_HOME="+t.TempDir())
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -109,8 +109,6 @@ func rendered(t *testing.T, args ...string) []*unstructured.Unstructured {
 	}
 	return decode(t, out)
 }
-
-
 
 // find gives the objects of a kind.
 func find(objects []*unstructured.Unstructured, kind string) []*unstructured.Unstructured {

@@ -78,10 +78,10 @@ func (f *feed[T]) went(ctx context.Context, err error) {
 	}
 }
 
-func (f *feed[T]) seen(obj any, deleted bool) error {
+func (f *feed[T]) seen(obj any, deleted bool) {
 	o, ok := obj.(T)
 	if !ok {
-		return nil
+		return
 	}
 	slim(o)
 	switch {
@@ -92,7 +92,6 @@ func (f *feed[T]) seen(obj any, deleted bool) error {
 		f.known[string(o.GetUID())] = o
 	}
 	f.take(o, deleted)
-	return nil
 }
 
 // slim drops what is large and tells nothing. Times of managed fields stay: they tell when.
@@ -106,13 +105,13 @@ func slim(o metav1.Object) {
 }
 
 // Add takes an object that the watch says is new.
-func (f *feed[T]) Add(obj any) error { return f.seen(obj, false) }
+func (f *feed[T]) Add(obj any) error { f.seen(obj, false); return nil }
 
 // Update takes an object that the watch says has changed.
-func (f *feed[T]) Update(obj any) error { return f.seen(obj, false) }
+func (f *feed[T]) Update(obj any) error { f.seen(obj, false); return nil }
 
 // Delete takes the last version of an object that is gone.
-func (f *feed[T]) Delete(obj any) error { return f.seen(obj, true) }
+func (f *feed[T]) Delete(obj any) error { f.seen(obj, true); return nil }
 
 // Replace takes a list: what was known and is not in it is gone.
 func (f *feed[T]) Replace(list []any, _ string) error {
@@ -127,9 +126,7 @@ func (f *feed[T]) Replace(list []any, _ string) error {
 		f.take(o, true)
 	}
 	for _, obj := range list {
-		if err := f.seen(obj, false); err != nil {
-			return err
-		}
+		f.seen(obj, false)
 	}
 	return nil
 }

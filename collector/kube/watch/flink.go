@@ -65,7 +65,7 @@ func (w *Watcher) flink(ctx context.Context) {
 // flinkEvent tells what the status of a FlinkDeployment says, and a key that changes with it.
 func flinkEvent(u *unstructured.Unstructured) (lastnight.Event, string) {
 	field := func(path ...string) string {
-		s, _, _ := unstructured.NestedString(u.Object, append([]string{"status"}, path...)...) //nolint:errcheck // of another type: as if it were not there
+		s, _, _ := unstructured.NestedString(u.Object, append([]string{"status"}, path...)...) // of another type: as if it were not there
 		return s
 	}
 	job, lifecycle, trouble := field("jobStatus", "state"), field("lifecycleState"), field("error")

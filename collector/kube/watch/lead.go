@@ -51,7 +51,7 @@ func (w *Watcher) elect(ctx context.Context) {
 		}()
 		select {
 		case leading := <-started:
-			w.lead(leading)
+			w.lead(leading) //nolint:contextcheck // the elector derives it from ctx, and ends it with the lead
 			<-ended
 		case <-ended:
 		}

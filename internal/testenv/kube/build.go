@@ -93,7 +93,7 @@ func (p part) key(dir string) (string, error) {
 	sum := sha256.New()
 	sum.Write([]byte(p.pkg + "\x00" + p.ldflags))
 	for _, name := range []string{"go.mod", "go.sum"} {
-		b, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // a file of this repository
+		b, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			return "", fmt.Errorf("read tool module %s: %w", p.module, err)
 		}
@@ -131,7 +131,7 @@ func moduleRoot() (string, error) {
 		return "", fmt.Errorf("find the repository: %w", err)
 	}
 	for ; ; dir = filepath.Dir(dir) {
-		b, err := os.ReadFile(filepath.Join(dir, "go.mod")) //nolint:gosec // a file of this repository
+		b, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 		if err == nil && bytes.HasPrefix(b, []byte("module lastnight\n")) {
 			return dir, nil
 		}
