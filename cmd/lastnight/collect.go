@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,6 +27,10 @@ import (
 	"lastnight/collector/tail"
 	"lastnight/internal/vfs"
 )
+
+// collectorMemory is what the collector's garbage collector works towards, in bytes: a node's memory is
+// its pods'. GOMEMLIMIT overrides it.
+const collectorMemory = 64 << 20
 
 // collecting is the flags of a node's collector.
 type collecting struct {
@@ -140,6 +145,8 @@ func (c *collecting) open(server string, log *slog.Logger) (p *collectorParts, e
 	p.tailer = tail.New(tail.Config{
 		Dir: c.podsDir, Cluster: c.cluster, Node: c.node, Ingester: p.sender, Positions: p.sender, Log: log,
 		Skip: p.sender.Skip, Lost: p.sender.Lost, MaxHeld: int64(c.maxHeld),
+		// A line is to be found within 3 s, the server's part included.
+		Interval: 500 * time.Millisecond, Quiet: time.Second,
 	})
 	return p, nil
 }
@@ -160,6 +167,9 @@ func lockCheckpoint(dir string) (*os.File, error) {
 func (o *options) collect(cmd *cobra.Command, c *collecting) (err error) {
 	if err := c.check(o); err != nil {
 		return err
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(collectorMemory)
 	}
 	log := o.serverLogger(cmd)
 	ctx := cmd.Context()
