@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,10 +44,8 @@ func readJSON(r *http.Request, v any) error {
 
 func bodyIs(r *http.Request, want ...string) error {
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	for _, w := range want {
-		if kind == w {
-			return nil
-		}
+	if slices.Contains(want, kind) {
+		return nil
 	}
 	err := lastnight.Errorf(lastnight.CodeInvalid, "send Content-Type: "+want[0], "the body is %q, not %s", clip(kind), want[0])
 	return refusal{err, http.StatusUnsupportedMediaType}

@@ -39,9 +39,9 @@ func (x *Indexer) Pin(ids []string) {
 // Into from now on. It replaces what an earlier call said.
 func (x *Indexer) Split(splits []lastnight.TemplateMerge) {
 	m := make(map[string][]lastnight.TemplateMerge, len(splits))
-	for i := range splits {
-		for _, id := range splits[i].From {
-			m[id] = append(m[id], splits[i])
+	for _, s := range splits {
+		for _, id := range s.From {
+			m[id] = append(m[id], s)
 		}
 	}
 	x.followed.splits.Store(&m)

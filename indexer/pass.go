@@ -9,6 +9,7 @@ import (
 	"lastnight"
 	"lastnight/clusterer"
 	"lastnight/indexer/archive"
+	"lastnight/indexer/store"
 	"lastnight/internal/tally"
 )
 
@@ -125,17 +126,7 @@ func (p *pass) noteJob(j lastnight.Job) *lastnight.Job {
 		p.jobs[k] = &j
 		return &j
 	}
-	if j.FirstSeen.Before(known.FirstSeen) {
-		known.FirstSeen = j.FirstSeen
-	}
-	if j.LastSeen.After(known.LastSeen) {
-		known.LastSeen = j.LastSeen
-	}
-	for _, id := range j.FlinkIDs {
-		if !slices.Contains(known.FlinkIDs, id) {
-			known.FlinkIDs = append(known.FlinkIDs, id)
-		}
-	}
+	store.MergeJob(known, &j)
 	return known
 }
 

@@ -184,7 +184,7 @@ func (d *doctor) data() {
 		d.add(check, findingWarning, "", "%s can be written; its free space is not known: %v", dir, err)
 		return
 	}
-	free := int64(st.Bavail) * int64(st.Bsize) //nolint:unconvert,gosec // of other types elsewhere
+	free := int64(st.Bavail) * int64(st.Bsize) //nolint:unconvert // of other types elsewhere
 	if free < leastFree {
 		d.add(check, findingBroken, "free space, or lower --archive-max-share", "%s has %d MB left", dir, free>>20)
 		return
@@ -262,7 +262,7 @@ func (d *doctor) clock(ctx context.Context, client *http.Client, url string) {
 	if err != nil {
 		return
 	}
-	resp, err := client.Do(req) //nolint:gosec // the user names it
+	resp, err := client.Do(req)
 	if err != nil {
 		return
 	}
@@ -296,7 +296,7 @@ func (d *doctor) server(ctx context.Context) {
 		d.add(check, findingBroken, "--server http://HOST:7077", "%v", err)
 		return
 	}
-	resp, err := client.Do(req) //nolint:gosec // the user names it
+	resp, err := client.Do(req)
 	if err != nil {
 		d.add(check, findingBroken, "is the address right, does it run, and does a NetworkPolicy let it through?", "%v", err)
 		return
