@@ -19,7 +19,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -140,10 +139,7 @@ func build(ctx context.Context) (string, error) {
 	if _, err := os.Stat(binary); err == nil {
 		return binary, nil
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(runtime.GOROOT(), "bin", "go"), "install", module+"@"+version) //nolint:gosec,staticcheck // the Go that runs the test builds it
-	if _, err := os.Stat(cmd.Path); err != nil {
-		cmd = exec.CommandContext(ctx, "go", "install", module+"@"+version)
-	}
+	cmd := exec.CommandContext(ctx, "go", "install", module+"@"+version)
 	cmd.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
 	cmd.Dir = dir // outside this module: its versions are not ours
 	if out, err := cmd.CombinedOutput(); err != nil {
