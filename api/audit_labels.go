@@ -16,6 +16,10 @@ type auditedLabeler struct {
 	auditor lastnight.Auditor
 }
 
+// Audited gives a Labeler that writes down what changes labels, and exports. New does this for
+// what comes over HTTP; a command that changes labels in place does it itself.
+func Audited(l lastnight.Labeler, a lastnight.Auditor) lastnight.Labeler { return auditedLabeler{l, a} }
+
 // note writes an act down if it was done.
 func (a auditedLabeler) note(ctx context.Context, err error, action, target string, detail ...string) {
 	if err != nil {

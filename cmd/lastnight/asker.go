@@ -15,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"lastnight"
+	"lastnight/api"
+	"lastnight/api/audit"
 	"lastnight/api/auth"
 	"lastnight/api/client"
 )
@@ -69,7 +71,7 @@ func (o *options) asker(ctx context.Context) (*asker, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return &asker{Searcher: n.indexer, Investigator: n.investigator, Labeler: n.labels, close: n.Close}, "data directory " + dir, nil
+	return &asker{Searcher: n.indexer, Investigator: n.investigator, Labeler: api.Audited(n.labels, auditInPlace{n}), close: n.Close}, "data directory " + dir, nil
 }
 
 func remote(url string) (*asker, string, error) {
@@ -95,6 +97,23 @@ func credentials() []client.Option {
 		opts = append(opts, client.WithUser(name))
 	}
 	return opts
+}
+
+// auditInPlace writes down what a command does to labels without a server. The log is
+// opened for each entry: most commands have none, and one that asks makes no files.
+type auditInPlace struct{ n *node }
+
+// Audit implements lastnight.Auditor.
+func (a auditInPlace) Audit(ctx context.Context, e lastnight.AuditEntry) {
+	l, err := audit.Open(audit.Config{Dir: filepath.Join(a.n.dir.path, "audit"), Log: a.n.cfg.log})
+	if err != nil {
+		a.n.cfg.log.Error("open the audit log", "err", err)
+		return
+	}
+	l.Audit(ctx, e)
+	if err := l.Close(); err != nil {
+		a.n.cfg.log.Error("close the audit log", "err", err)
+	}
 }
 
 // alive tells whether a lastnight answers at the address.
