@@ -105,7 +105,7 @@ func FuzzLearned(f *testing.F) {
 // TestLearnedAllocatesNothing: a line of a layout that was learned costs no memory, nor does one that has none.
 func TestLearnedAllocatesNothing(t *testing.T) {
 	for _, line := range []string{
-		"- 1117838573 2005.06.03 R02-M1-N0 2005-06-03-15.42.53.675872 R02-M1-N0 RAS KERNEL INFO instruction cache parity error corrected",
+		"- 1117838573 2005.06.03 R02-M1-N0 2005-06-03-15.42.53.675872 R02-M1-N0 RAS KERNEL INFO memory row was remapped after a fault",
 		"a line of words and nothing else, 12 of 13",
 	} {
 		var p header.Parser
@@ -121,7 +121,7 @@ func TestLearnedAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkParseLearned(b *testing.B) {
-	line := []byte("- 1117838573 2005.06.03 R02-M1-N0 2005-06-03-15.42.53.675872 R02-M1-N0 RAS KERNEL INFO instruction cache parity error corrected")
+	line := []byte("- 1117838573 2005.06.03 R02-M1-N0 2005-06-03-15.42.53.675872 R02-M1-N0 RAS KERNEL INFO memory row was remapped after a fault")
 	var p header.Parser
 	var h header.Header
 	for range 100 {
