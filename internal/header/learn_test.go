@@ -21,7 +21,7 @@ func TestLearned(t *testing.T) {
 		level        lastnight.Level
 		timed        bool
 	}{
-		{"seconds since 1970, twice the node, level last", "- 11178385%02[1]d 2005.06.03 R02-M1-N0 2005-06-03-15.42.%02[1]d.675872 R02-M1-N0 RAS KERNEL INFO %[2]s", "", lastnight.LevelInfo, true},
+		{"seconds since 1970, twice the node, level last", "- 11178385%02[1]d 2005.06.03 R07-M0-N3 2005-06-03-15.42.%02[1]d.675872 R07-M0-N3 RAS KERNEL INFO %[2]s", "", lastnight.LevelInfo, true},
 		{"bars", "20171223-22:15:%02[1]d:606|Step_LSC|300023%02[1]d|%[2]s", "", lastnight.LevelUnknown, false},
 		{"padded columns", "2016-09-28 04:30:%02[1]d, Info                  CBS    %[2]s", "CBS", lastnight.LevelInfo, true},
 		{"a name and a dash", "[10.30 16:49:%02[1]d] chrome.exe - %[2]s", "chrome.exe", lastnight.LevelUnknown, false},
@@ -72,7 +72,7 @@ func TestLearnedOfNothing(t *testing.T) {
 
 // FuzzLearned holds that a layout learned from any lines gives bounds that hold for any line, and the same again.
 func FuzzLearned(f *testing.F) {
-	f.Add("- 1117838573 2005.06.03 R02 2005-06-03-15.42.50.675872 R02 RAS KERNEL INFO cache\nparity", "2005")
+	f.Add("- 1200000001 2008.01.10 R02 2005-06-03-15.42.50.675872 R02 RAS KERNEL INFO cache\nparity", "2005")
 	f.Add("20171223-22:15:29:606|Step_LSC|30002312|onStand\n[10.30 16:49:06] chrome.exe - a b\n[10.30 16:49:06] x *64 - a b", "|||")
 	f.Fuzz(func(t *testing.T, text, other string) {
 		if len(text) > 1<<12 {
@@ -105,7 +105,7 @@ func FuzzLearned(f *testing.F) {
 // TestLearnedAllocatesNothing: a line of a layout that was learned costs no memory, nor does one that has none.
 func TestLearnedAllocatesNothing(t *testing.T) {
 	for _, line := range []string{
-		"- 1117838573 2005.06.03 R02-M1-N0 2005-06-03-15.42.53.675872 R02-M1-N0 RAS KERNEL INFO memory row was remapped after a fault",
+		"- 1200000001 2008.01.10 R07-M0-N3 2008-01-10-21.20.01.000123 R07-M0-N3 RAS KERNEL INFO memory row was remapped after a fault",
 		"a line of words and nothing else, 12 of 13",
 	} {
 		var p header.Parser
@@ -121,7 +121,7 @@ func TestLearnedAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkParseLearned(b *testing.B) {
-	line := []byte("- 1117838573 2005.06.03 R02-M1-N0 2005-06-03-15.42.53.675872 R02-M1-N0 RAS KERNEL INFO memory row was remapped after a fault")
+	line := []byte("- 1200000001 2008.01.10 R07-M0-N3 2008-01-10-21.20.01.000123 R07-M0-N3 RAS KERNEL INFO memory row was remapped after a fault")
 	var p header.Parser
 	var h header.Header
 	for range 100 {
