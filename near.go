@@ -20,7 +20,7 @@ func Nearest(name string, known []string, n int) []string {
 	var found []near
 	for _, k := range known {
 		low := strings.ToLower(k)
-		far := distance(name, low)
+		far := Distance(name, low)
 		switch {
 		case k == "" || name == "":
 			continue
@@ -42,8 +42,9 @@ func Nearest(name string, known []string, n int) []string {
 	return names
 }
 
-// distance is the number of bytes to insert, delete or change to make b of a (Levenshtein).
-func distance(a, b string) int {
+// Distance is the number of bytes to insert, delete or change to make b of a (Levenshtein).
+// Of names over 100 bytes only so many are compared.
+func Distance(a, b string) int {
 	a, b = a[:min(len(a), maxNearLength)], b[:min(len(b), maxNearLength)]
 	row := make([]int, len(b)+1)
 	for j := range row {

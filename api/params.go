@@ -84,29 +84,8 @@ func unknownParam(name string, known []string) error {
 	if len(known) == 0 {
 		return lastnight.Errorf(lastnight.CodeInvalid, "leave it out", "unknown parameter %q: this route has none", clip(name))
 	}
-	best := slices.MinFunc(known, func(a, b string) int { return distance(clip(name), a) - distance(clip(name), b) })
+	best := slices.MinFunc(known, func(a, b string) int { return lastnight.Distance(clip(name), a) - lastnight.Distance(clip(name), b) })
 	return lastnight.Errorf(lastnight.CodeInvalid, "did you mean "+best+"? known are "+strings.Join(known, ", "), "unknown parameter %q", clip(name))
-}
-
-// distance is how many letters must be put in, left out or changed to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // fail keeps the first error.
