@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"lastnight"
+	"lastnight/indexer/store"
 	"lastnight/query"
 )
 
@@ -27,26 +28,7 @@ const (
 // Search streams documents that match, in order of (time, id). Where the query does not
 // parse, it yields an error of CodeInvalid.
 func (s *Store) Search(ctx context.Context, req lastnight.SearchRequest) iter.Seq2[lastnight.Document, error] {
-	return func(yield func(lastnight.Document, error) bool) {
-		f, err := query.NewFilter(&req)
-		if err != nil {
-			yield(lastnight.Document{}, err)
-			return
-		}
-		left := req.Limit
-		for d, err := range s.candidates(ctx, f) {
-			if err != nil {
-				yield(lastnight.Document{}, fmt.Errorf("search: %w", err))
-				return
-			}
-			if !f.Match(&d) {
-				continue
-			}
-			if left--; !yield(d, nil) || left == 0 {
-				return
-			}
-		}
-	}
+	return store.Select(req, func(f *query.Filter) iter.Seq2[lastnight.Document, error] { return s.candidates(ctx, f) })
 }
 
 // candidates yields documents among which are all that match, in order: days in groups
