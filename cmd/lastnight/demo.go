@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"lastnight"
 	"lastnight/collector"
 	"lastnight/internal/recorded"
 )
@@ -37,9 +35,9 @@ func (o *options) demo(cmd *cobra.Command, s *serving) (err error) {
 		return err
 	}
 	ctx := cmd.Context()
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.listen)
+	l, err := s.bind(ctx)
 	if err != nil {
-		return lastnight.Errorf(lastnight.CodeInvalid, "another --listen, such as --listen 127.0.0.1:7078", "listen on %s: %w", s.listen, err)
+		return err
 	}
 	defer func() { _ = l.Close() }()
 	tmp, err := os.MkdirTemp("", "lastnight-demo-")
@@ -55,11 +53,7 @@ func (o *options) demo(cmd *cobra.Command, s *serving) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer cancel()
-		err = errors.Join(err, n.Close(closeCtx))
-	}()
+	defer func() { err = errors.Join(err, n.closeInTime(ctx)) }()
 	if err := o.replay(ctx, cmd, n, filepath.Join(tmp, "cases")); err != nil {
 		return err
 	}

@@ -104,6 +104,14 @@ func (n *node) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// closeInTime is Close for a server that was told to end: its context is over, and a minute
+// is what it may take.
+func (n *node) closeInTime(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	return n.Close(ctx)
+}
+
 // keep says how long things are kept.
 type keep struct {
 	archiveAge   time.Duration

@@ -101,6 +101,15 @@ func newRun(o *options) *cobra.Command {
 	return cmd
 }
 
+// bind takes the address to listen on.
+func (s *serving) bind(ctx context.Context) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.listen)
+	if err != nil {
+		return nil, lastnight.Errorf(lastnight.CodeInvalid, "another --listen, such as --listen 127.0.0.1:7078", "listen on %s: %w", s.listen, err)
+	}
+	return l, nil
+}
+
 // serve opens the data directory and runs until the context is over: the server, the
 // background work and, if not nil, collect.
 func (o *options) serve(cmd *cobra.Command, s *serving, collect func(context.Context, *node) error) (err error) {
@@ -112,9 +121,9 @@ func (o *options) serve(cmd *cobra.Command, s *serving, collect func(context.Con
 		return err
 	}
 	ctx := cmd.Context()
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.listen)
+	l, err := s.bind(ctx)
 	if err != nil {
-		return lastnight.Errorf(lastnight.CodeInvalid, "another --listen, such as --listen 127.0.0.1:7078", "listen on %s: %w", s.listen, err)
+		return err
 	}
 	defer func() { _ = l.Close() }()
 	log := o.serverLogger(cmd)
@@ -122,11 +131,7 @@ func (o *options) serve(cmd *cobra.Command, s *serving, collect func(context.Con
 	if err != nil {
 		return err
 	}
-	defer func() {
-		closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer cancel()
-		err = errors.Join(err, n.Close(closeCtx))
-	}()
+	defer func() { err = errors.Join(err, n.closeInTime(ctx)) }()
 	fmt.Fprintf(cmd.ErrOrStderr(), "lastnight listens on %s, data in %s\n", s.who.address(l), dir)
 	return n.serveOn(ctx, l, s, collect)
 }
