@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -269,18 +270,8 @@ func (c *Catalogue) Causes() []lastnight.Cause {
 			Advice: e.Advice, ActionNeeded: e.ActionNeeded, Owner: e.Owner,
 		})
 	}
-	slices.SortFunc(list, func(a, b lastnight.Cause) int { return cmpString(a.ID, b.ID) })
+	slices.SortFunc(list, func(a, b lastnight.Cause) int { return strings.Compare(a.ID, b.ID) })
 	return list
-}
-
-func cmpString(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // matchesRecord tells whether any pattern of the catalogue that can name a cause occurs in the record.

@@ -286,7 +286,7 @@ func (c *chain) evidence() []lastnight.Evidence {
 		if d := a.it.f.t.Compare(b.it.f.t); d != 0 {
 			return d
 		}
-		return cmpString(a.it.f.doc.ID, b.it.f.doc.ID)
+		return strings.Compare(a.it.f.doc.ID, b.it.f.doc.ID)
 	}
 	slices.SortFunc(links, func(a, b *link) int {
 		if a.keep != b.keep {

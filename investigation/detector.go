@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -120,7 +121,7 @@ func (d *Detector) Detect(ctx context.Context) error {
 		return err
 	}
 	keys := slices.SortedFunc(maps.Keys(work), func(a, b workloadKey) int {
-		return cmpString(a.namespace+"\x00"+a.workload, b.namespace+"\x00"+b.workload)
+		return strings.Compare(a.namespace+"\x00"+a.workload, b.namespace+"\x00"+b.workload)
 	})
 	var errs []error
 	for i, k := range keys {

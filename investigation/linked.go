@@ -113,7 +113,7 @@ func (x *investigator) link(ctx context.Context, tl *timeline, nodes *nodeHistor
 		if c := a.f.t.Compare(b.f.t); c != 0 {
 			return c
 		}
-		return cmpString(a.f.doc.ID, b.f.doc.ID)
+		return strings.Compare(a.f.doc.ID, b.f.doc.ID)
 	})
 	return nil
 }

@@ -218,7 +218,7 @@ func (r *ranking) settle() {
 		case !a.first.Equal(b.first):
 			return a.first.Compare(b.first)
 		}
-		return cmpString(a.e.ID, b.e.ID)
+		return strings.Compare(a.e.ID, b.e.ID)
 	})
 }
 

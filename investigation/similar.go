@@ -67,7 +67,7 @@ func similarTo(to *lastnight.Incident, among []lastnight.Incident) []lastnight.S
 		case !a.Start.Equal(b.Start):
 			return b.Start.Compare(a.Start)
 		}
-		return cmpString(a.ID, b.ID)
+		return strings.Compare(a.ID, b.ID)
 	})
 	return out[:min(len(out), maxSimilar)]
 }

@@ -113,7 +113,7 @@ func (x *investigator) loadTimeline(ctx context.Context, k workloadKey, from, to
 		if c := a.Time.Compare(b.Time); c != 0 {
 			return c
 		}
-		return cmpString(a.ID, b.ID)
+		return strings.Compare(a.ID, b.ID)
 	})
 	for i := range docs {
 		tl.add(&docs[i])

@@ -98,14 +98,6 @@ func (p *Parser) parseKnown(line []byte, h *Header) {
 	}
 }
 
-// StartsRecord tells whether a line has a header of its own and so begins a record.
-// It is Parse for those who need nothing else.
-func (p *Parser) StartsRecord(line []byte) bool {
-	var h Header
-	p.Parse(line, &h)
-	return h.Starts
-}
-
 // Intern gives the string of b from the table of names, for names that repeat.
 func (p *Parser) Intern(b []byte) string {
 	if s, ok := p.names[string(b)]; ok {

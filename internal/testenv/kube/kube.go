@@ -27,8 +27,6 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
 // startTimeout is how long the programs may take to be ready; seconds when nothing else runs.
@@ -136,22 +134,6 @@ func (c *Cluster) ServiceAccount(namespace, name string) *rest.Config {
 		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"},
 	}
 	return cfg
-}
-
-// Kubeconfig writes an administrator's kubeconfig and gives its path.
-func (c *Cluster) Kubeconfig() string {
-	c.t.Helper()
-	cfg := c.Config()
-	k := clientcmdapi.NewConfig()
-	k.Clusters["test"] = &clientcmdapi.Cluster{Server: cfg.Host, CertificateAuthorityData: cfg.CAData}
-	k.AuthInfos["admin"] = &clientcmdapi.AuthInfo{ClientCertificateData: cfg.CertData, ClientKeyData: cfg.KeyData}
-	k.Contexts["test"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: "admin"}
-	k.CurrentContext = "test"
-	path := filepath.Join(c.dir, "kubeconfig")
-	if err := clientcmd.WriteToFile(*k, path); err != nil {
-		c.t.Fatalf("kube: write kubeconfig: %v", err)
-	}
-	return path
 }
 
 // Compact makes etcd forget all history: watches that resume from before it get "410 Gone".
