@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -14,8 +17,9 @@ func newDeadLetters(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "dead-letters",
 		Short: "Put documents again that Elasticsearch had refused for what they are",
-		Long: `Put the documents of DATA/dead-letters.ndjson into Elasticsearch again, when the reasons that stand in
-it are gone. What is refused still stays in the file. Stop the server that uses the data directory first.`,
+		Long: `Put the documents again that Elasticsearch had refused, when the reasons are gone: those of
+DATA/dead-letters.ndjson, of which the server must be stopped first, or, where there is no such file, those
+that servers without a data directory keep in Elasticsearch itself. What is refused still stays there.`,
 		Example: `  lastnight dead-letters --store https://elasticsearch:9200 --data /var/lib/lastnight`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -23,11 +27,15 @@ it are gone. What is refused still stays in the file. Stop the server that uses 
 			if err != nil {
 				return err
 			}
-			d, err := openDataDir(dir, false, "")
-			if err != nil {
-				return err
+			if _, err := os.Stat(filepath.Join(dir, deadLetterFile)); errors.Is(err, fs.ErrNotExist) {
+				dir = ""
+			} else {
+				d, err := openDataDir(dir, false, "")
+				if err != nil {
+					return err
+				}
+				defer func() { _ = d.Close() }() // only its lock was taken
 			}
-			defer func() { err = errors.Join(err, d.Close()) }()
 			opened, err := o.tiers.openStore(cmd.Context(), dir, o.logger(cmd.ErrOrStderr()))
 			if err != nil {
 				return fmt.Errorf("open store: %w", err)

@@ -30,7 +30,7 @@ func registerMetrics(reg *prometheus.Registry, n *node) {
 	if s, ok := n.store.(*elasticstore.Store); ok {
 		counter("store_requests_total", "Requests sent to Elasticsearch.", func() int64 { return s.Metrics().Requests })
 		counter("store_retries_total", "Requests sent again because Elasticsearch was away or overloaded.", func() int64 { return s.Metrics().Retries })
-		counter("store_dead_letters_total", "Documents that Elasticsearch refused for what they are; they are in the dead-letter file.", func() int64 { return s.Metrics().DeadLetters })
+		counter("store_dead_letters_total", "Documents that Elasticsearch refused for what they are; lastnight dead-letters puts them again.", func() int64 { return s.Metrics().DeadLetters })
 	}
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "lastnight", Name: "unindexed_segments",

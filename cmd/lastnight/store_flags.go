@@ -120,7 +120,11 @@ func (b *openBlobs) Close() error {
 	return nil
 }
 
-// openStore opens the store. The zero tierFlags: bleve, in the data directory.
+// deadLetterFile is in the data directory.
+const deadLetterFile = "dead-letters.ndjson"
+
+// openStore opens the store. The zero tierFlags: bleve, in the data directory. Without a data
+// directory what Elasticsearch refuses is kept in Elasticsearch.
 func (t *tierFlags) openStore(ctx context.Context, data string, log *slog.Logger) (store.Store, error) {
 	where := orEnv(t.store, "LASTNIGHT_STORE")
 	cloud := os.Getenv("LASTNIGHT_STORE_CLOUD_ID")
@@ -135,7 +139,9 @@ func (t *tierFlags) openStore(ctx context.Context, data string, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	cfg.Logger, cfg.DeadLetters = log, filepath.Join(data, "dead-letters.ndjson")
+	if cfg.Logger = log; data != "" {
+		cfg.DeadLetters = filepath.Join(data, deadLetterFile)
+	}
 	s, err := elasticstore.Open(ctx, cfg)
 	if err != nil {
 		return nil, err

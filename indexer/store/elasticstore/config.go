@@ -36,7 +36,7 @@ type Config struct {
 	// Workers is how many bulk requests one call sends at once; 0 is 2.
 	Workers int
 	// DeadLetters is the file for documents that Elasticsearch refuses for what they are.
-	// "": such a document makes Index fail.
+	// "": they are kept among the items of the store itself, for servers without a disk of their own.
 	DeadLetters string
 	Logger      *slog.Logger
 }

@@ -37,7 +37,7 @@ func (s *Store) Index(ctx context.Context, docs []lastnight.Document) error {
 	if err := s.bulk(ctx, ops); err != nil {
 		return fmt.Errorf("put %d documents: %w", len(docs), err)
 	}
-	return s.bury(ops)
+	return s.bury(ctx, ops)
 }
 
 // indexOps makes the operations; of several documents with the same id and day the last one counts.
@@ -84,26 +84,24 @@ func indicesOf(ops []*op) []string {
 	return names
 }
 
-// bury keeps in the dead-letter file what was refused for what it is.
-func (s *Store) bury(ops []*op) error {
-	var refused []*op
+// bury keeps among the dead letters what was refused for what it is.
+func (s *Store) bury(ctx context.Context, ops []*op) error {
+	var refused []DeadLetter
 	for _, o := range ops {
 		if o.err != nil {
-			refused = append(refused, o)
+			refused = append(refused, letterOf(o, time.Now()))
 		}
 	}
 	s.metrics.documents.Add(int64(len(ops) - len(refused)))
 	if len(refused) == 0 {
 		return nil
 	}
-	if s.dead == nil {
-		return lastnight.Errorf(lastnight.CodeInternal, "", "Elasticsearch refused %d documents, the first %q: %w", len(refused), refused[0].id, refused[0].err)
-	}
-	if err := s.dead.append(refused, time.Now()); err != nil {
+	if err := s.letters.put(ctx, refused); err != nil {
 		return err
 	}
 	s.metrics.dead.Add(int64(len(refused)))
-	s.cfg.Logger.Error("documents refused by Elasticsearch, kept in the dead-letter file", "documents", len(refused), "id", refused[0].id, "err", refused[0].err, "file", s.cfg.DeadLetters)
+	l := &refused[0]
+	s.cfg.Logger.Error("documents refused by Elasticsearch, kept among the dead letters", "documents", len(refused), "id", l.ID, "err", l.Type+": "+l.Reason, "file", s.cfg.DeadLetters)
 	return nil
 }
 
@@ -135,24 +133,41 @@ func (s *Store) DropDocuments(ctx context.Context, t time.Time) (int, error) {
 
 // dropIndex removes an index and tells how many documents it had.
 func (s *Store) dropIndex(ctx context.Context, name string) (int, error) {
-	if err := s.refresh(ctx, []string{name}); err != nil {
-		return 0, err
-	}
-	b, err := s.call(ctx, request{method: http.MethodGet, path: "/" + name + "/_count", query: url.Values{"ignore_unavailable": {"true"}}})
+	n, err := s.countFound(ctx, name, nil)
 	if err != nil {
-		return 0, fmt.Errorf("count: %w", err)
-	}
-	var said struct {
-		Count int `json:"count"`
-	}
-	if err := json.Unmarshal(b, &said); err != nil {
-		return 0, fmt.Errorf("count: %w", err)
+		return 0, err
 	}
 	s.forget(name)
 	if _, err := s.call(ctx, request{method: http.MethodDelete, path: "/" + name, query: url.Values{"ignore_unavailable": {"true"}}}); err != nil && statusOf(err) != http.StatusNotFound {
 		return 0, err
 	}
-	return said.Count, nil
+	return n, nil
+}
+
+// countFound counts what a query finds in an index; nil finds all.
+func (s *Store) countFound(ctx context.Context, index string, q object) (int, error) {
+	if err := s.refresh(ctx, []string{index}); err != nil {
+		return 0, err
+	}
+	r := request{method: http.MethodPost, path: "/" + index + "/_count", query: url.Values{"ignore_unavailable": {"true"}}}
+	if q != nil {
+		var err error
+		if r.body, err = json.Marshal(object{"query": q}); err != nil {
+			return 0, fmt.Errorf("count: encode: %w", err)
+		}
+	}
+	b, err := s.call(ctx, r)
+	if err != nil {
+		return 0, fmt.Errorf("count: %w", err)
+	}
+	var said struct {
+		Count  int    `json:"count"`
+		Shards shards `json:"_shards"`
+	}
+	if err := json.Unmarshal(b, &said); err != nil {
+		return 0, fmt.Errorf("count: %w", err)
+	}
+	return said.Count, said.Shards.err()
 }
 
 // dropFound removes what a query finds, one by one.

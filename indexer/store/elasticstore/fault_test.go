@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -182,24 +183,48 @@ func TestWriteBlockIsBackPressure(t *testing.T) {
 }
 
 func TestMappingConflictGoesToTheDeadLetters(t *testing.T) {
+	t.Run("file", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "dead")
+		mappingConflict(t, file, func(*elasticstore.Store) []string {
+			b, err := os.ReadFile(file)
+			must(t, err)
+			return slices.Collect(strings.Lines(string(b)))
+		})
+	})
+	t.Run("items", func(t *testing.T) {
+		mappingConflict(t, "", func(s *elasticstore.Store) (letters []string) {
+			for item, err := range s.List(t.Context(), "dead-letters", "") {
+				must(t, err)
+				letters = append(letters, string(item.Value))
+			}
+			return letters
+		})
+	})
+}
+
+// mappingConflict puts documents of which one is refused until its reason is gone; letters reads the dead ones.
+func mappingConflict(t *testing.T, file string, letters func(*elasticstore.Store) []string) {
+	t.Helper()
 	cfg := config(t)
-	cfg.DeadLetters = filepath.Join(t.TempDir(), "dead")
+	cfg.DeadLetters = file
 	s := open(t, cfg)
 	// An administrator's template of a higher priority makes a field another type.
 	do(t.Context(), t, "PUT", cfg.Addresses[0]+"/"+cfg.Prefix+"-documents-v1-2026.11.21", `{"mappings":{"properties":{"alike":{"type":"boolean"}}}}`)
 	docs := documents(10)
 	docs[3].Alike = 7
 	must(t, s.Index(t.Context(), docs))
-	b, err := os.ReadFile(cfg.DeadLetters)
-	if err != nil || strings.Count(string(b), "\n") != 1 || !strings.Contains(string(b), `"id":"d00003"`) || !strings.Contains(string(b), "alike") {
-		t.Errorf("dead letters: %s %v", b, err)
+	dead := letters(s)
+	if len(dead) != 1 || !strings.Contains(dead[0], `"id":"d00003"`) || !strings.Contains(dead[0], "alike") {
+		t.Errorf("dead letters: %q", dead)
 	}
 	wantAll(t, s, append(docs[:3:3], docs[4:]...))
 	if m := s.Metrics(); m.DeadLetters != 1 || m.Documents != 9 {
 		t.Errorf("%+v", m)
 	}
-	if done, left, err := s.RetryDeadLetters(t.Context()); done != 0 || left != 1 || err != nil {
-		t.Errorf("while the reason is there: put %d, left %d, %v", done, left, err)
+	for range 2 {
+		if done, left, err := s.RetryDeadLetters(t.Context()); done != 0 || left != 1 || err != nil {
+			t.Errorf("while the reason is there: put %d, left %d, %v", done, left, err)
+		}
 	}
 	do(t.Context(), t, "DELETE", cfg.Addresses[0]+"/"+cfg.Prefix+"-documents-v1-2026.11.21", "")
 	must(t, s.Close())
@@ -207,6 +232,9 @@ func TestMappingConflictGoesToTheDeadLetters(t *testing.T) {
 	must(t, s.Index(t.Context(), append(docs[:3:3], docs[4:]...)))
 	if done, left, err := s.RetryDeadLetters(t.Context()); done != 1 || left != 0 || err != nil {
 		t.Errorf("when the reason is gone: put %d, left %d, %v", done, left, err)
+	}
+	if dead := letters(s); len(dead) > 0 {
+		t.Errorf("dead letters are left: %q", dead)
 	}
 	wantAll(t, s, docs)
 }

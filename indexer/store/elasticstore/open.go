@@ -23,7 +23,7 @@ import (
 type Store struct {
 	cfg     Config
 	client  *elastic.BaseClient
-	dead    *deadLetters
+	letters letterbox
 	metrics metrics
 
 	mu   sync.Mutex
@@ -78,14 +78,16 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 			return nil, err
 		}
 	}
-	if s.dead, err = openDeadLetters(cfg.DeadLetters); err != nil {
+	if cfg.DeadLetters == "" {
+		s.letters = itemLetters{s}
+	} else if s.letters, err = openFileLetters(cfg.DeadLetters); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
 // Close lets go of the connections. Nothing is lost without it.
-func (s *Store) Close() error { return s.dead.close() }
+func (s *Store) Close() error { return s.letters.close() }
 
 // index names the index of a kind, or what the names of its daily ones begin with.
 func (s *Store) index(kind string) string {
