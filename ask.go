@@ -63,6 +63,11 @@ type SearchRequest struct {
 	Oldest    bool           // oldest first; else newest first
 	Limit     int            // at most so many; 0: no limit
 	Cursor    string         // continue after the document of this cursor (see CursorOf)
+
+	// ArrivedSince is for those who wait for what arrives, whatever its time: only records that arrived at this time or
+	// later; zero: no bound. Those that were compacted together with older ones already may be missing. Events and the scope
+	// important do not know when they arrived: there it says nothing.
+	ArrivedSince time.Time
 }
 
 // Searcher finds records and events.

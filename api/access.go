@@ -36,6 +36,7 @@ func accessTable() map[string]access {
 		"GET /api/v1/logs/raw":             viewer,
 		"GET /api/v1/histogram":            viewer,
 		"GET /api/v1/templates":            viewer,
+		"GET /api/v1/rates":                viewer,
 		"GET /api/v1/openapi.yaml":         viewer,
 		"GET /api/v1/tail":                 viewer,
 		"GET /api/v1/fields":               viewer,

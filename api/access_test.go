@@ -57,6 +57,7 @@ func visits() map[string]visit {
 		"GET /api/v1/logs/raw":              {target: "/api/v1/logs/raw?job=orders-enrich"},
 		"GET /api/v1/histogram":             {target: "/api/v1/histogram?start=2026-11-21&end=2026-11-22"},
 		"GET /api/v1/templates":             {target: "/api/v1/templates"},
+		"GET /api/v1/rates":                 {target: "/api/v1/rates?start=2026-11-21&end=2026-11-22"},
 		"GET /api/v1/fields":                {target: "/api/v1/fields", shared: "names of the search language"},
 		"GET /api/v1/fields/{name}/values":  {target: "/api/v1/fields/pod/values"},
 		"GET /api/v1/labels":                {target: "/api/v1/labels", shared: house},
@@ -181,7 +182,7 @@ func operations(t testing.TB) []string {
 }
 
 // ofFlink are words of the namespace flink that nobody from elsewhere may see.
-var ofFlink = []string{"orders-enrich", "line 3", "killed", "tm-oomkilled", "switched from", "8c1f", "com.acme", `"flink"`, "in-1", `"INFO":2`}
+var ofFlink = []string{"orders-enrich", "line 3", "killed", "tm-oomkilled", "switched from", "8c1f", "com.acme", `"flink"`, "in-1", `"INFO":2`, `"text":"line <*>"`}
 
 // TestEveryRouteRefuses walks the OpenAPI document: each route refuses the unknown, the under-privileged
 // and the out-of-scope, and lets in who may. A route without an entry in accessTable or visits fails it.

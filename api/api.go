@@ -136,6 +136,7 @@ func newRouter(c Config) (*chi.Mux, error) {
 		r.Mount("/logs", logs{e, c.Searcher}.Routes())
 		r.Mount("/histogram", histogram{e, c.Searcher}.Routes())
 		r.Mount("/templates", templates{e, c.Searcher}.Routes())
+		r.Mount("/rates", rates{e, c.Searcher}.Routes())
 		r.Mount("/tail", newTail(e, c.Searcher).Routes())
 		r.Mount("/fields", fields{e, c.Searcher}.Routes())
 		if c.Labeler != nil {

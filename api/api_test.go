@@ -113,6 +113,12 @@ func TestWrongRequests(t *testing.T) {
 		{"/api/v1/records/3f2a9c01d4e5b6a7.0018a2f3b4c5d6e7-1a2b3c4d.1f40/context", 404, lastnight.CodeNotFound, "no record"},
 		{"/api/v1/records/3f2a9c01d4e5b6a7.0018a2f3b4c5d6e7-1a2b3c4d.1f40/context?before=1001", 400, lastnight.CodeInvalid, "0 to 1000"},
 		{"/api/v1/logs/raw", 400, lastnight.CodeInvalid, "whose lines"},
+		{"/api/v1/jobs?cursor=nonsense", 400, lastnight.CodeInvalid, "next_cursor"},
+		{"/api/v1/jobs?limit=0", 400, lastnight.CodeInvalid, "from 1 to 10000"},
+		{"/api/v1/streams?order=up", 400, lastnight.CodeInvalid, "name, newest"},
+		{"/api/v1/streams?cursor=nonsense", 400, lastnight.CodeInvalid, "next_cursor"},
+		{"/api/v1/rates", 400, lastnight.CodeInvalid, "start and end"},
+		{"/api/v1/rates?start=2000-01-01&end=now&step=1s", 400, lastnight.CodeInvalid, "more than 5000"},
 		{"/api/v1/histogram?template_id=t1&step=90s", 400, lastnight.CodeInvalid, "whole minutes"},
 		{"/api/v1/histogram?step=0m", 400, lastnight.CodeInvalid, "whole minutes"},
 		{"/api/v1/histogram?start=2000-01-01&step=1m", 400, lastnight.CodeInvalid, "more than 5000"},
@@ -158,19 +164,25 @@ func TestPages(t *testing.T) {
 	for i := range 40 { // Many that begin in the same second.
 		m.IncidentList = append(m.IncidentList, lastnight.Incident{ID: fmt.Sprintf("same-%02d", i), Namespace: "n", Job: "j", Start: apitest.Night, End: apitest.Night})
 	}
+	for i := range 30 { // Half of them began at once, two and two have the same number of incidents.
+		s := lastnight.Stream{Namespace: "n", Pod: fmt.Sprintf("pod-%02d", i%10), PodUID: "u", Container: "c", Restart: i / 10}
+		m.StreamInfos = append(m.StreamInfos, lastnight.StreamInfo{Stream: s, ID: s.ID(), Job: "j", First: apitest.Night.Add(time.Duration(max(0, i-15)) * time.Hour), Last: apitest.Night.Add(48 * time.Hour), Lines: 1})
+		m.JobList = append(m.JobList, lastnight.Job{Namespace: "n", Name: fmt.Sprintf("job-%02d", i), Workload: "w", Incidents: i / 2, FirstSeen: apitest.Night, LastSeen: apitest.Night})
+	}
 	srv := serve(t, api.Config{Searcher: m, Investigator: m})
 	walk := func(target string, limit int) (ids []string) {
 		cursor := ""
 		for range 100 {
 			_, body := do(t, srv, http.MethodGet, fmt.Sprintf("%s&limit=%d&cursor=%s", target, limit, cursor))
 			var page api.List[struct {
-				ID string `json:"id"`
+				ID   string `json:"id"`
+				Name string `json:"name"`
 			}]
 			if err := json.Unmarshal([]byte(body), &page); err != nil || len(page.Items) > limit {
 				t.Fatalf("%s: %v, %d items: %.300s", target, err, len(page.Items), body)
 			}
 			for _, i := range page.Items {
-				ids = append(ids, i.ID)
+				ids = append(ids, i.ID+i.Name)
 			}
 			if cursor = page.NextCursor; cursor == "" {
 				return ids
@@ -182,6 +194,8 @@ func TestPages(t *testing.T) {
 	for target, n := range map[string]int{
 		"/api/v1/incidents?planned=true": 43, "/api/v1/incidents?end=2026-11-21T04:00:00Z": 41,
 		"/api/v1/search?order=newest": 11, "/api/v1/search?order=oldest": 11,
+		"/api/v1/jobs?order=name": 32, "/api/v1/jobs?order=incidents": 32, "/api/v1/jobs?find=JOB-1": 10,
+		"/api/v1/streams?order=name": 31, "/api/v1/streams?order=newest": 31, "/api/v1/streams?find=od-03": 3,
 	} {
 		want := walk(target, 1000)
 		if len(want) != n {
@@ -191,6 +205,41 @@ func TestPages(t *testing.T) {
 			if got := walk(target, limit); strings.Join(got, " ") != strings.Join(want, " ") {
 				t.Errorf("%s by %d:\n got %v\nwant %v", target, limit, got, want)
 			}
+		}
+	}
+}
+
+// TestListsAreInOrder holds jobs and container instances to the orders that can be asked for.
+func TestListsAreInOrder(t *testing.T) {
+	t.Parallel()
+	m := apitest.Sample()
+	for i, n := range []int{0, 3, 1} {
+		s := lastnight.Stream{Namespace: "n", Pod: fmt.Sprintf("pod-%d", i), PodUID: "u", Container: "c", Restart: 10 - i}
+		m.StreamInfos = append(m.StreamInfos, lastnight.StreamInfo{Stream: s, ID: s.ID(), First: apitest.Night.Add(time.Duration(n) * time.Hour), Last: apitest.Night.Add(48 * time.Hour)})
+		m.JobList = append(m.JobList, lastnight.Job{Namespace: "n", Name: fmt.Sprintf("job-%d", i), Workload: "w", Incidents: n, FirstSeen: apitest.Night, LastSeen: apitest.Night})
+	}
+	srv := serve(t, api.Config{Searcher: m, Investigator: m})
+	for target, want := range map[string]string{
+		"jobs":                         "orders-enrich job-0 job-1 job-2 shop/front end",
+		"jobs?order=incidents":         "job-1 orders-enrich job-2 job-0 shop/front end",
+		"jobs?find=5F2B":               "orders-enrich",
+		"streams?namespace=n":          "pod-0 pod-1 pod-2",
+		"streams?order=newest":         "pod-1 pod-2 orders-enrich-taskmanager-1-1 pod-0",
+		"streams?find=node-A":          "orders-enrich-taskmanager-1-1",
+		"streams?find=nonsuch":         "",
+		"streams?order=newest&limit=1": "pod-1",
+	} {
+		_, body := do(t, srv, http.MethodGet, "/api/v1/"+target)
+		var page api.List[struct{ Name, Pod string }]
+		if err := json.Unmarshal([]byte(body), &page); err != nil {
+			t.Fatal(err)
+		}
+		names := []string{}
+		for _, i := range page.Items {
+			names = append(names, i.Name+i.Pod)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s: got %q, want %q", target, got, want)
 		}
 	}
 }

@@ -15,19 +15,21 @@ import (
 const maxCounted = 200_000
 
 // countable is what the ready-made counts can't tell: records of a query, a pod, or by the second.
-var countable = []string{"q", "pod", "pod_uid", "container", "node", "restart"}
+var countable = []string{"q", "pod", "pod_uid", "container", "node", "restart", "scope"}
 
 // counted makes the request for the documents to count, and tells whether they must be read:
 // counts by minute of a whole job or template are there already.
 func counted(p *params, in lastnight.Interval) (req lastnight.SearchRequest, scan bool) {
 	for _, name := range countable {
-		scan = scan || p.text(name) != ""
+		scan = scan || p.text(name) != "" && name != "scope"
 	}
+	important := p.choice("scope", "everything", "important") == "important"
 	return lastnight.SearchRequest{
-		Query: p.text("q"), Start: in.Start, End: in.End, Namespace: p.text("namespace"), Job: p.text("job"),
+		Important: important,
+		Query:     p.text("q"), Start: in.Start, End: in.End, Namespace: p.text("namespace"), Job: p.text("job"),
 		Pod: p.text("pod"), PodUID: p.text("pod_uid"), Container: p.text("container"), Node: p.text("node"), Restart: p.restart(),
 		Kinds: []lastnight.DocumentKind{lastnight.DocumentRecord},
-	}, scan
+	}, scan || important
 }
 
 // scan counts what a search finds, newest first, by steps. partial: it stopped at maxCounted,
@@ -49,7 +51,7 @@ func (h histogram) scan(ctx context.Context, req lastnight.SearchRequest, step t
 		if at[b] == nil {
 			at[b] = map[string]int64{}
 		}
-		at[b][d.Level]++
+		at[b][d.Level] += max(1, d.Alike) // The store has one for many alike.
 	}
 	for b, levels := range at {
 		buckets = append(buckets, lastnight.HistogramBucket{Start: time.Unix(0, b).UTC(), Levels: levels})

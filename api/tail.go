@@ -8,7 +8,6 @@ import (
 	"iter"
 	"math"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -18,34 +17,40 @@ import (
 
 const (
 	tailEvery  = 500 * time.Millisecond // between two looks
-	tailWindow = 5 * time.Second        // how far back a look goes for what arrived late
+	tailWindow = 5 * time.Second        // how far back in time a look goes
+	lateEvery  = 2 * time.Second        // between two looks for what arrived later than that
+	lateWindow = 8 * time.Second        // how far back in arrival such a look goes
+	lateResume = time.Minute            // the same, of the first look of a tail that goes on where another ended
+	lateLines  = time.Hour              // how much older than the beginning of the tail a late line may be
+	lateEvents = 10 * time.Minute       // how late an event may be: they do not say when they arrived
 	tailBurst  = 2000                   // documents that one look gives at most; the rest comes with the next, at once
 	tailAlive  = 15 * time.Second       // silence after which the reader hears that the tail lives
 	maxTails   = maxAtOnce / 2          // so that tails never take all places of questions
 	eventsType = "text/event-stream"
 )
 
-// found is what a tail needs of a Searcher.
-type found interface {
+// finder is what a tail needs of a Searcher.
+type finder interface {
 	Search(ctx context.Context, req lastnight.SearchRequest) iter.Seq2[lastnight.Document, error]
 }
 
 // tail sends documents as they arrive, as server-sent events: "id" is a cursor, "data" a document.
 //
 // It looks again and again for what is new, so it needs nothing of the writing side and
-// holds little: the ids of the last seconds. What arrives up to tailWindow later than
-// others that are newer is found all the same; what is later than that is not (a search finds it).
-// A reader that takes nothing stops the looking, not the server. After a reconnect with
+// holds little: the ids of the last seconds. What arrives up to tailWindow later than others that are newer comes
+// in its place; what is later than that (a node that was cut off sends an hour of lines at once) is found by
+// its arrival within lateEvery. A line more than lateLines older than the tail, and an event more than lateEvents
+// late, is not told (a search finds it). A reader that takes nothing stops the looking, not the server. After a reconnect with
 // Last-Event-ID nothing is lost, but the documents of the last tailWindow come again: readers
 // leave out ids that they know.
 type tail struct {
 	env   *env
-	ask   found
+	ask   finder
 	every time.Duration
 	slots chan struct{} // one taken by each tail
 }
 
-func newTail(e *env, ask found) tail {
+func newTail(e *env, ask finder) tail {
 	return tail{e, ask, tailEvery, make(chan struct{}, maxTails)}
 }
 
@@ -82,7 +87,8 @@ func (t tail) follow(w http.ResponseWriter, r *http.Request, p *params) error {
 	if req.Start.IsZero() {
 		req.Start = p.now.UTC()
 	}
-	if id != "" {
+	resumed := id != ""
+	if resumed {
 		req.Start = at.Add(-tailWindow)
 	}
 	select {
@@ -91,15 +97,15 @@ func (t tail) follow(w http.ResponseWriter, r *http.Request, p *params) error {
 	default:
 		return lastnight.Errorf(lastnight.CodeUnavailable, "close another live tail", "%d live tails are open already", maxTails)
 	}
-	return t.send(w, r, req, left)
+	return t.send(w, r, newLooker(t.ask, req, resumed, t.env.now), left)
 }
 
 // send looks and sends until the reader goes or has left documents.
-func (t tail) send(w http.ResponseWriter, r *http.Request, req lastnight.SearchRequest, left int) error {
+func (t tail) send(w http.ResponseWriter, r *http.Request, look *looker, left int) error {
 	out := t.env.newLineWriter(w, eventsType)
 	defer out.stop()
-	look := newLooker(t.ask, req)
 	heard := time.Now()
+	var newest lastnight.Document // Where a reader goes on that comes again; late ones do not lead back.
 	for {
 		docs, more, err := look.next(r.Context(), min(left, tailBurst))
 		switch {
@@ -114,8 +120,11 @@ func (t tail) send(w http.ResponseWriter, r *http.Request, req lastnight.SearchR
 			heard = time.Now()
 		}
 		for i := range docs {
+			if order(docs[i].Time, docs[i].ID, newest.Time, newest.ID) > 0 {
+				newest = lastnight.Document{Time: docs[i].Time, ID: docs[i].ID}
+			}
 			if err == nil {
-				err = sendEvent(out, &docs[i])
+				err = sendEvent(out, &docs[i], lastnight.CursorOf(newest.Time, newest.ID))
 			}
 			heard = time.Now()
 		}
@@ -149,78 +158,13 @@ func (t tail) fail(out *lineWriter, r *http.Request, err error) error {
 	return nil
 }
 
-func sendEvent(out *lineWriter, d *lastnight.Document) error {
+func sendEvent(out *lineWriter, d *lastnight.Document, cursor string) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "id: %s\ndata: ", lastnight.CursorOf(d.Time, d.ID))
+	fmt.Fprintf(&b, "id: %s\ndata: ", cursor)
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(d); err != nil { // JSON has no line break but the one that Encode ends with.
 		return fmt.Errorf("encode a document: %w", err)
 	}
 	return out.line(b.Bytes())
-}
-
-// looker finds what is new since it looked last. Not for several goroutines.
-type looker struct {
-	ask    found
-	req    lastnight.SearchRequest
-	newest time.Time
-	seen   map[string]time.Time // ids of the window that were given
-}
-
-func newLooker(ask found, req lastnight.SearchRequest) *looker {
-	return &looker{ask: ask, req: req, newest: req.Start, seen: map[string]time.Time{}}
-}
-
-// next gives at most most documents, oldest first, and whether there may be more already.
-func (l *looker) next(ctx context.Context, most int) (docs []lastnight.Document, more bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, questionTimeout)
-	defer cancel()
-	req := l.req
-	req.Limit = len(l.seen) + most + 1
-	size := 0
-	for d, err := range l.ask.Search(ctx, req) {
-		if err != nil {
-			return nil, false, err
-		}
-		if _, known := l.seen[d.ID]; known {
-			continue
-		}
-		if len(docs) == most || size > maxPageBytes {
-			more = true
-			break
-		}
-		docs = append(docs, d)
-		size += len(d.Text)
-	}
-	l.remember(docs)
-	return docs, more, nil
-}
-
-// remember moves the window on and forgets the ids that fell out of it.
-func (l *looker) remember(docs []lastnight.Document) {
-	for i := range docs {
-		l.seen[docs[i].ID] = docs[i].Time
-		if docs[i].Time.After(l.newest) {
-			l.newest = docs[i].Time
-		}
-	}
-	from := l.newest.Add(-tailWindow)
-	if n := len(l.seen); n > 10*tailBurst { // A flood: rather lose what is late than hold it all.
-		times := make([]time.Time, 0, n)
-		for _, at := range l.seen {
-			times = append(times, at)
-		}
-		slices.SortFunc(times, time.Time.Compare)
-		from = times[n-5*tailBurst]
-	}
-	if !from.After(l.req.Start) {
-		return
-	}
-	l.req.Start = from
-	for id, at := range l.seen {
-		if at.Before(from) {
-			delete(l.seen, id)
-		}
-	}
 }

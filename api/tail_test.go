@@ -21,20 +21,28 @@ import (
 // growing is a Searcher whose documents become more while it is asked.
 type growing struct {
 	*apitest.Memory
-	mu   sync.Mutex
-	docs []lastnight.Document
+	mu      sync.Mutex
+	docs    []lastnight.Document
+	arrived map[string]time.Time // by id
 }
 
 func (g *growing) add(at time.Time, id string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.docs = append(g.docs, lastnight.Document{ID: id, Kind: lastnight.DocumentRecord, Time: at, Text: "line " + id})
+	if g.arrived == nil {
+		g.arrived = map[string]time.Time{}
+	}
+	g.arrived[id] = time.Now()
 }
 
 func (g *growing) Search(ctx context.Context, req lastnight.SearchRequest) iter.Seq2[lastnight.Document, error] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return (&apitest.Memory{Documents: slices.Clone(g.docs)}).Search(ctx, req)
+	docs := slices.DeleteFunc(slices.Clone(g.docs), func(d lastnight.Document) bool {
+		return !req.ArrivedSince.IsZero() && g.arrived[d.ID].Before(req.ArrivedSince)
+	})
+	return (&apitest.Memory{Documents: docs}).Search(ctx, req)
 }
 
 type tailEvent struct{ id, data string }
@@ -117,6 +125,36 @@ func TestTailTellsEachOnce(t *testing.T) {
 	}
 }
 
+// TestTailTellsWhatIsLate: lines of long ago that arrive now come too, once, but not those that were there before; and a
+// reader that comes again goes on at the newest, not at the late one that it was told last.
+func TestTailTellsWhatIsLate(t *testing.T) {
+	t.Parallel()
+	g := &growing{Memory: apitest.Sample()}
+	srv := serve(t, api.Config{Searcher: g, Investigator: g})
+	now := time.Now()
+	g.add(now.Add(-10*time.Minute), "was there")
+	events, cancel := openTail(t, srv.URL+"/api/v1/tail", "")
+	defer cancel()
+	g.add(now.Add(time.Second), "new")
+	first := <-events
+	g.add(now.Add(-5*time.Minute), "late")
+	g.add(now.Add(-2*time.Hour), "too late")
+	late := <-events
+	g.add(now.Add(-4*time.Minute), "later")
+	later := <-events
+	if got := []string{idOf(t, first), idOf(t, late), idOf(t, later)}; !slices.Equal(got, []string{"new", "late", "later"}) {
+		t.Errorf("told %v", got)
+	}
+	if later.id != first.id {
+		t.Errorf("after a late one the reader would go on at %s, not at %s", later.id, first.id)
+	}
+	select {
+	case e := <-events:
+		t.Errorf("told again: %s", idOf(t, e))
+	case <-time.After(5 * time.Second):
+	}
+}
+
 // TestTailOfAFlood gives all of more documents than one look does, each once.
 func TestTailOfAFlood(t *testing.T) {
 	t.Parallel()
@@ -176,6 +214,8 @@ func TestHistogramOfAQuery(t *testing.T) {
 	base := "/api/v1/histogram?start=2026-11-21T02:00:00Z&end=2026-11-21T04:00:00Z"
 	for query, want := range map[string]string{
 		"&q=line":                `"INFO":`,
+		"&scope=important":       `"levels":{"INFO":3}`, // one for three alike
+		"&scope=x":               `"code":"invalid"`,
 		"&q=nothing":             `"items":[]`,
 		"&pod=gone":              `"items":[]`,
 		"&step=1s":               `"code":"invalid"`, // 7200 of them
@@ -185,6 +225,21 @@ func TestHistogramOfAQuery(t *testing.T) {
 	} {
 		if _, body := do(t, srv, http.MethodGet, base+query); !strings.Contains(body, want) {
 			t.Errorf("%s: want %s in %.400s", query, want, body)
+		}
+	}
+}
+
+func TestTemplateRates(t *testing.T) {
+	t.Parallel()
+	m := apitest.Sample()
+	srv := serve(t, api.Config{Searcher: m, Investigator: m})
+	_, body := do(t, srv, http.MethodGet, "/api/v1/rates?start=2026-11-21T03:00:00Z&end=2026-11-21T03:00:10Z&step=5s&job=orders-enrich")
+	for _, want := range []string{
+		`"step_seconds":5`, `"id":"t2","text":"line <*>","count":10`,
+		`"points":[{"start":"2026-11-21T03:00:00Z","count":5},{"start":"2026-11-21T03:00:05Z","count":5}]`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("want %s in %.600s", want, body)
 		}
 	}
 }

@@ -19,6 +19,7 @@ const (
 // facts are what a label can match of an incident.
 type facts struct {
 	templates []string            // ids as they were recorded, splits heeded
+	plain     []string            // of them, as they were recorded, those that only tell what the failure did to the job
 	near      []string            // templates of what was written nearby, without a link to the failure
 	other     []string            // exceptions, reasons, exit codes, layer, job, namespace
 	explained bool                // by the catalogue
@@ -66,10 +67,29 @@ func (r *resolver) factsOf(in *lastnight.Incident) facts {
 	}
 	slices.Sort(f.templates)
 	f.templates = slices.Compact(f.templates)
+	f.plain = plainOf(chain)
 	if len(r.splits) > 0 {
 		f.templates = r.splitUp(f.templates, chain)
 	}
 	return f
+}
+
+// plainOf gives the templates that tell no cause: changes of the job's state, and what the chain has as an effect
+// where it has something else as the cause.
+func plainOf(chain []lastnight.Evidence) []string {
+	causes := map[string]bool{}
+	for i := range chain {
+		if e := &chain[i]; e.Role == lastnight.RoleCause && e.Kind == "record" {
+			causes[e.Template] = true
+		}
+	}
+	var plain []string
+	for i := range chain {
+		if e := &chain[i]; e.Template != "" && !causes[e.Template] && (len(causes) > 0 || e.Kind == "transition") {
+			plain = united(plain, e.Template)
+		}
+	}
+	return plain
 }
 
 // appendExceptions adds the class names in a stack trace: of its first lines and of its causes.

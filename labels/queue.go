@@ -18,6 +18,7 @@ const (
 	everydayShare = 0.5 // a template in more of the incidents than this …
 	everydayLeast = 4   // … of at least so many …
 	everydayCause = 3   // … with so many different causes tells no cause
+	plainWeight   = .05 // of a template that is only ever what a failure did to the job
 )
 
 // item is a queue item being counted.
@@ -26,6 +27,7 @@ type item struct {
 	jobs   []string // few: a list costs less than a map, and there are very many items
 	causes []string
 	seen   int // incidents
+	plain  int // of them, those in which the template tells no cause
 	first  *digest
 	newest []*digest // at most maxItemRefs
 }
@@ -57,10 +59,14 @@ func (it *item) add(d *digest) {
 	}
 }
 
-// impact is failovers × jobs × recency.
+// impact is failovers × jobs × recency, and little for what never tells a cause.
 func (it *item) impact(now time.Time) float64 {
 	age := max(now.Sub(it.Last), 0)
-	return math.Round(1000*float64(it.Failovers)*float64(len(it.jobs))*math.Exp2(-float64(age)/float64(halfLife))) / 1000
+	weight := math.Exp2(-float64(age) / float64(halfLife))
+	if it.plain == it.seen {
+		weight *= plainWeight
+	}
+	return math.Round(1000*float64(it.Failovers)*float64(len(it.jobs))*weight) / 1000
 }
 
 func newItem(kind, id string) *item {
@@ -148,6 +154,7 @@ func compareItems(a, b *item) int {
 func (l *Labels) countTemplates(items map[string]*item, d *digest) {
 	var before []string
 	for _, id := range d.facts.templates {
+		plain := slices.Contains(d.facts.plain, id)
 		id = l.resolver.final(id)
 		if l.index.labeled[id] > 0 || slices.Contains(before, id) {
 			continue
@@ -157,6 +164,9 @@ func (l *Labels) countTemplates(items map[string]*item, d *digest) {
 			items[id] = newItem(lastnight.QueueTemplate, id)
 		}
 		items[id].add(d)
+		if plain {
+			items[id].plain++
+		}
 	}
 }
 

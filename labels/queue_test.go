@@ -127,6 +127,35 @@ func TestQueueLeavesOutEverydayTemplates(t *testing.T) {
 	}
 }
 
+// TestQueueBeginsWithCauses: what a failure did to the job comes after what may have been its cause, however often it was.
+func TestQueueBeginsWithCauses(t *testing.T) {
+	m := newMemory()
+	evidence := func(kind, role, template string) lastnight.Evidence {
+		return lastnight.Evidence{Kind: kind, Role: role, Template: template, Text: "x"}
+	}
+	for id, text := range map[string]string{"state": "Job <*> switched to FAILING", "task": "task <*> was cancelled", "why": "disk <*> is full", "seen": "disk <*> is slow"} {
+		m.text(id, text)
+	}
+	known, unknown := incident("known"), incident("unknown")
+	known.Failovers, unknown.Failovers = 10, 2
+	known.Diagnosis.Chain = []lastnight.Evidence{
+		evidence("record", lastnight.RoleCause, "why"), evidence("record", lastnight.RoleEffect, "task"), evidence("transition", lastnight.RoleEffect, "state"),
+	}
+	unknown.Diagnosis.Chain = []lastnight.Evidence{evidence("record", lastnight.RoleEffect, "seen"), evidence("transition", lastnight.RoleEffect, "state")}
+	m.incidents = append(m.incidents, known, unknown)
+	items, err := open(t, m).Queue(t.Context(), lastnight.QueueRequest{Kind: lastnight.QueueTemplate})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := []string{}
+	for _, q := range items {
+		ids = append(ids, q.ID)
+	}
+	if d := cmp.Diff([]string{"why", "seen", "state", "task"}, ids); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestPreviewMergeSplit(t *testing.T) {
 	m := nights(t)
 	for i := range m.incidents {

@@ -188,17 +188,31 @@ func (c *Client) Histogram(ctx context.Context, req lastnight.HistogramRequest) 
 // Jobs lists what there is, by namespace and name.
 func (c *Client) Jobs(ctx context.Context, req lastnight.JobsRequest) ([]lastnight.Job, error) {
 	q := query{}.time("start", req.Start).time("end", req.End).text("namespace", req.Namespace).text("name", req.Name)
-	var page api.List[lastnight.Job]
-	err := c.ask(ctx, "/jobs", q, &page)
-	return page.Items, err
+	return all[lastnight.Job](ctx, c, "/jobs", q)
 }
 
 // Streams lists container instances, living and gone.
 func (c *Client) Streams(ctx context.Context, req lastnight.StreamsRequest) ([]lastnight.StreamInfo, error) {
 	q := query{}.time("start", req.Start).time("end", req.End).text("namespace", req.Namespace).text("job", req.Job).text("pod", req.Pod)
-	var page api.List[lastnight.StreamInfo]
-	err := c.ask(ctx, "/streams", q, &page)
-	return page.Items, err
+	return all[lastnight.StreamInfo](ctx, c, "/streams", q)
+}
+
+// all asks for one page of a list after the other.
+func all[T any](ctx context.Context, c *Client, path string, q query) ([]T, error) {
+	items := []T{}
+	q.text("limit", strconv.Itoa(everything))
+	for {
+		var page api.List[T]
+		if err := c.ask(ctx, path, q, &page); err != nil {
+			return nil, err
+		}
+		items = append(items, page.Items...)
+		if page.NextCursor == "" {
+			return items, nil
+		}
+		delete(q, "cursor")
+		q.text("cursor", page.NextCursor)
+	}
 }
 
 // Templates lists the templates of a job with their counts, most frequent first,

@@ -275,3 +275,18 @@ func TestAnyBytes(t *testing.T) {
 	add(t, a, it)
 	equal(t, collect(t, a.Replay(t.Context(), a.Segments()[0])), []archive.Item{it})
 }
+
+// TestArrivedSince: whoever waits for what arrives gets lines of any time, but none that were there before.
+func TestArrivedSince(t *testing.T) {
+	a := open(t, vfs.NewMem())
+	w := newWriter("p")
+	add(t, a, w.span("was there"))
+	since := time.Now()
+	add(t, a, w.span("has arrived"), newWriter("q").span("has arrived, of long ago"))
+	if d := cmp.Diff([]string{"has arrived", "has arrived, of long ago"}, slices.Sorted(slices.Values(search(t, a, lastnight.SearchRequest{ArrivedSince: since})))); d != "" {
+		t.Error(d)
+	}
+	if got := search(t, a, lastnight.SearchRequest{ArrivedSince: time.Now().Add(time.Hour)}); len(got) != 0 {
+		t.Errorf("nothing arrived yet, got %q", got)
+	}
+}

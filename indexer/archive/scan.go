@@ -71,10 +71,14 @@ func (a *Archive) newScan(req lastnight.SearchRequest) *scan {
 	if !req.End.IsZero() {
 		s.end = clampNano(req.End)
 	}
+	arrived := int64(math.MinInt64)
+	if !req.ArrivedSince.IsZero() {
+		arrived = clampNano(req.ArrivedSince)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, f := range a.files {
-		if !f.empty && f.last >= s.start && f.first < s.end {
+		if !f.empty && f.last >= s.start && f.first < s.end && f.arrived >= arrived {
 			f.refs++
 			s.files = append(s.files, f)
 		}
