@@ -134,6 +134,9 @@ func jobOf(w lastnight.Workload, cluster string, first, last time.Time) lastnigh
 
 func (x *Indexer) ingestSpans(ctx context.Context, spans []lastnight.Span) error {
 	p := newPass(x)
+	if err := x.cfg.Archive.Meet(ctx, spans); err != nil {
+		return fmt.Errorf("learn what is held: %w", err)
+	}
 	for i := range spans {
 		if err := p.span(ctx, &spans[i]); err != nil {
 			return err

@@ -23,7 +23,7 @@
 //
 // # Limits
 //
-// One process writes at a time. Directories are cached (Config.CacheBytes); byte ranges
+// One process writes at a time, unless all who do say so (Config.Shared). Directories are cached (Config.CacheBytes); byte ranges
 // of all streams are in memory, about 200 bytes a stream and file it is in.
 package archive
 
@@ -36,7 +36,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,6 +58,11 @@ type Config struct {
 	CacheBytes int64        // for directories and filters; 0: 32 MiB
 	ChunkBytes int64        // bytes of raw logs that one chunk file is made of at most, roughly; 0: 64 MiB
 	Now        func() time.Time
+
+	// Shared says that other processes put and remove files in Blobs too: see Refresh. Searches then begin
+	// with a list of the segments, and replaced files are deleted only by Compact and Retain, after Grace.
+	Shared bool
+	Grace  time.Duration // 0: 15 min. The same for all who share; longer than queries run
 }
 
 // Archive is an open archive. All methods may be called at once.
@@ -74,10 +78,13 @@ type Archive struct {
 	index   *index             // guarded by mu
 	garbage map[string]garbage // guarded by mu; by name
 	arrival int64              // guarded by mu; of the last segment, ns
+	opened  bool               // set once, at the end of Open
+	lists   *lister
 
 	tools   chan *tools // at most one idle set; see borrow
 	slabs   slabPool
 	maint   sync.Mutex // held by Compact and Retain
+	chunks  int        // guarded by maint; chunks made
 	cache   *cache
 	damaged atomic.Int64
 	told    sync.Map // damaged places already logged
@@ -85,8 +92,9 @@ type Archive struct {
 
 // garbage is a blob that is to be deleted once nobody reads it.
 type garbage struct {
-	f  *file  // nil: it never was open
-	by string // the chunk that has its lines, which must outlive it; "" if it is to go for good
+	f     *file     // nil: it never was open
+	by    string    // the chunk that has its lines, which must outlive it; "" if it is to go for good
+	since time.Time // when this process learnt that nobody needs it any more
 }
 
 // Open reads the directories of all files and removes what crashes have left.
@@ -103,6 +111,9 @@ func Open(ctx context.Context, cfg Config) (*Archive, error) {
 	if cfg.ChunkBytes == 0 {
 		cfg.ChunkBytes = defaultChunkBytes
 	}
+	if cfg.Grace == 0 {
+		cfg.Grace = defaultGrace
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -113,68 +124,43 @@ func Open(ctx context.Context, cfg Config) (*Archive, error) {
 	a := &Archive{
 		cfg: cfg, blobs: cfg.Blobs, log: cfg.Logger, now: cfg.Now, nonce: hex.EncodeToString(nonce[:]),
 		files: map[string]*file{}, index: newIndex(), garbage: map[string]garbage{},
-		tools: make(chan *tools, 1), cache: newCache(cfg.CacheBytes),
+		tools: make(chan *tools, 1), cache: newCache(cfg.CacheBytes), lists: newLister(),
 	}
-	if err := a.load(ctx); err != nil {
+	<-a.lists.turn
+	err := a.relist(ctx, true)
+	a.lists.turn <- struct{}{}
+	if err != nil {
 		return nil, fmt.Errorf("open archive: %w", err)
 	}
-	a.sweep(ctx)
+	a.opened = true
+	if !cfg.Shared {
+		a.sweep(ctx)
+	}
 	return a, nil
 }
 
-// load reads all directories. A damaged file is left out; one of an unknown version is an error.
-func (a *Archive) load(ctx context.Context) error {
-	dirs := map[string]*directory{}
-	var files []*file
-	for info, err := range a.blobs.List(ctx, "") {
-		if err != nil {
-			return err
-		}
-		if !strings.HasPrefix(info.Name, segmentFolder) && !strings.HasPrefix(info.Name, chunkFolder) {
-			continue
-		}
-		d, err := readDirectory(ctx, info.Size, a.rangeOf(info.Name))
-		switch {
-		case errors.Is(err, errCorrupt):
-			a.damage(info.Name, err)
-			continue
-		case err != nil:
-			return fmt.Errorf("read %s: %w", info.Name, err)
-		}
-		dirs[info.Name] = d
-		files = append(files, newFile(info.Name, info.Size, d))
-	}
-	for _, f := range files {
-		for _, old := range f.replaces {
-			if dirs[old] != nil {
-				a.garbage[old] = garbage{by: f.name}
-			}
-		}
-	}
-	slices.SortFunc(files, (*file).compare)
-	for _, f := range files {
-		if _, gone := a.garbage[f.name]; !gone {
-			a.add(f, dirs[f.name])
-		}
-	}
-	return nil
-}
-
-// add takes up a file. Callers hold mu, or are alone.
+// add takes up a file, unless a listing has found it already, or found it replaced. Callers hold mu.
 func (a *Archive) add(f *file, d *directory) {
+	if _, replaced := a.garbage[f.name]; replaced || a.files[f.name] != nil {
+		return
+	}
 	a.files[f.name] = f
 	a.index.add(f, d)
 	a.arrival = max(a.arrival, f.newest)
 	a.cache.put(f.name, d, d.size())
 }
 
-// sweep deletes what has been replaced and is read by nobody. What cannot be deleted now
-// stays in garbage: it is ignored, and tried again.
+// sweep deletes what has been replaced and is read by nobody; where others may read it, after Grace.
+// What cannot be deleted now stays in garbage: it is ignored, and tried again.
 func (a *Archive) sweep(ctx context.Context) {
+	if a.cfg.Shared { // or what is being deleted would be found by a listing, and taken up as new
+		<-a.lists.turn
+		defer func() { a.lists.turn <- struct{}{} }()
+	}
 	a.mu.Lock()
 	var names []string
 	for name, g := range a.garbage {
-		if g.f == nil || g.f.refs == 0 {
+		if (g.f == nil || g.f.refs == 0) && (!a.cfg.Shared || a.now().Sub(g.since) >= a.cfg.Grace) {
 			names = append(names, name)
 		}
 	}
@@ -220,6 +206,7 @@ func (a *Archive) directory(ctx context.Context, f *file) (*directory, error) {
 }
 
 // Position gives the offset up to which every line of a generation is held, from 0 on; 0 if none is.
+// In a shared archive it is what is known here since the last Refresh.
 func (a *Archive) Position(s lastnight.Stream, g lastnight.Generation) int64 {
 	h := a.heldOf(streamNumber(s.ID()), g)
 	if h == nil {

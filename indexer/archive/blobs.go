@@ -2,15 +2,18 @@ package archive
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"iter"
 	"path"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"lastnight/internal/vfs"
 )
@@ -44,6 +47,7 @@ const tempFolder = ".tmp"
 // Dir keeps blobs as files: written aside, synced, renamed, and the folder synced.
 type Dir struct {
 	fs   vfs.FS
+	temp string       // what names of temporary files begin with: no other process has it
 	next atomic.Int64 // number of the next temporary file
 	made sync.Map     // folders known to exist
 }
@@ -52,17 +56,31 @@ var _ Blobs = (*Dir)(nil)
 
 // NewDir makes Blobs of a file system, which must have no other writer, and removes
 // what writes that never finished have left.
-func NewDir(fsys vfs.FS) (*Dir, error) {
+func NewDir(fsys vfs.FS) (*Dir, error) { return newDir(fsys, time.Time{}) }
+
+// unfinishedAge is how old an unfinished file in a shared folder is that nobody writes any more.
+const unfinishedAge = time.Hour
+
+// NewSharedDir is NewDir for a folder that other processes write to: of what is unfinished, only
+// what was begun an hour ago is removed.
+func NewSharedDir(fsys vfs.FS) (*Dir, error) { return newDir(fsys, time.Now().Add(-unfinishedAge)) }
+
+// newDir removes what was begun before a time; the zero time: everything.
+func newDir(fsys vfs.FS, begun time.Time) (*Dir, error) {
 	left, err := fsys.List(tempFolder)
 	if err != nil {
 		return nil, fmt.Errorf("list unfinished files: %w", err)
 	}
 	for _, f := range left {
+		at, err := strconv.ParseInt(strings.SplitN(path.Base(f.Name), "-", 2)[0], 16, 64)
+		if err == nil && !begun.IsZero() && time.Unix(0, at).After(begun) {
+			continue
+		}
 		if err := fsys.Remove(f.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("remove unfinished file %s: %w", f.Name, err)
 		}
 	}
-	return &Dir{fs: fsys}, nil
+	return &Dir{fs: fsys, temp: fmt.Sprintf("%s/%x-%s-", tempFolder, time.Now().UnixNano(), rand.Text())}, nil
 }
 
 // ReadDir makes Blobs of a file system that another process may be writing. Only read from it.
@@ -73,7 +91,7 @@ func (d *Dir) Put(ctx context.Context, name string, data []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	temp := fmt.Sprintf("%s/%d", tempFolder, d.next.Add(1))
+	temp := d.temp + strconv.FormatInt(d.next.Add(1), 10)
 	if err := d.write(temp, data); err != nil {
 		return fmt.Errorf("write %s: %w", name, errors.Join(err, d.discard(temp)))
 	}

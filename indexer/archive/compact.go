@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"time"
@@ -47,14 +48,22 @@ func (a *Archive) CompactDue(ctx context.Context) error {
 func (a *Archive) compact(ctx context.Context, due func([]*file) bool) error {
 	a.maint.Lock()
 	defer a.maint.Unlock()
+	if err := a.refresh(ctx, false); err != nil {
+		return err
+	}
 	a.sweep(ctx)
-	for {
+	for vanished := 0; ; {
 		run := a.nextRun()
 		if len(run) == 0 || !due(run) {
 			return nil
 		}
 		bad, err := a.compactRun(ctx, run)
 		switch {
+		case a.cfg.Shared && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, errForestalled)) && vanished < maxRelists:
+			vanished++ // somebody else compacts
+			if err := a.refresh(ctx, true); err != nil {
+				return err
+			}
 		case errors.Is(err, errCorrupt) && bad != nil:
 			a.damage(bad.name, err)
 			a.mu.Lock()
@@ -112,7 +121,11 @@ func (a *Archive) compactRun(ctx context.Context, run []*file) (bad *file, err e
 	if err != nil {
 		return nil, err
 	}
-	name := fmt.Sprintf("%s%016x-%016x-%s.chk", chunkFolder, uint64(c.b.dir.first), uint64(c.b.dir.last), a.nonce)
+	if err := a.stillThere(ctx, c.inputs); err != nil {
+		return nil, err
+	}
+	a.chunks++ // segments of several processes may have arrived at the same instants
+	name := fmt.Sprintf("%s%016x-%016x-%s-%x.chk", chunkFolder, uint64(c.b.dir.first), uint64(c.b.dir.last), a.nonce, a.chunks)
 	if err := a.blobs.Put(ctx, name, data); err != nil {
 		return nil, writeError(err)
 	}
@@ -124,6 +137,25 @@ func (a *Archive) compactRun(ctx context.Context, run []*file) (bad *file, err e
 	a.log.InfoContext(ctx, "compacted segments into a chunk", "file", name, "segments", len(run), "raw_bytes", f.raw, "bytes", f.size)
 	a.sweep(ctx)
 	return nil, nil //nolint:nilnil // no damaged file and no error
+}
+
+// errForestalled says that another process has compacted the same files.
+var errForestalled = errors.New("another process has compacted these segments")
+
+// stillThere makes sure, as far as one can, that nobody else has compacted the inputs meanwhile. Where
+// it happens all the same two chunks hold the same, which costs space and nothing else.
+func (a *Archive) stillThere(ctx context.Context, inputs []input) error {
+	if err := a.refresh(ctx, true); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, in := range inputs {
+		if a.files[in.f.name] == nil {
+			return errForestalled
+		}
+	}
+	return nil
 }
 
 // input is a file that is compacted, or deleted.
@@ -144,7 +176,7 @@ func (a *Archive) forget(inputs []input, by string) {
 		}
 		delete(a.files, in.f.name)
 		a.cache.remove(in.f.name)
-		a.garbage[in.f.name] = garbage{f: in.f, by: by}
+		a.garbage[in.f.name] = garbage{f: in.f, by: by, since: a.now()}
 	}
 	a.index.remove(files, keys)
 }

@@ -99,6 +99,18 @@ func (x *index) add(f *file, d *directory) {
 	}
 }
 
+// removeFiles forgets files whose keys are not at hand: it looks at everything.
+func (x *index) removeFiles(files map[*file]bool) {
+	keys := map[genKey]bool{}
+	for id, h := range x.gens {
+		if slices.ContainsFunc(h.ranges, func(r heldRange) bool { return files[r.f] }) ||
+			slices.ContainsFunc(h.partials, func(p heldPartial) bool { return files[p.f] }) {
+			keys[id] = true
+		}
+	}
+	x.remove(files, keys)
+}
+
 // remove forgets files, which have these keys.
 func (x *index) remove(files map[*file]bool, keys map[genKey]bool) {
 	for id := range keys {

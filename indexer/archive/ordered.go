@@ -3,6 +3,7 @@ package archive
 import (
 	"container/heap"
 	"context"
+	"errors"
 	"slices"
 )
 
@@ -117,13 +118,26 @@ type finder[T any] func(ctx context.Context, c candidate, h *harvest[T]) error
 //
 // It ends at the limit, at the end, when yield returns false, or with an error.
 func ordered[T any](ctx context.Context, s *scan, find finder[T], yield func(*T) bool) error {
-	n := 0
+	n, vanished := 0, 0
 	for {
+		var given *place // the last result of the pass
 		p := &pass[T]{s: s, find: find, h: harvest[T]{w: waiting[T]{sign: s.sign}, after: s.after, budget: s.budget}, left: func() int { return s.limit - n }}
-		stop, err := p.run(ctx, func(v *T) bool {
+		stop, err := p.run(ctx, func(x *found[T]) bool {
 			n++
-			return yield(v) && (s.limit == 0 || n < s.limit)
+			given = &x.place
+			return yield(x.v) && (s.limit == 0 || n < s.limit)
 		})
+		if errors.Is(err, errVanished) { // the order is total, so nothing is lost or told twice
+			if given != nil {
+				s.after, vanished = given, 0
+			}
+			if vanished++; vanished <= maxRelists {
+				err = s.renew(ctx)
+				if err == nil {
+					continue
+				}
+			}
+		}
 		if err != nil || stop || p.h.until == nil {
 			return err
 		}
@@ -148,7 +162,7 @@ type flight[T any] struct {
 	done  chan error
 }
 
-func (p *pass[T]) run(ctx context.Context, yield func(*T) bool) (stop bool, err error) {
+func (p *pass[T]) run(ctx context.Context, yield func(*found[T]) bool) (stop bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer func() {
 		cancel()
@@ -166,7 +180,7 @@ func (p *pass[T]) run(ctx context.Context, yield func(*T) bool) (stop bool, err 
 			return false, err
 		}
 		for p.h.w.Len() > 0 && p.due() {
-			if !yield(p.h.w.next().v) {
+			if x := p.h.w.next(); !yield(&x) {
 				return true, nil
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"iter"
-	"maps"
 	"slices"
 
 	"lastnight"
@@ -26,7 +25,11 @@ func (a *Archive) RawLines(ctx context.Context, req lastnight.SearchRequest) ite
 	return func(yield func(lastnight.RawLine, error) bool) {
 		limit := req.Limit
 		req.Limit, req.Oldest = 0, true
-		s := a.newScan(req)
+		s, err := a.newScan(ctx, req)
+		if err != nil {
+			yield(lastnight.RawLine{}, err)
+			return
+		}
 		defer s.release(ctx)
 		list, err := s.containers(ctx)
 		if err != nil {
@@ -49,20 +52,18 @@ func (a *Archive) RawLines(ctx context.Context, req lastnight.SearchRequest) ite
 func (s *scan) containers(ctx context.Context) ([]container, error) {
 	seen := map[container]bool{}
 	var list []container
-	for _, f := range s.files {
-		d, err := s.a.directory(ctx, f)
-		if err != nil {
-			if err := s.skip(ctx, f, err); err != nil {
-				return nil, err
+	err := s.again(ctx, func() error {
+		return s.eachDirectory(ctx, func(_ *file, d *directory) {
+			for i := range d.streams {
+				if c := containerOf(d.streams[i].stream); !seen[c] && s.stream(&d.streams[i]) {
+					seen[c] = true
+					list = append(list, c)
+				}
 			}
-			continue
-		}
-		for i := range d.streams {
-			if c := containerOf(d.streams[i].stream); !seen[c] && s.stream(&d.streams[i]) {
-				seen[c] = true
-				list = append(list, c)
-			}
-		}
+		})
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(list, func(a, b container) int {
 		return cmp.Or(cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.pod, b.pod), cmp.Compare(a.podUID, b.podUID), cmp.Compare(a.name, b.name))
@@ -162,14 +163,20 @@ func (a *Archive) Context(ctx context.Context, id lastnight.LineID, before, afte
 		return nil, err
 	}
 	number := streamNumber(stream)
-	s := a.newScan(lastnight.SearchRequest{})
-	defer s.release(ctx)
-	one := *s
-	s = &one
-	s.byTime, s.files = false, a.filesOf(number)
+	if err := a.refresh(ctx, false); err != nil {
+		return nil, err
+	}
+	s := a.plan(lastnight.SearchRequest{})
+	s.byTime = false
+	s.choose = func(x *index) map[*file]bool { return x.filesOf(number) }
 	s.stream = func(e *streamEntry) bool { return e.id == number }
+	s.snapshot()
+	defer s.release(ctx)
 	missing := lastnight.Errorf(lastnight.CodeNotFound, "", "no record %s in the archive", string(id))
-	restart, ok := s.restart(ctx)
+	restart, ok, err := s.restart(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if !ok {
 		return nil, missing
 	}
@@ -196,19 +203,17 @@ func (a *Archive) Context(ctx context.Context, id lastnight.LineID, before, afte
 }
 
 // restart gives the restart count of the one stream asked for.
-func (s *scan) restart(ctx context.Context) (int64, bool) {
-	for _, f := range s.files {
-		d, err := s.a.directory(ctx, f)
-		if err != nil {
-			continue // reported when its blocks are asked for
-		}
-		for i := range d.streams {
-			if s.stream(&d.streams[i]) {
-				return int64(d.streams[i].stream.Restart), true
+func (s *scan) restart(ctx context.Context) (restart int64, ok bool, err error) {
+	err = s.again(ctx, func() error {
+		return s.eachDirectory(ctx, func(_ *file, d *directory) {
+			for i := range d.streams {
+				if !ok && s.stream(&d.streams[i]) {
+					restart, ok = int64(d.streams[i].stream.Restart), true
+				}
 			}
-		}
-	}
-	return 0, false
+		})
+	})
+	return restart, ok, err
 }
 
 // documents gives up to n records after a place, in the direction of sign.
@@ -224,12 +229,10 @@ func (s *scan) documents(ctx context.Context, sign int, after place, n int) ([]l
 	return out, err
 }
 
-// filesOf lists the files that hold anything of a stream.
-func (a *Archive) filesOf(stream uint64) []*file {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+// filesOf lists the files that hold anything of a stream. Callers hold Archive.mu.
+func (x *index) filesOf(stream uint64) map[*file]bool {
 	seen := map[*file]bool{}
-	for k, h := range a.index.gens {
+	for k, h := range x.gens {
 		if k.stream != stream {
 			continue
 		}
@@ -240,5 +243,5 @@ func (a *Archive) filesOf(stream uint64) []*file {
 			seen[p.f] = true
 		}
 	}
-	return slices.SortedFunc(maps.Keys(seen), (*file).compare)
+	return seen
 }

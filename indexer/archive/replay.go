@@ -22,7 +22,7 @@ func (a *Archive) Replay(ctx context.Context, name string) iter.Seq2[Item, error
 		}
 		f.refs++
 		a.mu.Unlock()
-		s := &scan{a: a, files: []*file{f}}
+		s := &scan{a: a, files: []*file{f}, held: &holding{files: []*file{f}}}
 		defer s.release(ctx)
 		d, err := a.directory(ctx, f)
 		if err != nil {

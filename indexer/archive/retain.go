@@ -2,7 +2,9 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 )
@@ -24,6 +26,9 @@ type Policy struct {
 func (a *Archive) Retain(ctx context.Context, p Policy) error {
 	a.maint.Lock()
 	defer a.maint.Unlock()
+	if err := a.refresh(ctx, true); err != nil {
+		return err
+	}
 	a.sweep(ctx)
 	a.mu.Lock()
 	all := make([]*file, 0, len(a.files))
@@ -42,6 +47,9 @@ func (a *Archive) Retain(ctx context.Context, p Policy) error {
 			continue
 		}
 		gone, err := a.retire(ctx, f, p.Keep)
+		if a.cfg.Shared && errors.Is(err, fs.ErrNotExist) {
+			continue // somebody else has deleted it
+		}
 		if err != nil {
 			return fmt.Errorf("retention of %s: %w", f.name, err)
 		}

@@ -23,7 +23,11 @@ func (a *Archive) Search(ctx context.Context, req lastnight.SearchRequest, match
 		if len(req.Kinds) > 0 && !slices.Contains(req.Kinds, lastnight.DocumentRecord) {
 			return
 		}
-		s := a.newScan(req)
+		s, err := a.newScan(ctx, req)
+		if err != nil {
+			yield(lastnight.Document{}, err)
+			return
+		}
 		defer s.release(ctx)
 		if err := s.resume(req.Cursor); err != nil {
 			yield(lastnight.Document{}, err)
@@ -33,7 +37,7 @@ func (a *Archive) Search(ctx context.Context, req lastnight.SearchRequest, match
 		s.hashes, s.levels = need.hashes(), need.cond.levels()
 		s.stream = func(e *streamEntry) bool { return wanted(e, &req) && need.cond.mayStream(e) }
 		l := look{s: s, cond: need.cond, match: match}
-		err := ordered(ctx, s, l.find, func(d *lastnight.Document) bool { return yield(*d, nil) })
+		err = ordered(ctx, s, l.find, func(d *lastnight.Document) bool { return yield(*d, nil) })
 		if err != nil {
 			yield(lastnight.Document{}, err)
 		}

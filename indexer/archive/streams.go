@@ -13,26 +13,25 @@ import (
 // container and restart. First, Last, Lines and Bytes are those of all of the stream's
 // lines in files that overlap that time; Lines is an estimate where files overlap.
 func (a *Archive) Streams(ctx context.Context, req lastnight.StreamsRequest) ([]lastnight.StreamInfo, error) {
-	s := a.newScan(lastnight.SearchRequest{Namespace: req.Namespace, Job: req.Job, Pod: req.Pod, Start: req.Start, End: req.End})
+	s, err := a.newScan(ctx, lastnight.SearchRequest{Namespace: req.Namespace, Job: req.Job, Pod: req.Pod, Start: req.Start, End: req.End})
+	if err != nil {
+		return nil, err
+	}
 	defer s.release(ctx)
-	byID := map[uint64]*lastnight.StreamInfo{}
-	for _, f := range s.files {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		d, err := a.directory(ctx, f)
-		if err != nil {
-			if err := s.skip(ctx, f, err); err != nil {
-				return nil, err
+	var byID map[uint64]*lastnight.StreamInfo
+	err = s.again(ctx, func() error {
+		byID = map[uint64]*lastnight.StreamInfo{}
+		return s.eachDirectory(ctx, func(f *file, d *directory) {
+			for i := range d.keys {
+				k := &d.keys[i]
+				if e := &d.streams[k.stream]; s.stream(e) {
+					s.addStream(byID, f, e, k)
+				}
 			}
-			continue
-		}
-		for i := range d.keys {
-			k := &d.keys[i]
-			if e := &d.streams[k.stream]; s.stream(e) {
-				s.addStream(byID, f, e, k)
-			}
-		}
+		})
+	})
+	if err != nil {
+		return nil, err
 	}
 	out := make([]lastnight.StreamInfo, 0, len(byID))
 	for _, info := range byID {
@@ -47,6 +46,19 @@ func (a *Archive) Streams(ctx context.Context, req lastnight.StreamsRequest) ([]
 		)
 	})
 	return out, nil
+}
+
+// eachDirectory calls f with the directories of all files that can be read.
+func (s *scan) eachDirectory(ctx context.Context, f func(*file, *directory)) error {
+	for _, file := range s.files {
+		d, err := s.a.directory(ctx, file)
+		if err == nil {
+			f(file, d)
+		} else if err := s.skip(ctx, file, err); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
 }
 
 func (s *scan) addStream(byID map[uint64]*lastnight.StreamInfo, f *file, e *streamEntry, k *keyEntry) {
