@@ -107,4 +107,7 @@ type Batch struct {
 	Pods   []Pod   // metadata, before the spans that need it
 	Events []Event // in any order
 	Spans  []Span
+	// Elsewhere says that another server may have taken some of the spans, or what came before them, since this one
+	// did last: it looks first what others have.
+	Elsewhere bool
 }

@@ -51,9 +51,13 @@ func newCollect(o *options) *cobra.Command {
 		Short: "Collect this node's pod logs and send them to a server",
 		Long: `Follow the log files of this node's pods and send them to a server, each line exactly once in effect.
 What the server has acknowledged is remembered in --checkpoint DIR. While the server is away the node's
-files are the buffer; what their rotation would take goes into a spool of at most --spool-max there.`,
+files are the buffer; what their rotation would take goes into a spool of at most --spool-max there.
+
+--server takes several addresses, separated by commas, and names that stand for several (a headless Service):
+they are replicas. Each stream stays with one of them while that answers, and goes to another when it does not.`,
 		Example: `  lastnight collect --server https://lastnight.logs:7077 --checkpoint /var/lib/lastnight-collector --node $NODE_NAME
-  lastnight collect --server https://lastnight.logs:7077 --ca-file ca.pem --token-file token --checkpoint DIR`,
+  lastnight collect --server https://lastnight.logs:7077 --ca-file ca.pem --token-file token --checkpoint DIR
+  lastnight collect --server https://lastnight-0.lastnight:7077,https://lastnight-1.lastnight:7077 --checkpoint DIR`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.collect(cmd, &c) },
 	}
@@ -112,7 +116,7 @@ type collectorParts struct {
 // open puts the parts together. Close them after use.
 func (c *collecting) open(server string, log *slog.Logger) (p *collectorParts, err error) {
 	client, err := send.NewClient(send.ClientConfig{
-		URL: server, CAFile: c.caFile, TokenFile: c.tokenFile, Agent: "lastnight-collector/" + version,
+		URL: server, CAFile: c.caFile, TokenFile: c.tokenFile, Agent: "lastnight-collector/" + version, Logger: log,
 	})
 	if err != nil {
 		return nil, err
@@ -246,7 +250,9 @@ func (p *collectorParts) metrics() http.Handler {
 	value(counter, "lost_bytes_total", "Bytes of log files that will never arrive; an event tells of which pod.", func() float64 { return float64(p.sender.Stats().LostBytes) })
 	value(gauge, "spool_bytes", "Bytes of the spool on disk.", func() float64 { return float64(p.sender.Stats().SpoolBytes) })
 	value(gauge, "spool_requests", "Requests in the spool.", func() float64 { return float64(p.sender.Stats().SpoolFrames) })
-	value(gauge, "server_away", "1 while the server does not answer.", func() float64 {
+	value(gauge, "servers", "Servers that are known: the addresses given, and all that their names stand for.", func() float64 { return float64(p.sender.Stats().Replicas) })
+	value(gauge, "servers_down", "Servers that do not answer; their streams go to others.", func() float64 { return float64(p.sender.Stats().Down) })
+	value(gauge, "server_away", "1 while no server answers.", func() float64 {
 		if p.sender.Stats().Away {
 			return 1
 		}

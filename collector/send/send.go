@@ -14,6 +14,9 @@
 // waits. Events and pods, which no file has, are spooled as well. When the server answers again, the spool is sent
 // beside what is new, in any order: a line's place is in its id.
 //
+// There may be several servers, replicas of each other (see replicas.go): a stream goes to one of them as long as
+// that answers, and a server is away only when none does.
+//
 // What a server refuses for good (it is malformed, or larger than it takes) is sent again span by span; the span
 // that is to blame is lost, logged and measured: a collector event says "about N bytes of this pod are missing".
 package send
@@ -78,7 +81,9 @@ type Stats struct {
 	LostBytes   int64 // of log files that will never arrive, as far as it is known
 	SpoolBytes  int64 // on disk now
 	SpoolFrames int64 // requests in the spool now
-	Away        bool  // the server does not answer
+	Away        bool  // the server does not answer, nor any replica of it
+	Replicas    int64 // servers that are known
+	Down        int64 // of these, how many do not answer
 }
 
 // New makes a sender; Run does what goes on behind Ingest.
@@ -102,6 +107,7 @@ func (s *Sender) Stats() Stats {
 		Requests: c.posts.Load(), Retries: c.retries.Load(), RawBytes: s.raw.Load(), SentBytes: c.bytes.Load(),
 		LostBytes: s.lost.Load(), Away: s.isAway.Load(),
 	}
+	st.Replicas, st.Down = c.replicas.counts()
 	if s.cfg.Spool != nil {
 		st.SpoolBytes, st.SpoolFrames = s.cfg.Spool.Bytes(), int64(s.cfg.Spool.Frames())
 	}
@@ -125,9 +131,11 @@ func (s *Sender) Skip(atRisk bool) bool {
 
 // Ingest implements lastnight.Ingester. CodeUnavailable: neither the server nor the spool took it.
 func (s *Sender) Ingest(ctx context.Context, b lastnight.Batch) error {
-	for _, piece := range split(&b) {
-		if err := s.send(ctx, &piece); err != nil {
-			return err
+	for _, part := range s.cfg.Client.deal(ctx, &b) {
+		for _, piece := range split(&part) {
+			if err := s.send(ctx, &piece); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -143,7 +151,7 @@ func (s *Sender) send(ctx context.Context, piece *lastnight.Batch) error {
 	if s.isAway.Load() && s.cfg.Spool != nil {
 		return s.spool(&f.Frame, nil)
 	}
-	err = s.cfg.Client.postPatiently(ctx, f.Body, f.Encoding, s.cfg.Patience)
+	err = s.cfg.Client.postPatiently(ctx, &f.Frame, s.cfg.Patience)
 	if err == nil {
 		s.acknowledged(&f.Frame)
 		return nil
@@ -256,6 +264,7 @@ func (s *Sender) lose(e *lastnight.Event, bytes int64, what string) {
 // checkpoint once more. It returns nil: what fails is tried again. Call it once.
 func (s *Sender) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
+	wg.Go(func() { s.cfg.Client.replicas.tend(ctx) })
 	if s.cfg.Spool != nil {
 		wg.Go(func() { s.drain(ctx) })
 	}
@@ -328,7 +337,7 @@ func (s *Sender) drain(ctx context.Context) {
 
 // drainOne sends one frame of the spool.
 func (s *Sender) drainOne(ctx context.Context, f *spool.Frame) error {
-	err := s.cfg.Client.post(ctx, f.Body, f.Encoding)
+	err := s.cfg.Client.post(ctx, f, false, map[*replica]bool{})
 	if _, ok := errors.AsType[*refused](err); ok {
 		err = s.isolateFrame(ctx, f, err)
 	} else if err == nil {

@@ -31,6 +31,8 @@ type sink struct {
 	mu     sync.Mutex
 	lines  map[lastnight.LineID]int // how often
 	events []lastnight.Event
+	pods   map[string]int // spans by pod
+	strays int            // batches whose streams another server may have had
 	spans  int
 	bad    string // pod whose spans are refused
 }
@@ -43,8 +45,15 @@ func (s *sink) Ingest(_ context.Context, b lastnight.Batch) error {
 			return lastnight.Errorf(lastnight.CodeInvalid, "", "bad span")
 		}
 	}
+	if b.Elsewhere {
+		s.strays++
+	}
+	if s.pods == nil {
+		s.pods = map[string]int{}
+	}
 	for _, x := range b.Spans {
 		s.spans++
+		s.pods[x.Stream.Pod]++
 		for _, r := range x.Records {
 			for _, l := range r.Lines {
 				s.lines[lastnight.NewLineID(x.Stream.ID(), x.Generation, l.Offset)]++
@@ -77,8 +86,20 @@ type server struct {
 
 func newServer(t *testing.T, tls bool) *server {
 	t.Helper()
+	s := unstarted(t, "")
+	if tls {
+		s.StartTLS()
+	} else {
+		s.Start()
+	}
+	return s
+}
+
+// unstarted makes a server, one of several if it has a name.
+func unstarted(t *testing.T, replica string) *server {
+	t.Helper()
 	s := &server{sink: &sink{lines: map[lastnight.LineID]int{}}}
-	h := ingest.New(ingest.Config{Ingester: s.sink, Linger: time.Millisecond})
+	h := ingest.New(ingest.Config{Ingester: s.sink, Linger: time.Millisecond, Replica: replica})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -98,11 +119,6 @@ func newServer(t *testing.T, tls bool) *server {
 		}
 		h.ServeHTTP(w, r)
 	}))
-	if tls {
-		s.StartTLS()
-	} else {
-		s.Start()
-	}
 	t.Cleanup(func() {
 		cancel()
 		<-done

@@ -61,6 +61,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	req := &request{Request: in, bytes: int64(len(body)), done: make(chan error, 1), release: release}
+	if h.cfg.Replica != "" {
+		w.Header().Set(replicaHeader, h.cfg.Replica)
+		req.strange = r.Header.Get(followsHeader) != h.cfg.Replica
+	}
 	if in.Records == 0 {
 		release()
 		a.success(in)

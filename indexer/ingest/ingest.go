@@ -42,6 +42,9 @@ type Config struct {
 	GroupBytes int64                     // a group of so many bytes waits no longer; 0: 4 MiB
 	MaxPending int64                     // bytes of requests in memory, decompressed; 0: 96 MiB
 	Now        func() time.Time          // nil: time.Now
+	// Replica names this process where it is one of several servers. A request that does not say that all before it,
+	// of its streams, was taken by this very process makes a batch with Elsewhere. "": it is the only one.
+	Replica string
 }
 
 const (
@@ -49,7 +52,11 @@ const (
 	defaultGroupBytes = 4 << 20
 	defaultMaxPending = 96 << 20
 	maxQueue          = 1024 // requests that wait for a group
-	committers        = 2    // groups made durable at once
+
+	// The headers by which collectors know and tell which of several servers had a stream last.
+	replicaHeader = "Lastnight-Replica" // of answers
+	followsHeader = "Lastnight-Follows" // of requests
+	committers    = 2                   // groups made durable at once
 )
 
 // Metrics counts since the start.
@@ -114,6 +121,7 @@ func (h *Handler) Metrics() Metrics {
 type request struct {
 	*otlp.Request
 	bytes   int64
+	strange bool       // another server may have had its streams
 	done    chan error // takes one
 	release func()     // gives its memory back; called once nobody reads it any more
 }
@@ -188,6 +196,7 @@ func (h *Handler) group(ctx context.Context) []*request {
 func (h *Handler) commit(ctx context.Context, group []*request) {
 	var all lastnight.Batch
 	for _, r := range group {
+		all.Elsewhere = all.Elsewhere || r.strange
 		all.Pods = append(all.Pods, r.Batch.Pods...)
 		all.Events = append(all.Events, r.Batch.Events...)
 		all.Spans = append(append(all.Spans, r.Batch.Spans...), r.Foreign...)
