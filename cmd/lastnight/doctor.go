@@ -235,7 +235,7 @@ func (d *doctor) kubernetes(ctx context.Context) {
 		return
 	}
 	cfg.Timeout = 15 * time.Second
-	lacking, err := watch.Lacking(ctx, cfg, watch.Rights(leaseNamespace(), leaseName))
+	lacking, err := watch.Lacking(ctx, cfg, watch.Rights(d.kube.leaseNamespace(), leaseName))
 	if err != nil {
 		d.add(check, findingBroken, "is the address right, and does a NetworkPolicy let it through? --kube off does without", "%s does not answer: %v", cfg.Host, err)
 		return

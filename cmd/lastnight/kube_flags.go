@@ -79,22 +79,34 @@ func (k *kubeFlags) find() (*rest.Config, error) {
 			return nil, nil //nolint:nilnil // none is an answer
 		}
 	}
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = k.kubeconfig
-	cfg, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	cfg, err := k.clientConfig().ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig: %w", err)
 	}
 	return cfg, nil
 }
 
-// leaseNamespace is where the Lease of the leader is: a pod's own namespace.
-func leaseNamespace() string {
-	b, err := os.ReadFile(namespaceFile)
+// leaseNamespace is where the Lease of the leader is: a pod's own namespace, or the one that the kubeconfig's
+// context names. "" without either: then nobody is elected, and every agent watches cluster-wide things.
+func (k *kubeFlags) leaseNamespace() string {
+	if b, err := os.ReadFile(namespaceFile); err == nil {
+		return strings.TrimSpace(string(b))
+	}
+	raw, err := k.clientConfig().RawConfig()
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(b))
+	if c := raw.Contexts[raw.CurrentContext]; c != nil {
+		return c.Namespace
+	}
+	return ""
+}
+
+// clientConfig is what --kubeconfig, else $KUBECONFIG, says.
+func (k *kubeFlags) clientConfig() clientcmd.ClientConfig {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = k.kubeconfig
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil)
 }
 
 // watching is a watch of Kubernetes that is ready to run; the zero one watches nothing.
@@ -134,7 +146,7 @@ func (k *kubeFlags) open(ctx context.Context, c watchConfig) (watching, error) {
 	}
 	w.cfg = watch.Config{REST: cfg, Log: c.log, Cluster: w.cluster, Node: c.node, LeaseName: leaseName, Annotations: k.annotations}
 	if c.elect {
-		w.cfg.LeaseNamespace = leaseNamespace()
+		w.cfg.LeaseNamespace = k.leaseNamespace()
 		w.cfg.Identity = identity(c.node)
 	}
 	return w, nil
