@@ -237,6 +237,33 @@ func (d *Detector) reachBack(ctx context.Context, k workloadKey, s *stretch) err
 
 const maxRemembered = 100_000
 
+// adopt leaves incidents the ids under which people know them already. An event has only seconds and may
+// arrive after the records that it precedes; the incident then begins with another opener, but is the same one.
+func adopt(found, old []lastnight.Incident) {
+	taken := map[string]bool{}
+	for i := range found {
+		taken[found[i].ID] = true
+	}
+	for i := range found {
+		f := &found[i]
+		if slices.ContainsFunc(old, func(o lastnight.Incident) bool { return o.ID == f.ID }) {
+			continue
+		}
+		var known *lastnight.Incident
+		for j := range old {
+			o := &old[j]
+			overlap := !o.Start.After(f.End.Add(time.Second)) && !f.Start.After(o.End.Add(time.Second))
+			if !taken[o.ID] && o.Job == f.Job && overlap && (known == nil || o.Start.Before(known.Start)) {
+				known = o
+			}
+		}
+		if known != nil {
+			f.ID = known.ID
+			taken[f.ID] = true
+		}
+	}
+}
+
 // window recomputes one window of a workload.
 func (d *Detector) window(ctx context.Context, k workloadKey, s stretch) error {
 	from, to, old, err := d.extent(ctx, k, s)
@@ -288,6 +315,7 @@ func ownIncident(i *lastnight.Incident, k workloadKey) bool {
 
 // keep puts what was found, with its likes, and deletes what is no more.
 func (d *Detector) keep(ctx context.Context, k workloadKey, found, old []lastnight.Incident, from, to time.Time) error {
+	adopt(found, old)
 	var gone []string
 	for i := range old {
 		inside := !old[i].Start.Before(from) && old[i].Start.Before(to)

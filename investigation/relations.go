@@ -133,7 +133,8 @@ func userCode(it *item) bool {
 	if d.Event != nil || len(d.Exception) == 0 {
 		return false
 	}
-	if root := d.Exception[len(d.Exception)-1]; strings.HasPrefix(root, "org.apache.flink.") {
+	root := d.Exception[len(d.Exception)-1]
+	if strings.HasPrefix(root, "org.apache.flink.") || root == "java.lang.InterruptedException" { // whoever was interrupted is not who failed
 		return false
 	}
 	for line := range strings.SplitSeq(it.text, "\n") {

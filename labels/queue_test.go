@@ -285,10 +285,16 @@ func BenchmarkLookup(b *testing.B) {
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 }
 
-// BenchmarkQueue is the queue of 2,000 incidents with 100,000 labels and 1 M templates; relabel
+// BenchmarkQueue is the queue of 2,000 and of 10,000 incidents with 100,000 labels and 1 M templates; relabel
 // is the first one after a label has changed.
 func BenchmarkQueue(b *testing.B) {
-	l := open(b, big(b, 100_000, 1_000_000, 2_000))
+	for _, n := range []int{2_000, 10_000} {
+		b.Run(fmt.Sprintf("incidents=%d", n), func(b *testing.B) { queueOf(b, n) })
+	}
+}
+
+func queueOf(b *testing.B, incidents int) {
+	l := open(b, big(b, 100_000, 1_000_000, incidents))
 	ctx := as(b, "ann", lastnight.RoleAdmin)
 	ask := func(b *testing.B) {
 		b.Helper()
