@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	batchBytes  = 4 << 20 // of log files handed on at once
+	batchBytes  = 16 << 20 // of log files handed on at once: enough for a chunk of its own
 	batchSpans  = 1024
 	batchEvents = 2000
-	freeBlocks  = 8 // blocks kept for reuse, each of about 1 MiB raw
+	freeBlocks  = 20 // blocks kept for reuse, each of about 1 MiB raw
 )
 
 // Import reads a directory once: a recorded case, a directory laid out as

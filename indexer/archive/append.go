@@ -103,7 +103,7 @@ func trimRecord(r lastnight.Record, keep func(*lastnight.Line) bool) (lastnight.
 	return r, n > 0
 }
 
-// Append writes the items into one new segment. When it returns nil they are durable
+// Append writes the items into one new segment, or into a chunk if they are many. When it returns nil they are durable
 // and found by every later call; lines that are held already are left out. When it
 // fails, nothing of them is to be seen; CodeUnavailable says that trying again later may do.
 // The items are not changed and not kept.
@@ -117,11 +117,17 @@ func (a *Archive) Append(ctx context.Context, items []Item) (SegmentInfo, error)
 		return SegmentInfo{}, err
 	}
 	defer a.giveBack(t)
+	at := a.nextArrival()
+	name := fmt.Sprintf("%s%016x-%s.seg", segmentFolder, uint64(at), a.nonce)
 	b := newBuilder(t, kindSegment)
-	b.dir.first = a.nextArrival()
-	b.dir.last = b.dir.first
-	name := fmt.Sprintf("%s%016x-%s.seg", segmentFolder, uint64(b.dir.first), a.nonce)
-	writeSegment(b, news)
+	size, enough := segmentBlock, segmentBlockMin
+	if !a.cfg.Shared && rawBytes(news) >= a.cfg.DirectBytes { // other processes look for new segments only
+		name = chunkName(at, at, a.nonce, 0)
+		b = newBuilder(t, kindChunk)
+		size, enough = blockRaw, blockRaw/2
+	}
+	b.dir.first, b.dir.last = at, at
+	writeBlocks(b, news, size, enough)
 	data, err := b.finish()
 	if err != nil {
 		return SegmentInfo{}, err
@@ -134,6 +140,14 @@ func (a *Archive) Append(ctx context.Context, items []Item) (SegmentInfo, error)
 	a.add(f, b.dir)
 	a.mu.Unlock()
 	return SegmentInfo{Name: name, Records: f.records, Lines: f.lines, RawBytes: f.raw, Bytes: f.size}, nil
+}
+
+// rawBytes gives how many bytes of log files the items stand for.
+func rawBytes(items []newItem) (n int64) {
+	for i := range items {
+		n += items[i].span.To - items[i].span.From
+	}
+	return n
 }
 
 // writeError makes an error for people of a failed write.
@@ -225,8 +239,9 @@ func validate(s *lastnight.Span) error {
 	return nil
 }
 
-// writeSegment adds the items' ranges and records to b.
-func writeSegment(b *builder, items []newItem) {
+// writeBlocks adds the items' ranges, and their records in blocks of about size bytes of text. A block that
+// has enough already ends with its job.
+func writeBlocks(b *builder, items []newItem, size, enough int) {
 	keys := make([]int, len(items))
 	for i := range items {
 		keys[i] = b.key(items[i].streamEntry, items[i].span.Generation)
@@ -234,23 +249,25 @@ func writeSegment(b *builder, items []newItem) {
 			b.hold(keys[i], r.from, r.to)
 		}
 	}
-	var rows []row
-	size := 0
+	rows, n := b.t.rows[:0], 0
+	end := func() {
+		b.block(rows)
+		clear(rows)
+		rows, n = rows[:0], 0
+	}
 	for i := range items {
-		if i > 0 && size >= segmentBlockMin && (items[i].job != items[i-1].job || items[i].stream.Namespace != items[i-1].stream.Namespace) {
-			b.block(rows)
-			rows, size = rows[:0], 0
+		if i > 0 && n >= enough && (items[i].job != items[i-1].job || items[i].stream.Namespace != items[i-1].stream.Namespace) {
+			end()
 		}
 		for _, rec := range items[i].span.Records {
 			rows = append(rows, row{key: keys[i], rec: rec})
-			size += rowSize(&rec)
-			if size >= segmentBlock {
-				b.block(rows)
-				rows, size = rows[:0], 0
+			if n += rowSize(&rec); n >= size {
+				end()
 			}
 		}
 	}
-	b.block(rows)
+	end()
+	b.t.rows = rows
 }
 
 // free gives the parts of [from, to) that no range of the key has yet.
@@ -270,7 +287,7 @@ func (a *Archive) nextArrival() int64 {
 	return a.arrival
 }
 
-// borrow gives a set of tools: the idle one, or a new one.
+// borrow gives a set of tools: an idle one, or a new one.
 func (a *Archive) borrow() (*tools, error) {
 	select {
 	case t := <-a.tools:
@@ -287,16 +304,26 @@ func (a *Archive) giveBack(t *tools) {
 	}
 }
 
-// Segments lists the segments that are not yet compacted, oldest first.
+// lastDirect is how many of the newest chunks that never were segments Segments lists.
+const lastDirect = 64
+
+// Segments lists, oldest first, what Append wrote and what may not have been indexed yet: the segments that are not
+// yet compacted and the newest chunks that it wrote. Older ones have been: nothing new is appended while
+// more than a few wait for it.
 func (a *Archive) Segments() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var files []*file
+	var files, direct []*file
 	for _, f := range a.files {
-		if f.kind == kindSegment {
+		switch {
+		case f.kind == kindSegment:
 			files = append(files, f)
+		case len(f.replaces) == 0:
+			direct = append(direct, f)
 		}
 	}
+	slices.SortFunc(direct, (*file).compare)
+	files = append(files, direct[max(0, len(direct)-lastDirect):]...)
 	slices.SortFunc(files, (*file).compare)
 	names := make([]string, len(files))
 	for i, f := range files {

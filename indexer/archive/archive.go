@@ -3,8 +3,8 @@
 //
 // # What
 //
-// Append writes what has just arrived into a segment, durable on return. Compact turns
-// segments into chunks: the records of one job side by side, cut into columns. Both kinds
+// Append writes what has just arrived into a segment, durable on return; a large part of an
+// import becomes a chunk at once. Compact turns segments into chunks: the records of one job side by side, cut into columns. Both kinds
 // have a directory (streams with their byte ranges, times, counts) and word filters,
 // so that a search skips most of them. See docs/formats/segment.md and chunk.md.
 //
@@ -49,6 +49,8 @@ const (
 
 	defaultCacheBytes = 32 << 20
 	defaultChunkBytes = 64 << 20
+
+	defaultDirectBytes = 8 << 20
 )
 
 // Config says how to open an archive.
@@ -57,6 +59,9 @@ type Config struct {
 	Logger     *slog.Logger // nil: silent
 	CacheBytes int64        // for directories and filters; 0: 32 MiB
 	ChunkBytes int64        // bytes of raw logs that one chunk file is made of at most, roughly; 0: 64 MiB
+	// DirectBytes is from how many bytes of raw logs on what is appended at once becomes a chunk without having been a
+	// segment; 0: 8 MiB. An import hands on whole files, which nothing that comes later would join.
+	DirectBytes int64
 	Now        func() time.Time
 
 	// Shared says that other processes put and remove files in Blobs too: see Refresh. Searches then begin
@@ -81,7 +86,7 @@ type Archive struct {
 	opened  bool               // set once, at the end of Open
 	lists   *lister
 
-	tools   chan *tools // at most one idle set; see borrow
+	tools   chan *tools // at most two idle sets; see borrow
 	slabs   slabPool
 	maint   sync.Mutex // held by Compact and Retain
 	chunks  int        // guarded by maint; chunks made
@@ -114,6 +119,9 @@ func Open(ctx context.Context, cfg Config) (*Archive, error) {
 	if cfg.Grace == 0 {
 		cfg.Grace = defaultGrace
 	}
+	if cfg.DirectBytes == 0 {
+		cfg.DirectBytes = defaultDirectBytes
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -124,7 +132,7 @@ func Open(ctx context.Context, cfg Config) (*Archive, error) {
 	a := &Archive{
 		cfg: cfg, blobs: cfg.Blobs, log: cfg.Logger, now: cfg.Now, nonce: hex.EncodeToString(nonce[:]),
 		files: map[string]*file{}, index: newIndex(), garbage: map[string]garbage{},
-		tools: make(chan *tools, 1), cache: newCache(cfg.CacheBytes), lists: newLister(),
+		tools: make(chan *tools, 2), cache: newCache(cfg.CacheBytes), lists: newLister(),
 	}
 	<-a.lists.turn
 	err := a.relist(ctx, true)

@@ -122,6 +122,37 @@ func equal(t testing.TB, got, want any) {
 }
 
 func TestAppendAndRead(t *testing.T) {
+	appendAndRead(t, open)
+}
+
+// TestAppendChunks: what is appended in large parts is a chunk at once, and the same to readers.
+func TestAppendChunks(t *testing.T) {
+	direct := func(t testing.TB, fsys vfs.FS) *archive.Archive {
+		dir, err := archive.NewDir(fsys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := archive.Open(t.Context(), archive.Config{Blobs: dir, DirectBytes: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	appendAndRead(t, direct)
+	a := direct(t, vfs.NewMem())
+	w := newWriter("orders-taskmanager-1-1")
+	if info := add(t, a, w.span("one")); !strings.HasPrefix(info.Name, "chunks/") {
+		t.Fatalf("%+v is no chunk", info)
+	}
+	before := a.Segments()
+	if err := a.Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, a.Segments(), before)
+	equal(t, len(before), 1)
+}
+
+func appendAndRead(t *testing.T, open func(testing.TB, vfs.FS) *archive.Archive) {
 	fsys := vfs.NewMem()
 	a := open(t, fsys)
 	w := newWriter("orders-taskmanager-1-1")

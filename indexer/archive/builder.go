@@ -21,6 +21,7 @@ type tools struct {
 	plain plainEncoder
 	cols  columnEncoder
 	words wordSet
+	rows  []row  // of a block that is being made; empty between files
 	buf   []byte // the last file
 }
 

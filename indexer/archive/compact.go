@@ -125,7 +125,7 @@ func (a *Archive) compactRun(ctx context.Context, run []*file) (bad *file, err e
 		return nil, err
 	}
 	a.chunks++ // segments of several processes may have arrived at the same instants
-	name := fmt.Sprintf("%s%016x-%016x-%s-%x.chk", chunkFolder, uint64(c.b.dir.first), uint64(c.b.dir.last), a.nonce, a.chunks)
+	name := chunkName(c.b.dir.first, c.b.dir.last, a.nonce, a.chunks)
 	if err := a.blobs.Put(ctx, name, data); err != nil {
 		return nil, writeError(err)
 	}
@@ -156,6 +156,11 @@ func (a *Archive) stillThere(ctx context.Context, inputs []input) error {
 		}
 	}
 	return nil
+}
+
+// chunkName names the nth chunk of a process, of lines that arrived between first and last.
+func chunkName(first, last int64, nonce string, n int) string {
+	return fmt.Sprintf("%s%016x-%016x-%s-%x.chk", chunkFolder, uint64(first), uint64(last), nonce, n)
 }
 
 // input is a file that is compacted, or deleted.
