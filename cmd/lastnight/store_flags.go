@@ -123,9 +123,26 @@ func (b *openBlobs) Close() error {
 // deadLetterFile is in the data directory.
 const deadLetterFile = "dead-letters.ndjson"
 
-// openStore opens the store. The zero tierFlags: bleve, in the data directory. Without a data
-// directory what Elasticsearch refuses is kept in Elasticsearch.
+// openStore opens the store, and refuses one that lastnight migrate has not filled yet. The zero
+// tierFlags: bleve, in the data directory. Without a data directory what Elasticsearch refuses is
+// kept in Elasticsearch.
 func (t *tierFlags) openStore(ctx context.Context, data string, log *slog.Logger) (store.Store, error) {
+	s, err := t.connect(ctx, data, log)
+	if err != nil {
+		return nil, err
+	}
+	half, err := store.UnfinishedCopy(ctx, s)
+	if err == nil && half {
+		err = lastnight.Errorf(lastnight.CodeConflict, "the same lastnight migrate again goes on where it stopped", "lastnight migrate has not finished with this store")
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// connect is openStore without a look at what is in it.
+func (t *tierFlags) connect(ctx context.Context, data string, log *slog.Logger) (store.Store, error) {
 	where := orEnv(t.store, "LASTNIGHT_STORE")
 	cloud := os.Getenv("LASTNIGHT_STORE_CLOUD_ID")
 	if where == "" && cloud == "" || where == "bleve" {

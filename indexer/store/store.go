@@ -25,6 +25,7 @@ type Store interface {
 	Inventory
 	Incidents
 	Exact
+	Contents
 	io.Closer
 }
 
@@ -126,4 +127,21 @@ type Exact interface {
 	Delete(ctx context.Context, bucket, key string) error
 	// List streams the items whose key begins with prefix, by key.
 	List(ctx context.Context, bucket, prefix string) iter.Seq2[Item, error]
+}
+
+// Contents streams what the other parts give by name only, in no order: for moving a store.
+// What is put meanwhile may be left out.
+type Contents interface {
+	// AllTemplates streams the templates.
+	AllTemplates(ctx context.Context) iter.Seq2[lastnight.Template, error]
+	// Sources streams the sources that gave counts, and what they gave, if only none.
+	Sources(ctx context.Context) iter.Seq2[Source, error]
+	// Buckets gives the names of the buckets that have items.
+	Buckets(ctx context.Context) ([]string, error)
+}
+
+// Source is the counts that one source gave.
+type Source struct {
+	Name   string
+	Counts []lastnight.TemplateCount
 }

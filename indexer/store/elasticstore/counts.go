@@ -186,7 +186,7 @@ func (s *Store) Counts(ctx context.Context, req store.CountsRequest) iter.Seq2[l
 			q = append(q, isTerm("jobs", shortTerm(req.Job)))
 		}
 		for group := range slices.Chunk(days, maxGroup) {
-			for h, err := range s.find(ctx, group, find{query: allOf(q...), sort: []object{{"_doc": "asc"}}, fields: []string{"first", "body"}}) {
+			for h, err := range s.find(ctx, group, find{query: allOf(q...), sort: byDoc, fields: []string{"first", "body"}}) {
 				more := false
 				if err == nil {
 					more, err = eachCount(h.Source, req, func(c lastnight.TemplateCount) bool { return yield(c, nil) })

@@ -185,7 +185,7 @@ func (s *Store) dropFound(ctx context.Context, index string, q object) (int, err
 		ops = nil
 		return nil
 	}
-	for h, err := range s.find(ctx, []string{index}, find{query: q, sort: []object{{"_doc": "asc"}}, fields: false}) {
+	for h, err := range s.find(ctx, []string{index}, find{query: q, sort: byDoc, fields: false}) {
 		if err != nil {
 			return dropped, err
 		}

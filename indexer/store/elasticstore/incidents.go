@@ -122,7 +122,7 @@ func (s *Store) Incident(ctx context.Context, id string) (*lastnight.Incident, e
 func (s *Store) countIncidents(ctx context.Context, start, end time.Time) (map[string]int, error) {
 	counts := map[string]int{}
 	q := allOf(within("start_ns", start, end), object{"term": object{"planned": false}})
-	for h, err := range s.find(ctx, []string{s.index(kindIncidents)}, find{query: q, sort: []object{{"_doc": "asc"}}, fields: []string{"namespace", "job"}}) {
+	for h, err := range s.find(ctx, []string{s.index(kindIncidents)}, find{query: q, sort: byDoc, fields: []string{"namespace", "job"}}) {
 		if err != nil {
 			return nil, err
 		}

@@ -57,7 +57,7 @@ func (s *Store) Pods(ctx context.Context, req store.PodsRequest) ([]lastnight.Po
 // list reads all values of a kind that a query finds and that match.
 func list[T any](ctx context.Context, s *Store, kind string, q object, match func(*T) bool) ([]T, error) {
 	found := []T{}
-	for h, err := range s.find(ctx, []string{s.index(kind)}, find{query: q, sort: []object{{"_doc": "asc"}}}) {
+	for h, err := range s.find(ctx, []string{s.index(kind)}, find{query: q, sort: byDoc}) {
 		if err != nil {
 			return nil, err
 		}

@@ -25,6 +25,9 @@ const (
 	maxGroup = 32
 )
 
+// byDoc is the order in which Elasticsearch reads quickest.
+var byDoc = []object{{"_doc": "asc"}}
+
 // Search streams documents that match, in order of (time, id). Where the query does not
 // parse, it yields an error of CodeInvalid.
 func (s *Store) Search(ctx context.Context, req lastnight.SearchRequest) iter.Seq2[lastnight.Document, error] {

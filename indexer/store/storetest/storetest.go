@@ -42,6 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Incidents", incidents},
 		{"Exact", exact},
 		{"ExactConcurrent", exactConcurrent},
+		{"Contents", contents},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := open(t)
