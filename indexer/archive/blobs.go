@@ -118,15 +118,15 @@ func (d *Dir) moveTo(temp, name string) error {
 
 // makeFolder makes a folder by making a file in it: a vfs has no other way.
 func (d *Dir) makeFolder(dir string) error {
-	if _, known := d.made.LoadOrStore(dir, true); known || dir == "." {
+	if _, known := d.made.Load(dir); known || dir == "." {
 		return nil
 	}
 	keep := dir + "/.keep"
 	f, err := d.fs.Create(keep)
 	if err != nil {
-		d.made.Delete(dir)
 		return err
 	}
+	d.made.Store(dir, true) // not before: another writer renames into it as soon as it is known
 	return errors.Join(f.Close(), d.discard(keep))
 }
 

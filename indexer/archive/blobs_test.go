@@ -2,11 +2,15 @@ package archive_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"strings"
 	"testing"
+	"time"
 
 	"gocloud.dev/blob/fileblob"
 	"gocloud.dev/blob/memblob"
+	"golang.org/x/sync/errgroup"
 
 	"lastnight/indexer/archive"
 	"lastnight/internal/vfs"
@@ -118,4 +122,38 @@ func testArchiveOn(t *testing.T, b archive.Blobs) {
 		t.Fatal(err)
 	}
 	equal(t, []int{st.Segments, st.Chunks, st.Garbage}, []int{1, 1, 0})
+}
+
+// slowFolders is a disk on which a folder takes a moment to make.
+type slowFolders struct{ vfs.FS }
+
+func (s slowFolders) Create(name string) (vfs.File, error) {
+	if strings.HasSuffix(name, ".keep") {
+		time.Sleep(20 * time.Millisecond)
+	}
+	return s.FS.Create(name)
+}
+
+// TestFirstPutsAtOnce holds that two writers of a folder that is not there yet do not trip over each other.
+func TestFirstPutsAtOnce(t *testing.T) {
+	disk, err := vfs.NewOS(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = disk.Close() }()
+	d, err := archive.NewDir(slowFolders{disk})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var g errgroup.Group
+	for i := range 4 {
+		g.Go(func() error {
+			time.Sleep(time.Duration(i) * 5 * time.Millisecond)
+			return d.Put(t.Context(), fmt.Sprintf("new/%d", i), []byte("x"))
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Error(err)
+	}
+	equal(t, len(collect(t, d.List(t.Context(), "new/"))), 4)
 }
