@@ -4,14 +4,12 @@ import (
 	"strconv"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"lastnight"
 )
 
 // statusesOf gives the statuses of all containers of a pod.
-func statusesOf(p *corev1.Pod) [3][]corev1.ContainerStatus {
-	return [3][]corev1.ContainerStatus{p.Status.InitContainerStatuses, p.Status.ContainerStatuses, p.Status.EphemeralContainerStatuses}
+func statusesOf(p *Pod) [3][]ContainerStatus {
+	return [3][]ContainerStatus{p.Status.InitContainerStatuses, p.Status.ContainerStatuses, p.Status.EphemeralContainerStatuses}
 }
 
 // containers tells what the containers' states say.
@@ -25,7 +23,7 @@ func (v *podVersion) containers() {
 
 // container tells of one container: how its last instance ended, which a quick
 // restart shows only there, then its present state.
-func (v *podVersion) container(s *corev1.ContainerStatus) {
+func (v *podVersion) container(s *ContainerStatus) {
 	now := int(s.RestartCount)
 	if t := s.LastTerminationState.Terminated; t != nil {
 		v.terminated(s, t, v.instance(s, t.ContainerID, max(now-1, 0)))
@@ -35,7 +33,7 @@ func (v *podVersion) container(s *corev1.ContainerStatus) {
 		v.terminated(s, s.State.Terminated, v.instance(s, s.State.Terminated.ContainerID, now))
 	case s.State.Running != nil:
 		v.remember(s.ContainerID, now)
-		v.running(s, s.ContainerID, now, s.State.Running.StartedAt.Time)
+		v.running(s, s.ContainerID, now, s.State.Running.StartedAt)
 	case s.State.Waiting != nil:
 		v.waiting(s, s.State.Waiting, now)
 	}
@@ -43,7 +41,7 @@ func (v *podVersion) container(s *corev1.ContainerStatus) {
 
 // instance tells the restart count of a container instance that has ended. While
 // a container waits to be restarted, its status still names the instance that ended.
-func (v *podVersion) instance(s *corev1.ContainerStatus, containerID string, guess int) int {
+func (v *podVersion) instance(s *ContainerStatus, containerID string, guess int) int {
 	if n, ok := v.d.restart[containerID]; ok && containerID != "" {
 		return n
 	}
@@ -61,11 +59,11 @@ func (v *podVersion) remember(containerID string, restart int) {
 }
 
 // terminated tells of an instance's end, and of its beginning if that was not seen.
-func (v *podVersion) terminated(s *corev1.ContainerStatus, t *corev1.ContainerStateTerminated, restart int) {
-	v.running(s, t.ContainerID, restart, t.StartedAt.Time)
+func (v *podVersion) terminated(s *ContainerStatus, t *StateTerminated, restart int) {
+	v.running(s, t.ContainerID, restart, t.StartedAt)
 	exit := int(t.ExitCode)
 	e := lastnight.Event{
-		Time:      firstTime(t.FinishedAt.Time, v.last),
+		Time:      firstTime(t.FinishedAt, v.last),
 		Kind:      lastnight.EventContainer,
 		Type:      typeNormal,
 		Reason:    t.Reason,
@@ -93,7 +91,7 @@ func (v *podVersion) terminated(s *corev1.ContainerStatus, t *corev1.ContainerSt
 }
 
 // running tells that an instance started.
-func (v *podVersion) running(s *corev1.ContainerStatus, containerID string, restart int, started time.Time) {
+func (v *podVersion) running(s *ContainerStatus, containerID string, restart int, started time.Time) {
 	if started.IsZero() || started.Unix() <= 0 {
 		return
 	}
@@ -112,7 +110,7 @@ func (v *podVersion) running(s *corev1.ContainerStatus, containerID string, rest
 }
 
 // waiting tells why a container does not run, if it is for another reason than being on its way.
-func (v *podVersion) waiting(s *corev1.ContainerStatus, w *corev1.ContainerStateWaiting, restart int) {
+func (v *podVersion) waiting(s *ContainerStatus, w *StateWaiting, restart int) {
 	switch w.Reason {
 	case "", "ContainerCreating", "PodInitializing":
 		return

@@ -7,9 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
-	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
 )
 
 // maxObject is the largest object or line that is read; etcd allows 1.5 MiB.
@@ -174,23 +171,23 @@ func (d *Decoder) object(raw []byte, kind string, at int64, deleted bool) {
 	switch kind {
 	case kindEvent:
 		if v1 {
-			var e eventsv1.Event
+			var e newEvent
 			if err = json.Unmarshal(raw, &e); err == nil {
 				err = d.newEvent(&e)
 			}
 			break
 		}
-		var e corev1.Event
+		var e Event
 		if err = json.Unmarshal(raw, &e); err == nil {
 			err = d.coreEvent(&e)
 		}
 	case kindPod:
-		var p corev1.Pod
+		var p Pod
 		if err = json.Unmarshal(raw, &p); err == nil {
 			err = d.pod(&p, deleted)
 		}
 	case kindNode:
-		var n corev1.Node
+		var n Node
 		if err = json.Unmarshal(raw, &n); err == nil {
 			err = d.node(&n, deleted)
 		}

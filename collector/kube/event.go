@@ -6,10 +6,6 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"lastnight"
 )
 
@@ -19,30 +15,26 @@ var (
 )
 
 // newEvent takes an event of events.k8s.io/v1 as the core/v1 event that it also is.
-func (d *Decoder) newEvent(e *eventsv1.Event) error {
-	core := corev1.Event{
-		ObjectMeta:          e.ObjectMeta,
+func (d *Decoder) newEvent(e *newEvent) error {
+	return d.coreEvent(&Event{
+		Meta:                e.Meta,
 		InvolvedObject:      e.Regarding,
 		Reason:              e.Reason,
 		Message:             e.Note,
-		Source:              e.DeprecatedSource,
-		FirstTimestamp:      e.DeprecatedFirstTimestamp,
-		LastTimestamp:       e.DeprecatedLastTimestamp,
-		Count:               e.DeprecatedCount,
+		Source:              e.Deprecated,
+		FirstTimestamp:      e.FirstTimestamp,
+		LastTimestamp:       e.LastTimestamp,
+		Count:               e.Count,
 		Type:                e.Type,
 		EventTime:           e.EventTime,
-		Action:              e.Action,
+		Series:              e.Series,
 		ReportingController: e.ReportingController,
 		ReportingInstance:   e.ReportingInstance,
-	}
-	if e.Series != nil {
-		core.Series = &corev1.EventSeries{Count: e.Series.Count, LastObservedTime: e.Series.LastObservedTime}
-	}
-	return d.coreEvent(&core)
+	})
 }
 
 // coreEvent takes one version of an Event object: one occurrence.
-func (d *Decoder) coreEvent(e *corev1.Event) error {
+func (d *Decoder) coreEvent(e *Event) error {
 	at, count := occurrence(e)
 	if at.IsZero() {
 		return errNoTime
@@ -58,7 +50,7 @@ func (d *Decoder) coreEvent(e *corev1.Event) error {
 	if reason == "" {
 		reason = "Event"
 	}
-	uid := string(e.UID)
+	uid := e.UID
 	if uid == "" {
 		uid = e.Namespace + "/" + e.Name
 	}
@@ -69,7 +61,7 @@ func (d *Decoder) coreEvent(e *corev1.Event) error {
 		Reason: reason,
 		Object: lastnight.ObjectRef{
 			Kind: e.InvolvedObject.Kind, Namespace: e.InvolvedObject.Namespace,
-			Name: e.InvolvedObject.Name, UID: string(e.InvolvedObject.UID),
+			Name: e.InvolvedObject.Name, UID: e.InvolvedObject.UID,
 		},
 		Message:   e.Message,
 		Node:      nodeOf(e, component),
@@ -81,20 +73,20 @@ func (d *Decoder) coreEvent(e *corev1.Event) error {
 }
 
 // occurrence gives when the newest occurrence of an event was, and the how manyth it is.
-func occurrence(e *corev1.Event) (time.Time, int) {
+func occurrence(e *Event) (time.Time, int) {
 	count := max(int(e.Count), 1)
-	at := e.LastTimestamp.Time
+	at := e.LastTimestamp
 	if e.Series != nil {
 		count = max(count, int(e.Series.Count))
 		if at.IsZero() {
-			at = e.Series.LastObservedTime.Time
+			at = e.Series.LastObservedTime
 		}
 	}
-	return firstTime(at, e.EventTime.Time, e.FirstTimestamp.Time, e.CreationTimestamp.Time), count
+	return firstTime(at, e.EventTime, e.FirstTimestamp, e.CreationTimestamp), count
 }
 
 // nodeOf tells the node that an event is about or comes from.
-func nodeOf(e *corev1.Event, component string) string {
+func nodeOf(e *Event, component string) string {
 	switch {
 	case e.Source.Host != "":
 		return e.Source.Host
@@ -128,20 +120,10 @@ func firstTime(times ...time.Time) time.Time {
 // newest keeps the latest of the times that an object has.
 type newest struct{ time.Time }
 
-func (n *newest) see(times ...metav1.Time) {
+func (n *newest) see(times ...time.Time) {
 	for _, t := range times {
 		if t.After(n.Time) {
-			n.Time = t.Time
-		}
-	}
-}
-
-// seeWritten takes the times at which the object was written, where the API server told.
-func (n *newest) seeWritten(meta *metav1.ObjectMeta) {
-	n.see(meta.CreationTimestamp)
-	for i := range meta.ManagedFields {
-		if t := meta.ManagedFields[i].Time; t != nil {
-			n.see(*t)
+			n.Time = t
 		}
 	}
 }

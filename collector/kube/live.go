@@ -3,8 +3,6 @@ package kube
 import (
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"lastnight"
 )
 
@@ -12,16 +10,16 @@ import (
 const maxSeen = 50_000
 
 // Event takes one version of an Event object, which core/v1 and events.k8s.io/v1 share.
-func (d *Decoder) Event(e *corev1.Event) error { return d.coreEvent(e) }
+func (d *Decoder) Event(e *Event) error { return d.coreEvent(e) }
 
 // Pod takes one version of a pod; deleted: it is gone from the API, and this was its last.
-func (d *Decoder) Pod(p *corev1.Pod, deleted bool) error { return d.pod(p, deleted) }
+func (d *Decoder) Pod(p *Pod, deleted bool) error { return d.pod(p, deleted) }
 
 // Node takes one version of a node, as Pod does.
-func (d *Decoder) Node(n *corev1.Node, deleted bool) error {
+func (d *Decoder) Node(n *Node, deleted bool) error {
 	err := d.node(n, deleted)
 	if deleted {
-		delete(d.nodes, string(n.UID))
+		delete(d.nodes, n.UID)
 	}
 	return err
 }
@@ -36,8 +34,8 @@ func (d *Decoder) PodOf(uid string) (lastnight.Pod, bool) {
 }
 
 // Forget drops what is remembered of a pod that is gone for good.
-func (d *Decoder) Forget(p *corev1.Pod) {
-	key := string(p.UID)
+func (d *Decoder) Forget(p *Pod) {
+	key := p.UID
 	if d.pods[key] == nil {
 		return
 	}
@@ -47,7 +45,7 @@ func (d *Decoder) Forget(p *corev1.Pod) {
 		for i := range statuses {
 			s := &statuses[i]
 			delete(d.restart, s.ContainerID)
-			for _, state := range []corev1.ContainerState{s.State, s.LastTerminationState} {
+			for _, state := range []ContainerState{s.State, s.LastTerminationState} {
 				if state.Terminated != nil {
 					delete(d.restart, state.Terminated.ContainerID)
 				}

@@ -4,26 +4,22 @@ import (
 	"strconv"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"lastnight"
 )
 
 // nodeState is what was last known of a node.
 type nodeState struct {
 	version    uint64 // resourceVersion; 0 if it has none
-	conditions map[corev1.NodeConditionType]corev1.NodeCondition
+	conditions map[string]Condition
 	cordoned   bool
 	cordonID   string
 	taints     map[string]bool
 }
 
-const unschedulableTaint = corev1.TaintNodeUnschedulable
-
 // nodeVersion is one version of a node while it is taken apart.
 type nodeVersion struct {
 	d     *Decoder
-	n     *corev1.Node
+	n     *Node
 	key   string
 	last  time.Time
 	known bool // an earlier version was seen
@@ -33,23 +29,21 @@ type nodeVersion struct {
 
 // node takes one version of a node. The first version tells only of what is wrong
 // with it; a later one of what changed.
-func (d *Decoder) node(n *corev1.Node, deleted bool) error {
+func (d *Decoder) node(n *Node, deleted bool) error {
 	if n.Name == "" {
 		return errNoName
 	}
-	v := &nodeVersion{d: d, n: n, key: string(n.UID)}
+	v := &nodeVersion{d: d, n: n, key: n.UID}
 	if v.key == "" {
 		v.key = n.Name
 	}
 	var seen newest
-	seen.seeWritten(&n.ObjectMeta)
+	seen.see(n.Written())
 	for i := range n.Status.Conditions {
 		seen.see(n.Status.Conditions[i].LastTransitionTime, n.Status.Conditions[i].LastHeartbeatTime)
 	}
 	for i := range n.Spec.Taints {
-		if t := n.Spec.Taints[i].TimeAdded; t != nil {
-			seen.see(*t)
-		}
+		seen.see(n.Spec.Taints[i].TimeAdded)
 	}
 	v.last = seen.Time
 	v.old, v.known = d.nodes[v.key]
@@ -57,7 +51,7 @@ func (d *Decoder) node(n *corev1.Node, deleted bool) error {
 	if v.known && version != 0 && version <= v.old.version {
 		return nil // nothing can have changed in an older version
 	}
-	v.next = nodeState{version: version, conditions: map[corev1.NodeConditionType]corev1.NodeCondition{}, taints: map[string]bool{}}
+	v.next = nodeState{version: version, conditions: map[string]Condition{}, taints: map[string]bool{}}
 	v.conditions()
 	v.taints()
 	if deleted {
@@ -69,7 +63,7 @@ func (d *Decoder) node(n *corev1.Node, deleted bool) error {
 
 func (v *nodeVersion) add(e lastnight.Event, id ...string) {
 	e.Kind = lastnight.EventNode
-	e.Object = lastnight.ObjectRef{Kind: kindNode, Name: v.n.Name, UID: string(v.n.UID)}
+	e.Object = lastnight.ObjectRef{Kind: kindNode, Name: v.n.Name, UID: v.n.UID}
 	e.Node = v.n.Name
 	v.d.add(e, append([]string{v.key}, id...)...)
 }
@@ -79,40 +73,40 @@ func (v *nodeVersion) conditions() {
 	for i := range v.n.Status.Conditions {
 		c := v.n.Status.Conditions[i]
 		v.next.conditions[c.Type] = c
-		wanted := corev1.ConditionFalse
-		if c.Type == corev1.NodeReady {
-			wanted = corev1.ConditionTrue
+		wanted := conditionFalse
+		if c.Type == nodeReady {
+			wanted = conditionTrue
 		}
 		good := c.Status == wanted
 		before, had := v.old.conditions[c.Type]
-		changed := had && (before.Status != c.Status || !before.LastTransitionTime.Equal(&c.LastTransitionTime))
+		changed := had && (before.Status != c.Status || !before.LastTransitionTime.Equal(c.LastTransitionTime))
 		if good && !changed && (had || !v.readyLately(&c)) {
 			continue
 		}
 		e := lastnight.Event{
-			Time: firstTime(c.LastTransitionTime.Time, v.last), Reason: string(c.Type), Type: typeNormal,
+			Time: firstTime(c.LastTransitionTime, v.last), Reason: c.Type, Type: typeNormal,
 			Message: c.Message,
 		}
 		if c.Reason != "" {
 			e.Message = c.Reason + ": " + c.Message
 		}
 		switch {
-		case c.Type == corev1.NodeReady && good:
+		case c.Type == nodeReady && good:
 			e.Reason = "NodeReady"
-		case c.Type == corev1.NodeReady:
+		case c.Type == nodeReady:
 			e.Reason, e.Type = "NodeNotReady", typeWarning
 		case good:
 			e.Message = "no longer: " + e.Message
 		default:
 			e.Type = typeWarning
 		}
-		v.add(e, string(c.Type), string(c.Status), e.Time.UTC().Format(time.RFC3339))
+		v.add(e, c.Type, c.Status, e.Time.UTC().Format(time.RFC3339))
 	}
 }
 
 // readyLately tells whether a node that was not seen before became ready since ReadySince.
-func (v *nodeVersion) readyLately(c *corev1.NodeCondition) bool {
-	return c.Type == corev1.NodeReady && !v.d.ReadySince.IsZero() && c.LastTransitionTime.After(v.d.ReadySince)
+func (v *nodeVersion) readyLately(c *Condition) bool {
+	return c.Type == nodeReady && !v.d.ReadySince.IsZero() && c.LastTransitionTime.After(v.d.ReadySince)
 }
 
 // taints tells of cordoning and of taints that came.
@@ -120,12 +114,9 @@ func (v *nodeVersion) taints() {
 	cordonTime := time.Time{}
 	for i := range v.n.Spec.Taints {
 		t := &v.n.Spec.Taints[i]
-		id := t.Key + "=" + t.Value + ":" + string(t.Effect)
+		id := t.Key + "=" + t.Value + ":" + t.Effect
 		v.next.taints[id] = true
-		at := time.Time{}
-		if t.TimeAdded != nil {
-			at = t.TimeAdded.Time
-		}
+		at := t.TimeAdded
 		if t.Key == unschedulableTaint {
 			cordonTime = at
 			continue

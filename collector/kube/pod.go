@@ -4,15 +4,7 @@ import (
 	"errors"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"lastnight"
-)
-
-const (
-	typeNormal  = corev1.EventTypeNormal
-	typeWarning = corev1.EventTypeWarning
 )
 
 var errNoName = errors.New("object without a name")
@@ -20,17 +12,17 @@ var errNoName = errors.New("object without a name")
 // podVersion is one version of a pod while it is taken apart.
 type podVersion struct {
 	d    *Decoder
-	p    *corev1.Pod
+	p    *Pod
 	key  string    // names the pod in ids
 	last time.Time // the newest time it has: the best known one for what has none
 }
 
 // pod takes one version of a pod.
-func (d *Decoder) pod(p *corev1.Pod, deleted bool) error {
+func (d *Decoder) pod(p *Pod, deleted bool) error {
 	if p.Name == "" {
 		return errNoName
 	}
-	v := &podVersion{d: d, p: p, key: string(p.UID)}
+	v := &podVersion{d: d, p: p, key: p.UID}
 	if v.key == "" {
 		v.key = p.Namespace + "/" + p.Name
 	}
@@ -39,7 +31,7 @@ func (d *Decoder) pod(p *corev1.Pod, deleted bool) error {
 	v.containers()
 	v.conditions()
 	v.phase()
-	if asked := deletionAsked(&p.ObjectMeta); !asked.IsZero() {
+	if asked := deletionAsked(&p.Meta); !asked.IsZero() {
 		v.add(lastnight.Event{Time: asked, Reason: "Deleted", Type: typeNormal}, "Deleted")
 	}
 	if deleted {
@@ -53,7 +45,7 @@ func (v *podVersion) add(e lastnight.Event, id ...string) {
 	if e.Kind == "" {
 		e.Kind = lastnight.EventPod
 	}
-	e.Object = lastnight.ObjectRef{Kind: kindPod, Namespace: v.p.Namespace, Name: v.p.Name, UID: string(v.p.UID)}
+	e.Object = lastnight.ObjectRef{Kind: kindPod, Namespace: v.p.Namespace, Name: v.p.Name, UID: v.p.UID}
 	e.Node = v.p.Spec.NodeName
 	v.d.add(e, append([]string{v.key}, id...)...)
 }
@@ -63,8 +55,8 @@ func (d *Decoder) keepPod(v *podVersion) {
 	p := v.p
 	have := d.pods[v.key]
 	if have == nil {
-		have = &lastnight.Pod{Cluster: d.cluster, Namespace: p.Namespace, Name: p.Name, UID: string(p.UID)}
-		if mirror := p.Annotations[corev1.MirrorPodAnnotationKey]; mirror != "" {
+		have = &lastnight.Pod{Cluster: d.cluster, Namespace: p.Namespace, Name: p.Name, UID: p.UID}
+		if mirror := p.Annotations[mirrorAnnotation]; mirror != "" {
 			have.UID = mirror // of a static pod the log files bear the hash of its file
 		}
 		d.pods[v.key] = have
@@ -79,8 +71,8 @@ func (d *Decoder) keepPod(v *podVersion) {
 	if len(p.Labels) > 0 {
 		have.Labels = p.Labels
 	}
-	if owner := metav1.GetControllerOf(p); owner != nil {
-		have.Owner = lastnight.ObjectRef{Kind: owner.Kind, Namespace: p.Namespace, Name: owner.Name, UID: string(owner.UID)}
+	if owner := p.Controller(); owner != nil {
+		have.Owner = lastnight.ObjectRef{Kind: owner.Kind, Namespace: p.Namespace, Name: owner.Name, UID: owner.UID}
 	}
 	if images := imagesOf(p); len(images) > 0 {
 		have.Images = images
@@ -88,12 +80,12 @@ func (d *Decoder) keepPod(v *podVersion) {
 	if !p.CreationTimestamp.IsZero() {
 		have.Created = p.CreationTimestamp.UTC()
 	}
-	if asked := deletionAsked(&p.ObjectMeta); !asked.IsZero() && have.Deleted.IsZero() {
+	if asked := deletionAsked(&p.Meta); !asked.IsZero() && have.Deleted.IsZero() {
 		have.Deleted = asked.UTC()
 	}
 }
 
-func imagesOf(p *corev1.Pod) []string {
+func imagesOf(p *Pod) []string {
 	var images []string
 	for i := range p.Spec.Containers {
 		images = append(images, p.Spec.Containers[i].Image)
@@ -102,31 +94,24 @@ func imagesOf(p *corev1.Pod) []string {
 }
 
 // deletionAsked gives when deletion was asked for: deletionTimestamp is when the grace period ends.
-func deletionAsked(m *metav1.ObjectMeta) time.Time {
-	if m.DeletionTimestamp == nil || m.DeletionTimestamp.IsZero() {
+func deletionAsked(m *Meta) time.Time {
+	if m.DeletionTimestamp.IsZero() {
 		return time.Time{}
 	}
-	t := m.DeletionTimestamp.Time
-	if m.DeletionGracePeriodSeconds != nil {
-		t = t.Add(-time.Duration(*m.DeletionGracePeriodSeconds) * time.Second)
-	}
-	return t
+	return m.DeletionTimestamp.Add(-time.Duration(m.DeletionGracePeriodSeconds) * time.Second)
 }
 
 // newestOf gives the newest time in a version of a pod, which is about when it was written.
-func newestOf(p *corev1.Pod) time.Time {
+func newestOf(p *Pod) time.Time {
 	var n newest
-	n.seeWritten(&p.ObjectMeta)
-	n.see(metav1.Time{Time: deletionAsked(&p.ObjectMeta)})
-	if p.Status.StartTime != nil {
-		n.see(*p.Status.StartTime)
-	}
+	n.see(p.Written())
+	n.see(deletionAsked(&p.Meta), p.Status.StartTime)
 	for i := range p.Status.Conditions {
 		n.see(p.Status.Conditions[i].LastTransitionTime)
 	}
 	for _, statuses := range statusesOf(p) {
 		for i := range statuses {
-			for _, s := range []corev1.ContainerState{statuses[i].State, statuses[i].LastTerminationState} {
+			for _, s := range []ContainerState{statuses[i].State, statuses[i].LastTerminationState} {
 				if s.Running != nil {
 					n.see(s.Running.StartedAt)
 				}
@@ -143,17 +128,17 @@ func newestOf(p *corev1.Pod) time.Time {
 func (v *podVersion) conditions() {
 	for i := range v.p.Status.Conditions {
 		c := &v.p.Status.Conditions[i]
-		at := firstTime(c.LastTransitionTime.Time, v.last)
+		at := firstTime(c.LastTransitionTime, v.last)
 		stamp := at.UTC().Format(time.RFC3339)
 		switch {
-		case c.Type == corev1.PodScheduled && c.Status == corev1.ConditionTrue:
+		case c.Type == podScheduled && c.Status == conditionTrue:
 			v.add(lastnight.Event{Time: at, Reason: "Scheduled", Type: typeNormal, Message: c.Message}, "Scheduled")
-		case c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse:
+		case c.Type == podScheduled && c.Status == conditionFalse:
 			v.add(lastnight.Event{Time: at, Reason: "Unschedulable", Type: typeWarning, Message: c.Message}, "Unschedulable", stamp)
-		case c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue:
+		case c.Type == disruptionTarget && c.Status == conditionTrue:
 			reason := c.Reason
 			if reason == "" {
-				reason = string(corev1.DisruptionTarget)
+				reason = disruptionTarget
 			}
 			v.add(lastnight.Event{Time: at, Reason: reason, Type: typeWarning, Message: c.Message}, "DisruptionTarget", reason)
 		}
@@ -166,16 +151,16 @@ func (v *podVersion) phase() {
 	if s.Reason != "" {
 		v.add(lastnight.Event{Time: v.last, Reason: s.Reason, Type: typeWarning, Message: s.Message}, "reason", s.Reason)
 	}
-	e := lastnight.Event{Reason: string(s.Phase), Type: typeNormal}
+	e := lastnight.Event{Reason: s.Phase, Type: typeNormal}
 	switch s.Phase {
-	case corev1.PodRunning:
-		e.Time = firstTime(v.runningSince(), v.conditionTime(corev1.PodReady), v.last)
-	case corev1.PodSucceeded:
+	case phaseRunning:
+		e.Time = firstTime(v.runningSince(), v.conditionTime(podReady), v.last)
+	case phaseSucceeded:
 		e.Time = firstTime(v.endedAt(), v.last)
-	case corev1.PodFailed:
+	case phaseFailed:
 		e.Time, e.Type = firstTime(v.endedAt(), v.last), typeWarning
 		e.Message = s.Message
-	case corev1.PodUnknown:
+	case phaseUnknown:
 		e.Time, e.Type = v.last, typeWarning
 	default:
 		return
@@ -183,10 +168,10 @@ func (v *podVersion) phase() {
 	v.add(e, "phase", e.Reason)
 }
 
-func (v *podVersion) conditionTime(t corev1.PodConditionType) time.Time {
+func (v *podVersion) conditionTime(t string) time.Time {
 	for i := range v.p.Status.Conditions {
 		if c := &v.p.Status.Conditions[i]; c.Type == t {
-			return c.LastTransitionTime.Time
+			return c.LastTransitionTime
 		}
 	}
 	return time.Time{}
@@ -197,12 +182,12 @@ func (v *podVersion) runningSince() time.Time {
 	var first time.Time
 	for i := range v.p.Status.ContainerStatuses {
 		s := &v.p.Status.ContainerStatuses[i]
-		for _, state := range []corev1.ContainerState{s.State, s.LastTerminationState} {
-			if r := state.Running; r != nil && !r.StartedAt.IsZero() && (first.IsZero() || r.StartedAt.Time.Before(first)) {
-				first = r.StartedAt.Time
+		for _, state := range []ContainerState{s.State, s.LastTerminationState} {
+			if r := state.Running; r != nil && !r.StartedAt.IsZero() && (first.IsZero() || r.StartedAt.Before(first)) {
+				first = r.StartedAt
 			}
-			if t := state.Terminated; t != nil && !t.StartedAt.IsZero() && (first.IsZero() || t.StartedAt.Time.Before(first)) {
-				first = t.StartedAt.Time
+			if t := state.Terminated; t != nil && !t.StartedAt.IsZero() && (first.IsZero() || t.StartedAt.Before(first)) {
+				first = t.StartedAt
 			}
 		}
 	}

@@ -87,7 +87,9 @@ if wanted go-test; then
 fi
 
 # A real etcd and kube-apiserver, built once (about 8 minutes on 2 cores) and cached.
-kube_tests() { go test -count=1 -timeout 15m ./internal/testenv/kube/... ./collector/kube/... ./deploy/...; }
+kube_race() { if have_cc; then echo -race; fi; }
+# shellcheck disable=SC2046 # no word where there is no C compiler
+kube_tests() { go test $(kube_race) -count=1 -timeout 15m ./internal/testenv/kube/... ./collector/kube/... ./deploy/... && go test -count=1 -timeout 10m -run Kube ./cmd/lastnight; }
 if wanted kube; then
   if problem=$(nice go run ./internal/testenv/kube/prepare 2>&1 >/dev/null); then suite kube kube_tests
   else skip kube "$(tail -n 1 <<<"$problem")"

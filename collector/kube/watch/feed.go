@@ -2,148 +2,247 @@ package watch
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
+	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/tools/cache"
+	"lastnight/collector/kube"
+	"lastnight/collector/kube/apiserver"
+)
+
+const (
+	pauseFirst = 200 * time.Millisecond // after a failure; twice as long after the next one
+	pauseMost  = 30 * time.Second
+	listLimit  = 500         // objects a page, where the API server pages
+	shortWatch = time.Second // a watch that ends sooner and told nothing has failed
 )
 
 // object is what the API server gives.
-type object interface {
-	runtime.Object
-	metav1.Object
-}
+type object interface{ Metadata() *kube.Meta }
 
-// feed hands on each version of the objects of one kind that a reflector brings. It
-// keeps the last version of each, so that a new list tells which are gone.
+// feed hands on each version of the objects of one kind: it lists them, watches from there, goes
+// on where a watch ended, and lists again where it cannot (410 Gone). It keeps the last version of
+// each object, so that a new list tells which are gone.
 type feed[T object] struct {
-	log    *slog.Logger
-	what   string
-	forget bool                      // keep no versions: deletions tell nothing
-	take   func(obj T, deleted bool) // may block; called by one goroutine
+	client   *apiserver.Client
+	resource apiserver.Resource
+	selector string   // of fields; "": all objects
+	fresh    func() T // makes an empty object
+	log      *slog.Logger
+	what     string                    // for the log
+	counts   *kindCounts               // of the kind, which several feeds may share
+	forget   bool                      // keep no versions: deletions tell nothing
+	absent   time.Duration             // how long to wait where there are no such objects; 0: that is a failure
+	take     func(obj T, deleted bool) // may block; called by one goroutine
 
-	mu     sync.Mutex
-	known  map[string]T // by uid
-	failed bool         // said that it does not work
+	known   map[string]T // by uid
+	version string       // where a watch goes on
+	pause   time.Duration
+	failed  bool // said that it does not work
 }
 
-// lister lists and watches one kind.
-type lister struct {
-	list  func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error)
-	watch func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error)
-}
-
-// run reflects until the context is over. client-go's reflector resumes by
-// bookmarks, lists again after 410 and waits longer and longer (up to a minute) between failures.
-func (f *feed[T]) run(ctx context.Context, l lister, example T) {
-	f.known = map[string]T{}
-	lw := &cache.ListWatch{
-		ListFunc: func(o metav1.ListOptions) (runtime.Object, error) {
-			list, err := l.list(ctx, o)
-			f.went(ctx, err)
-			return list, err
-		},
-		WatchFunc: func(o metav1.ListOptions) (watch.Interface, error) {
-			w, err := l.watch(ctx, o)
-			f.went(ctx, err)
-			return w, err
-		},
+// run lists and watches until the context is over.
+func (f *feed[T]) run(ctx context.Context) {
+	f.known, f.pause = map[string]T{}, pauseFirst
+	f.version = "0" // what the API server remembers: etcd need not be asked by every agent that starts
+	if f.forget {
+		f.version = "" // the API server remembers no Events
 	}
-	r := cache.NewReflectorWithOptions(lw, example, f, cache.ReflectorOptions{Name: f.what})
-	r.Run(ctx.Done())
+	for ctx.Err() == nil {
+		err := f.list(ctx)
+		if f.absent > 0 && apiserver.IsNotFound(err) {
+			wait(ctx, f.absent)
+			continue
+		}
+		f.went(ctx, err)
+		if err == nil {
+			f.follow(ctx)
+			continue
+		}
+		if f.version != "" && (apiserver.IsExpired(err) || apiserver.IsTooNew(err)) {
+			f.version = "" // whatever is newest
+			continue
+		}
+		f.back(ctx)
+	}
+}
+
+// back waits after a failure, longer and longer.
+func (f *feed[T]) back(ctx context.Context) {
+	wait(ctx, f.pause+rand.N(f.pause/2)) //nolint:gosec // no secret
+	f.pause = min(2*f.pause, pauseMost)
+}
+
+// list reads all objects: what was known and is not among them is gone.
+func (f *feed[T]) list(ctx context.Context) error {
+	o := apiserver.ListOptions{FieldSelector: f.selector, ResourceVersion: f.version}
+	if f.version == "" {
+		o.Limit = listLimit // with a version, a limit makes the API server ask etcd
+	}
+	f.counts.list()
+	listed := map[string]bool{}
+	var page []T
+	version, err := f.client.List(ctx, f.resource, o, func(raw json.RawMessage) {
+		if obj, ok := f.decode(raw); ok {
+			page = append(page, obj)
+		}
+	}, func() {
+		for _, obj := range page {
+			if !f.forget {
+				listed[obj.Metadata().UID] = true
+			}
+			f.seen(obj, false)
+		}
+		clear(page)
+		page = page[:0]
+	})
+	if err != nil {
+		return err
+	}
+	for uid, obj := range f.known {
+		if !listed[uid] {
+			f.seen(obj, true)
+		}
+	}
+	f.version = version
+	return nil
+}
+
+// follow watches, again and again, until a list must come first.
+func (f *feed[T]) follow(ctx context.Context) {
+	for ctx.Err() == nil {
+		begin, told := time.Now(), 0
+		o := apiserver.ListOptions{FieldSelector: f.selector, ResourceVersion: f.version}
+		err := f.client.Watch(ctx, f.resource, o, func(c apiserver.Change) {
+			told++
+			f.pause = pauseFirst
+			f.change(c)
+		})
+		f.went(ctx, err)
+		switch {
+		case err == nil && told > 0:
+		case err == nil && time.Since(begin) > shortWatch:
+			return // not even a bookmark for minutes: a store that was set back would be waited for without end
+		case apiserver.IsExpired(err):
+			f.counts.expired()
+			if f.forget {
+				f.version = ""
+			}
+			return
+		case apiserver.Told(err): // of another kind: a list shows whether it goes on
+			f.back(ctx)
+			return
+		default: // the connection, or the API server itself, is away
+			f.back(ctx)
+		}
+	}
+}
+
+// change takes a message of the watch.
+func (f *feed[T]) change(c apiserver.Change) {
+	obj, ok := f.decode(c.Object)
+	if !ok {
+		return
+	}
+	if c.Type != apiserver.Bookmark {
+		f.seen(obj, c.Type == apiserver.Deleted)
+	} else {
+		f.counts.hear()
+	}
+	f.version = obj.Metadata().ResourceVersion
+}
+
+func (f *feed[T]) decode(raw json.RawMessage) (T, bool) {
+	obj := f.fresh()
+	if err := json.Unmarshal(raw, obj); err != nil {
+		f.log.Debug("an object of the API server cannot be read", "what", f.what, "err", err)
+		return obj, false
+	}
+	return obj, true
+}
+
+func (f *feed[T]) seen(obj T, deleted bool) {
+	f.counts.object()
+	meta := obj.Metadata()
+	delete(meta.Annotations, "kubectl.kubernetes.io/last-applied-configuration") // large, and tells nothing
+	switch {
+	case f.forget:
+	case deleted:
+		delete(f.known, meta.UID)
+	default:
+		f.known[meta.UID] = obj
+	}
+	f.take(obj, deleted)
 }
 
 // went says once that watching does not work, and once when it works again.
 func (f *feed[T]) went(ctx context.Context, err error) {
-	if ctx.Err() != nil || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
+	if ctx.Err() != nil || apiserver.IsExpired(err) {
 		return // ordinary: a list follows
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	switch {
-	case err == nil && f.failed:
-		f.failed = false
-		f.log.Info("Kubernetes is watched again", "what", f.what)
-	case err != nil && !f.failed:
+	case err == nil:
+		f.counts.hear()
+		if f.failed {
+			f.failed = false
+			f.log.Info("Kubernetes is watched again", "what", f.what)
+		}
+	default:
+		f.counts.fail()
+		if f.failed {
+			return
+		}
 		f.failed = true
 		hint := "it is tried again"
-		if apierrors.IsForbidden(err) {
+		if apiserver.IsForbidden(err) {
 			hint = "the service account lacks a right: lastnight doctor says which"
 		}
 		f.log.Warn("Kubernetes cannot be watched for now", "what", f.what, "err", err, "hint", hint)
 	}
 }
 
-func (f *feed[T]) seen(obj any, deleted bool) {
-	o, ok := obj.(T)
-	if !ok {
-		return
-	}
-	slim(o)
-	switch {
-	case f.forget:
-	case deleted:
-		delete(f.known, string(o.GetUID()))
-	default:
-		f.known[string(o.GetUID())] = o
-	}
-	f.take(o, deleted)
+// KindStats counts what was heard of one kind of objects.
+type KindStats struct {
+	Objects  int64     // versions of objects, those of lists included
+	Lists    int64     // lists that were asked for: the first one, and those after a gap
+	Expired  int64     // watches that could not go on where they ended (410 Gone)
+	Failures int64     // lists and watches that failed otherwise; they are repeated
+	Heard    time.Time // when the API server last told something, if only that nothing happened
 }
 
-// slim drops what is large and tells nothing. Times of managed fields stay: they tell when.
-func slim(o metav1.Object) {
-	fields := o.GetManagedFields()
-	for i := range fields {
-		fields[i].FieldsV1 = nil
-	}
-	annotations := o.GetAnnotations()
-	delete(annotations, "kubectl.kubernetes.io/last-applied-configuration")
+// kindCounts is the counts of one kind.
+type kindCounts struct {
+	mu sync.Mutex
+	KindStats
 }
 
-// Add takes an object that the watch says is new.
-func (f *feed[T]) Add(obj any) error { f.seen(obj, false); return nil }
-
-// Update takes an object that the watch says has changed.
-func (f *feed[T]) Update(obj any) error { f.seen(obj, false); return nil }
-
-// Delete takes the last version of an object that is gone.
-func (f *feed[T]) Delete(obj any) error { f.seen(obj, true); return nil }
-
-// Replace takes a list: what was known and is not in it is gone.
-func (f *feed[T]) Replace(list []any, _ string) error {
-	gone := f.known
-	f.known = make(map[string]T, len(list))
-	for _, obj := range list {
-		if o, ok := obj.(T); ok {
-			delete(gone, string(o.GetUID()))
-		}
-	}
-	for _, o := range gone {
-		f.take(o, true)
-	}
-	for _, obj := range list {
-		f.seen(obj, false)
-	}
-	return nil
+func (k *kindCounts) add(n *int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	*n++
 }
 
-// Resync is not needed.
-func (f *feed[T]) Resync() error { return nil }
+func (k *kindCounts) list()    { k.add(&k.Lists) }
+func (k *kindCounts) expired() { k.add(&k.Expired) }
+func (k *kindCounts) fail()    { k.add(&k.Failures) }
 
-// The rest of cache.Store, which reflectors do not use.
+func (k *kindCounts) object() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.Objects++
+	k.Heard = time.Now()
+}
 
-// List gives nothing.
-func (f *feed[T]) List() []any { return nil }
+func (k *kindCounts) hear() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.Heard = time.Now()
+}
 
-// ListKeys gives nothing.
-func (f *feed[T]) ListKeys() []string { return nil }
-
-// Get gives nothing.
-func (f *feed[T]) Get(any) (any, bool, error) { return nil, false, nil }
-
-// GetByKey gives nothing.
-func (f *feed[T]) GetByKey(string) (any, bool, error) { return nil, false, nil }
+func (k *kindCounts) stats() KindStats {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.KindStats
+}

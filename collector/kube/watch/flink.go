@@ -8,77 +8,74 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/watch"
-
 	"lastnight"
+	"lastnight/collector/kube"
+	"lastnight/collector/kube/apiserver"
 )
 
 // lookAgain is how often it is asked whether the Flink operator's CRD has come.
 const lookAgain = 5 * time.Minute
 
-func flinkDeployments() schema.GroupVersionResource {
-	return schema.GroupVersionResource{Group: "flink.apache.org", Version: "v1beta1", Resource: "flinkdeployments"}
+func flinkDeployments() apiserver.Resource {
+	return apiserver.Resource{Group: "flink.apache.org", Version: "v1beta1", Name: "flinkdeployments"}
+}
+
+// flinkDeployment is a FlinkDeployment. Its status is whatever the operator writes: a field of
+// another type than expected is as if it were not there.
+type flinkDeployment struct {
+	kube.Meta `json:"metadata"`
+	Status    any `json:"status"`
+}
+
+// field gives a text in the status.
+func (d *flinkDeployment) field(path ...string) string {
+	v := d.Status
+	for _, name := range path {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return ""
+		}
+		v = m[name]
+	}
+	s, _ := v.(string)
+	return s
 }
 
 // flink watches FlinkDeployments where the Flink operator's CRD exists.
 func (w *Watcher) flink(ctx context.Context) {
-	client := w.dynamic.Resource(flinkDeployments())
-	for said := false; ; {
-		_, err := client.List(ctx, metav1.ListOptions{Limit: 1})
-		if err == nil {
-			break
-		}
-		if !said && !apierrors.IsNotFound(err) && ctx.Err() == nil {
-			said = true
-			w.log.Warn("FlinkDeployments cannot be watched for now", "err", err)
-		}
-		if !wait(ctx, lookAgain) {
-			return
-		}
-	}
 	states := map[string]string{}
-	f := &feed[*unstructured.Unstructured]{log: w.log, what: "FlinkDeployments", take: func(u *unstructured.Unstructured, deleted bool) {
-		uid := string(u.GetUID())
-		e, state := flinkEvent(u)
+	f := &feed[*flinkDeployment]{
+		client: w.client, resource: flinkDeployments(), fresh: func() *flinkDeployment { return &flinkDeployment{} },
+		log: w.log, what: "FlinkDeployments", counts: w.kinds[kindFlink], absent: lookAgain,
+	}
+	f.take = func(d *flinkDeployment, deleted bool) {
+		e, state := flinkEvent(d)
 		if deleted {
-			delete(states, uid)
+			delete(states, d.UID)
 			return
 		}
-		if state == "" || states[uid] == state {
+		if state == "" || states[d.UID] == state {
 			return
 		}
-		states[uid] = state
+		states[d.UID] = state
 		w.sender.told(ctx, e)
-	}}
-	f.run(ctx, lister{
-		list:  func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return client.List(ctx, o) },
-		watch: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) { return client.Watch(ctx, o) },
-	}, &unstructured.Unstructured{})
+	}
+	f.run(ctx)
 }
 
 // flinkEvent tells what the status of a FlinkDeployment says, and a key that changes with it.
-func flinkEvent(u *unstructured.Unstructured) (lastnight.Event, string) {
-	field := func(path ...string) string {
-		s, _, _ := unstructured.NestedString(u.Object, append([]string{"status"}, path...)...) // of another type: as if it were not there
-		return s
-	}
-	job, lifecycle, trouble := field("jobStatus", "state"), field("lifecycleState"), field("error")
-	manager := field("jobManagerDeploymentStatus")
+func flinkEvent(u *flinkDeployment) (lastnight.Event, string) {
+	job, lifecycle, trouble := u.field("jobStatus", "state"), u.field("lifecycleState"), u.field("error")
+	manager := u.field("jobManagerDeploymentStatus")
 	if job == "" && lifecycle == "" && trouble == "" && manager == "" {
 		return lastnight.Event{}, ""
 	}
 	state := strings.Join([]string{job, lifecycle, manager, trouble}, "\x00")
-	at := flinkTime(u, field("jobStatus", "updateTime"))
+	at := flinkTime(u, u.field("jobStatus", "updateTime"))
 	e := lastnight.Event{
-		Time: at, Kind: lastnight.EventKubernetes, Type: corev1.EventTypeNormal, Reason: "FlinkDeploymentStatus",
-		Object:    lastnight.ObjectRef{Kind: "FlinkDeployment", Namespace: u.GetNamespace(), Name: u.GetName(), UID: string(u.GetUID())},
-		Component: "flink-kubernetes-operator", Workload: u.GetName(),
+		Time: at, Kind: lastnight.EventKubernetes, Type: "Normal", Reason: "FlinkDeploymentStatus",
+		Object:    lastnight.ObjectRef{Kind: "FlinkDeployment", Namespace: u.Namespace, Name: u.Name, UID: u.UID},
+		Component: "flink-kubernetes-operator", Workload: u.Name,
 	}
 	var said []string
 	for _, part := range [][2]string{{"job", job}, {"lifecycle", lifecycle}, {"JobManager", manager}, {"error", trouble}} {
@@ -88,21 +85,16 @@ func flinkEvent(u *unstructured.Unstructured) (lastnight.Event, string) {
 	}
 	e.Message = strings.Join(said, ", ")
 	if trouble != "" || job == "FAILED" || lifecycle == "FAILED" || manager == "ERROR" || manager == "MISSING" {
-		e.Type = corev1.EventTypeWarning
+		e.Type = "Warning"
 	}
-	sum := sha256.Sum256([]byte("flink\x00" + string(u.GetUID()) + "\x00" + strconv.FormatInt(at.Unix(), 10) + "\x00" + state))
+	sum := sha256.Sum256([]byte("flink\x00" + u.UID + "\x00" + strconv.FormatInt(at.Unix(), 10) + "\x00" + state))
 	e.ID = "e" + hex.EncodeToString(sum[:10])
 	return e, state
 }
 
 // flinkTime gives when the status was written: the newest time that the object has.
-func flinkTime(u *unstructured.Unstructured, updated string) time.Time {
-	at := u.GetCreationTimestamp().Time
-	for _, m := range u.GetManagedFields() {
-		if m.Time != nil && m.Time.After(at) {
-			at = m.Time.Time
-		}
-	}
+func flinkTime(u *flinkDeployment, updated string) time.Time {
+	at := u.Written()
 	if ms, err := strconv.ParseInt(updated, 10, 64); err == nil && ms > at.UnixMilli() && ms < at.Add(time.Hour).UnixMilli() {
 		at = time.UnixMilli(ms)
 	}

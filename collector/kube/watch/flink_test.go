@@ -4,15 +4,15 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"lastnight/collector/kube"
 )
 
 func TestFlinkEvent(t *testing.T) {
-	object := func(status map[string]any) *unstructured.Unstructured {
-		return &unstructured.Unstructured{Object: map[string]any{
-			"metadata": map[string]any{"name": "orders", "namespace": "shop", "uid": "u-1", "creationTimestamp": "2026-03-01T10:00:00Z"},
-			"status":   status,
-		}}
+	object := func(status map[string]any) *flinkDeployment {
+		return &flinkDeployment{
+			Meta:   kube.Meta{Name: "orders", Namespace: "shop", UID: "u-1", CreationTimestamp: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)},
+			Status: status,
+		}
 	}
 	if _, state := flinkEvent(object(nil)); state != "" {
 		t.Errorf("no status gives %q", state)

@@ -5,20 +5,11 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/tools/leaderelection"
-	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"lastnight/collector/kube"
 )
 
-const (
-	leaseFor   = 15 * time.Second // after a leader's death another one leads
-	renewIn    = 10 * time.Second
-	retryEvery = 2 * time.Second
-	goneNode   = 5 * time.Minute // how long pods of a node that was removed are watched: they are collected as garbage
-)
+// goneNode is how long pods of a node that was removed are watched: they are collected as garbage.
+const goneNode = 5 * time.Minute
 
 // elect leads whenever this process holds the Lease, until the context is over. A new
 // leader lists everything, so a hand-over leaves no gap that a list can fill.
@@ -27,36 +18,8 @@ func (w *Watcher) elect(ctx context.Context) {
 		w.lead(ctx)
 		return
 	}
-	for ctx.Err() == nil {
-		started, ended := make(chan context.Context, 1), make(chan struct{})
-		elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-			Lock: &resourcelock.LeaseLock{
-				LeaseMeta:  metav1.ObjectMeta{Namespace: w.cfg.LeaseNamespace, Name: w.cfg.LeaseName},
-				Client:     w.kube.CoordinationV1(),
-				LockConfig: resourcelock.ResourceLockConfig{Identity: w.cfg.Identity},
-			},
-			LeaseDuration: leaseFor, RenewDeadline: renewIn, RetryPeriod: retryEvery, ReleaseOnCancel: true,
-			Callbacks: leaderelection.LeaderCallbacks{
-				OnStartedLeading: func(ctx context.Context) { started <- ctx },
-				OnStoppedLeading: func() {},
-			},
-		})
-		if err != nil {
-			w.log.Error("no election of who watches cluster-wide", "err", err)
-			return
-		}
-		go func() {
-			defer close(ended)
-			elector.Run(ctx)
-		}()
-		select {
-		case leading := <-started:
-			w.lead(leading) //nolint:contextcheck // the elector derives it from ctx, and ends it with the lead
-			<-ended
-		case <-ended:
-		}
-		wait(ctx, retryEvery)
-	}
+	e := &election{client: w.client, namespace: w.cfg.LeaseNamespace, name: w.cfg.LeaseName, identity: w.cfg.Identity, log: w.log}
+	e.run(ctx, w.lead)
 }
 
 // lead watches what belongs to no single node, until the context is over.
@@ -74,36 +37,22 @@ func (w *Watcher) lead(ctx context.Context) {
 	parts.Wait()
 }
 
-// events watches Event objects. They are handed on page by page, so that a long list takes little memory.
+// events watches Event objects.
 func (w *Watcher) events(ctx context.Context) {
-	client := w.kube.CoreV1().Events(metav1.NamespaceAll)
-	f := &feed[*corev1.Event]{
-		log: w.log, what: "events", forget: true,
-		take: func(e *corev1.Event, deleted bool) {
+	f := &feed[*kube.Event]{
+		client: w.client, resource: core("events"), fresh: func() *kube.Event { return &kube.Event{} },
+		log: w.log, what: "events", counts: w.kinds[kindEvents], forget: true,
+		take: func(e *kube.Event, deleted bool) {
 			if !deleted { // an Event that expires is no news
 				w.sender.event(ctx, e)
 			}
 		},
 	}
-	f.run(ctx, lister{
-		list: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			list, err := client.List(ctx, o)
-			if err != nil {
-				return nil, err
-			}
-			for i := range list.Items {
-				w.sender.event(ctx, &list.Items[i])
-			}
-			list.Items = nil
-			return list, nil
-		},
-		watch: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) { return client.Watch(ctx, o) },
-	}, &corev1.Event{})
+	f.run(ctx)
 }
 
 // nodes watches nodes, and the pods of those that are down: their own agents may be dead.
 func (w *Watcher) nodes(ctx context.Context) {
-	client := w.kube.CoreV1().Nodes()
 	down := map[string]context.CancelFunc{}
 	var parts sync.WaitGroup
 	defer parts.Wait()
@@ -115,7 +64,11 @@ func (w *Watcher) nodes(ctx context.Context) {
 		down[node] = cancel
 		parts.Go(func() { w.podsOfNode(podsCtx, node) })
 	}
-	f := &feed[*corev1.Node]{log: w.log, what: "nodes", take: func(n *corev1.Node, deleted bool) {
+	f := &feed[*kube.Node]{
+		client: w.client, resource: core("nodes"), fresh: func() *kube.Node { return &kube.Node{} },
+		log: w.log, what: "nodes", counts: w.kinds[kindNodes],
+	}
+	f.take = func(n *kube.Node, deleted bool) {
 		w.sender.node(ctx, n, deleted)
 		switch {
 		case deleted:
@@ -130,20 +83,17 @@ func (w *Watcher) nodes(ctx context.Context) {
 			down[n.Name]()
 			delete(down, n.Name)
 		}
-	}}
-	f.run(ctx, lister{
-		list:  func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return client.List(ctx, o) },
-		watch: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) { return client.Watch(ctx, o) },
-	}, &corev1.Node{})
+	}
+	f.run(ctx)
 	for _, cancel := range down {
 		cancel()
 	}
 }
 
-func ready(n *corev1.Node) bool {
+func ready(n *kube.Node) bool {
 	for i := range n.Status.Conditions {
-		if c := &n.Status.Conditions[i]; c.Type == corev1.NodeReady {
-			return c.Status == corev1.ConditionTrue
+		if c := &n.Status.Conditions[i]; c.Type == "Ready" {
+			return c.Status == "True"
 		}
 	}
 	return false

@@ -15,7 +15,7 @@ func TestOutageAndExpiry(t *testing.T) {
 	w := newWorld(t, c)
 	s := newSink(t)
 	access, p := through(t, c.Config())
-	run(t, watch.Config{REST: access, Ingester: s, Node: "node-a"})
+	watcher, _ := run(t, watch.Config{REST: access, Ingester: s, Node: "node-a"})
 	w.node("node-a", true)
 	stays, goes := w.pod("stays", "node-a"), w.pod("goes", "node-a")
 	w.status(stays, 0, "containerd://stays-0", running())
@@ -49,6 +49,11 @@ func TestOutageAndExpiry(t *testing.T) {
 	s.await("stays", "After", 1, patience)
 	for _, once := range []string{"Before", "During", "OOMKilled"} {
 		s.await("stays", once, 1, 0)
+	}
+	for _, kind := range []string{"pods", "events", "nodes"} { // it was counted, and the lists that filled the gap
+		if k := watcher.Stats().Kinds[kind]; k.Expired == 0 || k.Lists < 2 || k.Failures == 0 || k.Objects == 0 || time.Since(k.Heard) > time.Minute {
+			t.Errorf("%s: %+v", kind, k)
+		}
 	}
 }
 

@@ -4,10 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	authv1 "k8s.io/api/authorization/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"lastnight/collector/kube/apiserver"
 )
 
 // Right is something that a watcher asks of the API server.
@@ -45,10 +44,10 @@ func Rights(leaseNamespace, leaseName string) []Right {
 	add(Right{Resource: "pods", For: "deaths of containers, labels, owners"}, "list", "watch", "get")
 	add(Right{Resource: "events", For: "what Kubernetes says of pods and nodes"}, "list", "watch")
 	add(Right{Resource: "nodes", For: "nodes that are not ready, cordoned, tainted"}, "list", "watch")
-	add(Right{Resource: "namespaces", Name: metav1.NamespaceSystem, For: "the cluster's name"}, "get")
+	add(Right{Resource: "namespaces", Name: kubeSystem, For: "the cluster's name"}, "get")
 	add(Right{Group: "apps", Resource: "replicasets", For: "the Deployment of a pod"}, "get")
 	fd := flinkDeployments()
-	add(Right{Group: fd.Group, Resource: fd.Resource, For: "what the Flink operator says of jobs"}, "list", "watch")
+	add(Right{Group: fd.Group, Resource: fd.Name, For: "what the Flink operator says of jobs"}, "list", "watch")
 	if leaseNamespace != "" {
 		lease := Right{Group: "coordination.k8s.io", Resource: "leases", Namespace: leaseNamespace, For: "one leader who watches cluster-wide"}
 		add(lease, "create")
@@ -58,23 +57,40 @@ func Rights(leaseNamespace, leaseName string) []Right {
 	return all
 }
 
+// review is a SelfSubjectAccessReview of authorization.k8s.io/v1.
+type review struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Spec       struct {
+		Attributes struct {
+			Verb      string `json:"verb"`
+			Group     string `json:"group,omitempty"`
+			Resource  string `json:"resource"`
+			Namespace string `json:"namespace,omitempty"`
+			Name      string `json:"name,omitempty"`
+		} `json:"resourceAttributes"`
+	} `json:"spec"`
+	Status struct {
+		Allowed bool `json:"allowed"`
+	} `json:"status"`
+}
+
 // Lacking asks the API server which of the rights the caller lacks.
 func Lacking(ctx context.Context, cfg *rest.Config, rights []Right) ([]Right, error) {
-	client, err := kubernetes.NewForConfig(cfg)
+	client, err := apiserver.New(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("ask for rights: %w", err)
 	}
+	reviews := apiserver.Resource{Group: "authorization.k8s.io", Version: "v1", Name: "selfsubjectaccessreviews"}
 	var lacking []Right
 	for _, r := range rights {
-		review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authv1.SelfSubjectAccessReview{
-			Spec: authv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authv1.ResourceAttributes{
-				Verb: r.Verb, Group: r.Group, Resource: r.Resource, Namespace: r.Namespace, Name: r.Name,
-			}},
-		}, metav1.CreateOptions{})
-		if err != nil {
+		q := review{APIVersion: "authorization.k8s.io/v1", Kind: "SelfSubjectAccessReview"}
+		a := &q.Spec.Attributes
+		a.Verb, a.Group, a.Resource, a.Namespace, a.Name = r.Verb, r.Group, r.Resource, r.Namespace, r.Name
+		if err := client.Create(ctx, reviews, &q, &q); err != nil {
 			return nil, fmt.Errorf("ask for rights: %w", err)
 		}
-		if !review.Status.Allowed {
+		if !q.Status.Allowed {
 			lacking = append(lacking, r)
 		}
 	}

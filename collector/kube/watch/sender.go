@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"lastnight"
 	"lastnight/collector/kube"
 )
@@ -36,10 +34,17 @@ type sender struct {
 	mu      sync.Mutex
 	cluster string
 	decoder *kube.Decoder
-	events  []lastnight.Event
+	events  []queued
+	sending time.Time                // when the oldest of what is being sent was queued; zero: nothing is
 	pods    map[string]lastnight.Pod // changed since they were sent, by uid of the API
 	sent    map[string]lastnight.Pod
 	stats   Stats
+}
+
+// queued is an event that waits to be sent.
+type queued struct {
+	lastnight.Event
+	at time.Time
 }
 
 func newSender(cfg *Config, o *owners) *sender {
@@ -64,6 +69,12 @@ func (s *sender) counts() Stats {
 	defer s.mu.Unlock()
 	st := s.stats
 	st.Queued = len(s.events)
+	switch {
+	case !s.sending.IsZero():
+		st.Waiting = time.Since(s.sending)
+	case len(s.events) > 0:
+		st.Waiting = time.Since(s.events[0].at)
+	}
 	return st
 }
 
@@ -74,18 +85,18 @@ func (s *sender) setLeading(leading bool) {
 }
 
 // event takes a version of an Event object.
-func (s *sender) event(ctx context.Context, e *corev1.Event) {
+func (s *sender) event(ctx context.Context, e *kube.Event) {
 	s.decode(ctx, func(d *kube.Decoder) error { return d.Event(e) })
 }
 
 // node takes a version of a node.
-func (s *sender) node(ctx context.Context, n *corev1.Node, deleted bool) {
+func (s *sender) node(ctx context.Context, n *kube.Node, deleted bool) {
 	s.decode(ctx, func(d *kube.Decoder) error { return d.Node(n, deleted) })
 }
 
 // pod takes a version of a pod.
-func (s *sender) pod(ctx context.Context, p *corev1.Pod, deleted bool) {
-	uid := string(p.UID)
+func (s *sender) pod(ctx context.Context, p *kube.Pod, deleted bool) {
+	uid := p.UID
 	owner, resolved := s.owners.of(ctx, p)
 	s.decode(ctx, func(d *kube.Decoder) error {
 		if err := d.Pod(p, deleted); err != nil {
@@ -115,7 +126,7 @@ func (s *sender) pod(ctx context.Context, p *corev1.Pod, deleted bool) {
 func (s *sender) told(ctx context.Context, e lastnight.Event) {
 	s.decode(ctx, func(*kube.Decoder) error {
 		e.Cluster = s.cluster
-		s.events = append(s.events, e)
+		s.events = append(s.events, queued{e, time.Now()})
 		return nil
 	})
 }
@@ -134,7 +145,9 @@ func (s *sender) decode(ctx context.Context, f func(*kube.Decoder) error) {
 		s.mu.Lock()
 	}
 	err := f(s.decoder)
-	s.events = append(s.events, s.decoder.Events()...)
+	for _, e := range s.decoder.Events() {
+		s.events = append(s.events, queued{e, time.Now()})
+	}
 	s.decoder.Trim()
 	waiting := len(s.events) > 0 || len(s.pods) > 0
 	s.mu.Unlock()
@@ -173,7 +186,15 @@ func (s *sender) next() lastnight.Batch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := min(len(s.events), maxBatch)
-	b := lastnight.Batch{Events: slices.Clone(s.events[:n])}
+	var b lastnight.Batch
+	s.sending = time.Time{}
+	if n > 0 {
+		s.sending = s.events[0].at
+		b.Events = make([]lastnight.Event, n)
+		for i := range n {
+			b.Events[i] = s.events[i].Event
+		}
+	}
 	s.events = slices.Delete(s.events, 0, n)
 	for _, uid := range slices.Sorted(maps.Keys(s.pods)) {
 		if len(b.Pods) == maxBatch {

@@ -8,7 +8,7 @@
 //
 // Each agent watches the pods of its own node; what belongs to no node is watched by
 // one leader, who holds a Lease. Watches resume by bookmarks; where one cannot (410
-// Gone, an API server that was away) everything is listed again. That leaves no gap
+// Gone, a store that was set back) everything is listed again. That leaves no gap
 // which a list can fill, and nothing comes twice: an event's id is what happened, so
 // two leaders that overlap for a moment, or a list that repeats what a watch told,
 // give the same ids. Lost is only what no list has any more: states of an object
@@ -29,14 +29,29 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
 	"lastnight"
+	"lastnight/collector/kube"
+	"lastnight/collector/kube/apiserver"
 )
+
+// kubeSystem is the namespace whose uid names a cluster.
+const kubeSystem = "kube-system"
+
+// The kinds that are counted.
+const (
+	kindPods        = "pods"         // of this node, or all
+	kindEvents      = "events"       // the leader's, as those below
+	kindNodes       = "nodes"        //
+	kindWaitingPods = "waiting_pods" // without a node
+	kindDownPods    = "down_pods"    // of nodes that are not ready
+	kindFlink       = "flinkdeployments"
+)
+
+func kinds() []string {
+	return []string{kindPods, kindEvents, kindNodes, kindWaitingPods, kindDownPods, kindFlink}
+}
 
 // Config says what is watched and where it goes. REST, Ingester and Log must be set.
 type Config struct {
@@ -56,12 +71,11 @@ type Config struct {
 
 // Watcher follows an API server. Make it with New.
 type Watcher struct {
-	cfg      Config
-	kube     kubernetes.Interface
-	dynamic  dynamic.Interface
-	metadata metadata.Interface
-	sender   *sender
-	log      *slog.Logger
+	cfg    Config
+	client *apiserver.Client
+	sender *sender
+	kinds  map[string]*kindCounts // immutable once made
+	log    *slog.Logger
 }
 
 // New makes a watcher; it asks nothing yet.
@@ -72,33 +86,32 @@ func New(cfg Config) (*Watcher, error) {
 	if cfg.LeaseNamespace != "" && cfg.Identity == "" {
 		return nil, errors.New("watch: an election needs an identity")
 	}
-	w := &Watcher{cfg: cfg, log: cfg.Log}
+	w := &Watcher{cfg: cfg, log: cfg.Log, kinds: map[string]*kindCounts{}}
+	for _, kind := range kinds() {
+		w.kinds[kind] = &kindCounts{}
+	}
 	var err error
-	if w.kube, err = kubernetes.NewForConfig(cfg.REST); err != nil {
+	if w.client, err = apiserver.New(cfg.REST); err != nil {
 		return nil, fmt.Errorf("watch Kubernetes: %w", err)
 	}
-	if w.dynamic, err = dynamic.NewForConfig(cfg.REST); err != nil {
-		return nil, fmt.Errorf("watch Kubernetes: %w", err)
-	}
-	if w.metadata, err = metadata.NewForConfig(cfg.REST); err != nil {
-		return nil, fmt.Errorf("watch Kubernetes: %w", err)
-	}
-	w.sender = newSender(&w.cfg, newOwners(w.metadata, w.log))
+	w.sender = newSender(&w.cfg, newOwners(w.client, w.log))
 	return w, nil
 }
 
 // ClusterName gives the name that a cluster has by itself: "k8s-" and the first 8
 // digits of the uid of its namespace kube-system.
 func ClusterName(ctx context.Context, cfg *rest.Config) (string, error) {
-	client, err := kubernetes.NewForConfig(cfg)
+	client, err := apiserver.New(cfg)
 	if err != nil {
 		return "", fmt.Errorf("name the cluster: %w", err)
 	}
-	ns, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
-	if err != nil {
+	var ns struct {
+		kube.Meta `json:"metadata"`
+	}
+	if err := client.Get(ctx, core("namespaces"), kubeSystem, &ns); err != nil {
 		return "", fmt.Errorf("name the cluster: %w", err)
 	}
-	uid := string(ns.UID)
+	uid := ns.UID
 	return "k8s-" + uid[:min(8, len(uid))], nil
 }
 
@@ -107,11 +120,21 @@ type Stats struct {
 	Events, Pods int64 // acknowledged
 	Failed       int64 // attempts that the Ingester refused; they are repeated
 	Queued       int   // events that wait
-	Leading      bool
+	// Waiting is how long the oldest thing has waited that the Ingester has not acknowledged yet.
+	Waiting time.Duration
+	Leading bool
+	Kinds   map[string]KindStats // by kind of objects: pods, events, nodes …
 }
 
 // Stats gives the counts; any goroutine may ask.
-func (w *Watcher) Stats() Stats { return w.sender.counts() }
+func (w *Watcher) Stats() Stats {
+	s := w.sender.counts()
+	s.Kinds = make(map[string]KindStats, len(w.kinds))
+	for kind, c := range w.kinds {
+		s.Kinds[kind] = c.stats()
+	}
+	return s
+}
 
 // Run watches until the context is over, which is no error. Call it once.
 func (w *Watcher) Run(ctx context.Context) error {

@@ -8,7 +8,8 @@
 // service accounts either; the ServiceAccount admission is off.
 //
 // Where the programs are not built Start skips the test and says so; building them
-// is what `make test SUITES=kube` does first (minutes, the Go module proxy).
+// is what `make test SUITES=kube` does first (minutes, the Go module proxy). Runs of these tests
+// together with many others are spared them by LASTNIGHT_TEST_SERVERS=off.
 package kube
 
 import (
@@ -49,6 +50,9 @@ func Start(t testing.TB) *Cluster {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("kube: -short")
+	}
+	if os.Getenv("LASTNIGHT_TEST_SERVERS") == "off" {
+		t.Skip("kube: LASTNIGHT_TEST_SERVERS is off")
 	}
 	bin, err := Find()
 	if err != nil {
