@@ -155,7 +155,8 @@ func (tl *timeline) drained(nodes *nodeHistory, p *podInfo) bool {
 	return all
 }
 
-// survivor tells whether another pod of the cluster lived on when p was deleted.
+// survivor tells whether another pod of the cluster lived on when p was deleted: it was not told to end with p, and
+// is still there, or lived on beside the pod that came in p's place.
 func (tl *timeline) survivor(p *podInfo) bool {
 	found := false
 	tl.each(func(q *podInfo) {
@@ -166,7 +167,7 @@ func (tl *timeline) survivor(p *podInfo) bool {
 			return
 		}
 		if q.asked.IsZero() || q.asked.Sub(p.asked) > togetherWithin {
-			found = found || q.ended.IsZero() || q.ended.Sub(p.asked) > 2*time.Minute
+			found = found || q.ended.IsZero() || q.ended.Sub(p.asked) > 2*time.Minute || tl.replacedBefore(p, q.ended.Add(-togetherWithin))
 		}
 	})
 	return found
@@ -198,10 +199,15 @@ func (tl *timeline) redeployed(p *podInfo) bool {
 
 // replacedSoon tells whether a pod of the same sort came within a minute of p's deletion.
 func (tl *timeline) replacedSoon(p *podInfo) bool {
+	return tl.replacedBefore(p, p.asked.Add(time.Minute))
+}
+
+// replacedBefore tells whether a pod of the same sort came between p's deletion and t.
+func (tl *timeline) replacedBefore(p *podInfo, t time.Time) bool {
 	found := false
 	tl.each(func(q *podInfo) {
 		if q != p && q.component == p.component {
-			if b := q.birth(); !b.IsZero() && !b.Before(p.asked.Add(-time.Second)) && b.Sub(p.asked) < time.Minute {
+			if b := q.birth(); !b.IsZero() && !b.Before(p.asked.Add(-time.Second)) && b.Before(t) {
 				found = true
 			}
 		}

@@ -119,17 +119,23 @@ func (x *investigator) link(ctx context.Context, tl *timeline, nodes *nodeHistor
 }
 
 func (tl *timeline) itemOf(f *fact, link float64, why string) *item {
-	it := &item{f: f, link: link, why: why, text: f.doc.Text, from: f.doc.Component}
+	it := &item{f: f, link: link, why: why, text: f.doc.Text, from: tl.speaker(f)}
 	if f.doc.Event == nil {
 		it.text = message(f.doc)
 	}
+	return it
+}
+
+// speaker is the component that says it: of a record not the one that it is about. An event speaks for its pod.
+// Without Kubernetes a pod's component is known only by what it has said.
+func (tl *timeline) speaker(f *fact) string {
 	switch {
 	case f.doc.Event != nil && f.p != nil && f.p.component != "":
-		it.from = f.p.component
-	case f.doc.Event == nil && it.from == "" && f.doc.Job == tl.key.workload: // who says it, not whom it is about
-		it.from = tl.life(f.doc.Pod, f.doc.PodUID, f.t).component
+		return f.p.component
+	case f.doc.Event == nil && f.doc.Component == "" && f.doc.Job == tl.key.workload:
+		return tl.life(f.doc.Pod, f.doc.PodUID, f.t).component
 	}
-	return it
+	return f.doc.Component
 }
 
 // until is when a failover's own evidence ends.

@@ -18,7 +18,7 @@ func (x *investigator) linkLeader(tl *timeline, fo *failover) {
 	facts := tl.between(fo.start.Add(-2*time.Minute), fo.start.Add(time.Second))
 	for i := range facts {
 		f := &facts[i]
-		if f.doc.Event == nil && f.doc.Component == fromJobManager && f.t.After(fo.start.Add(-2*time.Minute)) && !f.t.After(fo.start.Add(time.Second)) && complains(f.doc) && platformRecord(f.doc) {
+		if f.doc.Event == nil && tl.speaker(f) == fromJobManager && f.t.After(fo.start.Add(-2*time.Minute)) && !f.t.After(fo.start.Add(time.Second)) && complains(f.doc) && platformRecord(f.doc) {
 			fo.links.add(tl.itemOf(f, linkLastWords, whyLastWords))
 		}
 	}
@@ -73,7 +73,7 @@ func (x *investigator) linkPending(tl *timeline, fo *failover) {
 			if f.p != nil && f.p.component == fromTaskManager || f.t.After(fo.start.Add(-lookback)) {
 				fo.links.add(tl.itemOf(f, linkPending, whyPending))
 			}
-		case f.doc.Event == nil && f.doc.Component == fromJobManager && (f.doc.Level == "WARN" || f.doc.Level == "ERROR") && platformRecord(f.doc):
+		case f.doc.Event == nil && tl.speaker(f) == fromJobManager && (f.doc.Level == "WARN" || f.doc.Level == "ERROR") && platformRecord(f.doc):
 			fo.links.add(tl.itemOf(f, linkPending, whyPending))
 		case f.kind == factContainerEnd || f.kind == factWorkerTerminated:
 			if tl.abnormalEnd(f) {

@@ -4,6 +4,7 @@ package investigation
 const (
 	relTaskFailedInUserCode = "task-failed-in-user-code"           // Flink gives an exception as the task's failure, and no part of Flink threw it
 	relContainerEnded       = "container-ended-abnormally"         // a container of the workload ended with an error by itself
+	relProbeFailed          = "probe-failed-when-stopped"          // the kubelet stopped a container in the second in which its probe failed
 	relPodDeleted           = "pod-deleted"                        // a single pod was deleted, neither by Flink nor with the whole workload
 	relEvictedFromCordoned  = "pod-evicted-from-cordoned-node"     // a pod was deleted from a node that had just been cordoned
 	relNodeNotReady         = "node-of-pod-not-ready"              // the node of a pod of the job became NotReady
@@ -19,7 +20,7 @@ const (
 )
 
 var relationNames = []string{
-	relTaskFailedInUserCode, relContainerEnded, relPodDeleted, relEvictedFromCordoned, relNodeNotReady, relSilentHeartbeat,
+	relTaskFailedInUserCode, relContainerEnded, relProbeFailed, relPodDeleted, relEvictedFromCordoned, relNodeNotReady, relSilentHeartbeat,
 	relUpstreamDown, relMountConfig, relMountKeptFailing, relStoppedByRequest, relDeploymentDeleted, relManyNodesSilent,
 	relNodeSilent, relRestartStorm,
 }

@@ -31,6 +31,7 @@ func (x *investigator) relations(tl *timeline, nodes *nodeHistory, fo *failover)
 	set(relUpstreamDown, 0.95, l.where(func(it *item) bool { return it.why == whyUpstream }))
 	tl.deletionRelations(nodes, fo, set)
 	tl.heartbeatRelations(nodes, fo, set)
+	set(relProbeFailed, 0.93, fo.links.where(func(it *item) bool { return killedByProbe(it, fo.links) }))
 	mounts := l.where(func(it *item) bool { return it.why == whyPending && it.f.reason == "FailedMount" })
 	set(relMountConfig, 0.9, slices.DeleteFunc(slices.Clone(mounts), func(it *item) bool { return !missingConfig(it.text) }))
 	set(relMountKeptFailing, 0.85, slices.DeleteFunc(slices.Clone(mounts), func(it *item) bool { return missingConfig(it.text) }))
@@ -74,9 +75,25 @@ func (tl *timeline) deletionRelations(nodes *nodeHistory, fo *failover, set func
 		}
 	}
 	drop := func(its []*item) []*item { return slices.DeleteFunc(its, func(it *item) bool { return it == nil }) }
-	set(relPodDeleted, 0.75, drop(deleted))
+	strength := 0.75
+	if !slices.ContainsFunc(deleted, func(it *item) bool { return it != nil && it.f.doc.Event != nil }) {
+		strength = 0.5 // the process says only that it was told to end: by whom, Kubernetes knows
+	}
+	set(relPodDeleted, strength, drop(deleted))
 	set(relEvictedFromCordoned, 0.92, drop(evicted))
 	set(relNodeNotReady, 0.93, drop(gone))
+}
+
+// killedByProbe tells a failed probe in the very second in which the kubelet stopped the container: where a
+// pod's containers are not restarted, the kubelet does not say otherwise why it did.
+func killedByProbe(it *item, l *linked) bool {
+	e := it.f.doc.Event
+	if e == nil || it.f.reason != "Unhealthy" || !strings.HasPrefix(e.Message, "Liveness probe ") && !strings.HasPrefix(e.Message, "Startup probe ") {
+		return false
+	}
+	return slices.ContainsFunc(l.items, func(k *item) bool {
+		return k.f.kind == factKilling && k.f.p == it.f.p && k.f.t.Sub(it.f.t).Abs() <= time.Second
+	})
 }
 
 // endedBefore tells whether the pod's container had ended by itself when deletion was asked for: then

@@ -446,23 +446,3 @@ func TestScenarios(t *testing.T) {
 		})
 	}
 }
-
-// TestIDStays holds that an incident keeps its id when an event that arrives late, and has only seconds, turns
-// out to be its beginning.
-func TestIDStays(t *testing.T) {
-	s := newScene(t)
-	s.running()
-	s.state(100.6, "RUNNING", "SUSPENDED")
-	before := s.incidents("wordcount")
-	s.container(100.7, sceneJM, "terminated", "Error", 2)
-	after := s.incidents("wordcount")
-	if len(before) != 1 || len(after) != 1 {
-		t.Fatalf("%d, then %d incidents", len(before), len(after))
-	}
-	if !after[0].Start.Before(before[0].Start) {
-		t.Errorf("the event does not begin the incident: %v, then %v", before[0].Start, after[0].Start)
-	}
-	if before[0].ID != after[0].ID {
-		t.Errorf("the id was %s and is %s", before[0].ID, after[0].ID)
-	}
-}

@@ -1,0 +1,114 @@
+package investigation
+
+import (
+	"testing"
+
+	"lastnight"
+)
+
+// What was seen on real nodes and got a test of its own.
+
+// want holds that the job has one incident, of that cause.
+func (s *scene) want(cause string) {
+	s.t.Helper()
+	is := s.incidents("wordcount")
+	if len(is) != 1 || is[0].Diagnosis.Cause != cause {
+		s.t.Errorf("want %s\n%s", cause, brief(is, true))
+	}
+}
+
+// created sets when a pod was made.
+func (s *scene) created(pod string, sec float64) {
+	for i := range s.m.pods {
+		if s.m.pods[i].Name == pod {
+			s.m.pods[i].Created = s.at(sec)
+		}
+	}
+}
+
+// TestIDStays holds that an incident keeps its id when an event that arrives late, and has only seconds, turns
+// out to be its beginning.
+func TestIDStays(t *testing.T) {
+	s := newScene(t)
+	s.running()
+	s.state(100.6, "RUNNING", "SUSPENDED")
+	before := s.incidents("wordcount")
+	s.container(100.7, sceneJM, "terminated", "Error", 2)
+	after := s.incidents("wordcount")
+	if len(before) != 1 || len(after) != 1 {
+		t.Fatalf("%d, then %d incidents", len(before), len(after))
+	}
+	if !after[0].Start.Before(before[0].Start) {
+		t.Errorf("the event does not begin the incident: %v, then %v", before[0].Start, after[0].Start)
+	}
+	if before[0].ID != after[0].ID {
+		t.Errorf("the id was %s and is %s", before[0].ID, after[0].ID)
+	}
+}
+
+// TestProbeKilled holds that the kubelet's reason to stop a container is found where it does not say it itself.
+func TestProbeKilled(t *testing.T) {
+	for _, c := range []struct {
+		unhealthy float64
+		want      string
+	}{{100, "liveness-probe-killed"}, {60, "pod-deleted-by-user"}} {
+		s := newScene(t)
+		s.running()
+		s.event(c.unhealthy, lastnight.EventKubernetes, "Pod/"+sceneTM2, "Unhealthy", "Liveness probe failed: ")
+		s.event(100, lastnight.EventKubernetes, "Pod/"+sceneTM2, "Killing", "Stopping container main")
+		s.say(100.5, sceneTM2, "INFO", "x.TaskManagerRunner", "RECEIVED SIGNAL 15: SIGTERM. Shutting down as requested.")
+		s.failed(100.8, "org.apache.flink.util.FlinkExpectedException: The TaskExecutor is shutting down.")
+		s.restart(101)
+		s.container(101, sceneTM2, "terminated", "Error", 143)
+		s.want(c.want)
+	}
+}
+
+// TestJobManagerDeleted holds that a JobManager's pod that somebody deleted is told from a deployment that somebody
+// deleted, also when the whole job goes soon after.
+func TestJobManagerDeleted(t *testing.T) {
+	s := newScene(t)
+	s.running()
+	next := "wordcount-5d5f7f8b9c-fghij"
+	s.pod(next, "10.1.0.9", "node-1")
+	s.created(next, 101)
+	s.event(100, lastnight.EventPod, "Pod/"+sceneJM, "Deleted", "")
+	s.event(100, lastnight.EventKubernetes, "Pod/"+sceneJM, "Killing", "Stopping container main")
+	s.container(101, sceneJM, "terminated", "Error", 143)
+	s.container(102, next, "running", "Running", 0)
+	s.say(103, next, "INFO", flinkPkg+"entrypoint.ClusterEntrypoint", "Starting KubernetesApplicationClusterEntrypoint (Version: 1.20.1)")
+	for i, p := range []string{next, sceneTM1, sceneTM2} {
+		s.event(150+float64(i)/10, lastnight.EventPod, "Pod/"+p, "Deleted", "")
+		s.container(152, p, "terminated", "Error", 143)
+	}
+	is := s.incidents("wordcount")
+	if len(is) == 0 || is[0].Planned || is[0].Diagnosis.Cause != "pod-deleted-by-user" {
+		t.Errorf("%s", brief(is, true))
+	}
+}
+
+// TestDeletedByWhom holds that a process which says that it was told to end is not taken for more than it is.
+func TestDeletedByWhom(t *testing.T) {
+	s := newScene(t)
+	s.running()
+	s.say(100.5, sceneTM2, "INFO", "x.TaskManagerRunner", "RECEIVED SIGNAL 15: SIGTERM. Shutting down as requested.")
+	s.failed(100.8, "org.apache.flink.util.FlinkExpectedException: The TaskExecutor is shutting down.")
+	s.restart(101)
+	is := s.incidents("wordcount")
+	if len(is) != 1 || is[0].Diagnosis.Cause != "pod-deleted-by-user" || is[0].Diagnosis.Confidence > 0.6 {
+		t.Errorf("%s", brief(is, true))
+	}
+}
+
+// TestForbiddenWithoutKubernetes holds that a JobManager is known by what it says, where no pod object tells.
+func TestForbiddenWithoutKubernetes(t *testing.T) {
+	s := newScene(t)
+	for i := range s.m.pods {
+		s.m.pods[i].Labels = nil
+	}
+	s.state(5, "CREATED", "RUNNING")
+	s.say(20, sceneJM, "WARN", flinkPkg+"resourcemanager.active.ActiveResourceManager", "Failed requesting worker\nio.fabric8.kubernetes.client.KubernetesClientException: pods is forbidden: User \"system:serviceaccount:prod:wc\" cannot create resource \"pods\" in API group \"\" in the namespace \"prod\"")
+	s.failed(65, flinkPkg+"jobmanager.scheduler.NoResourceAvailableException: Slot request bulk is not fulfillable! Could not allocate the required slot within slot request timeout")
+	s.restart(65.1)
+	s.want("rbac-forbidden")
+}
