@@ -258,6 +258,9 @@ func (p *collectorParts) metrics() http.Handler {
 		}
 		return 0
 	})
+	if p.kube.metrics != nil {
+		reg.MustRegister(p.kube.metrics)
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"k8s.io/client-go/rest"
+
+	"lastnight/collector/kube/watch"
 )
 
 const deployDir = "../../deploy"
@@ -85,6 +89,12 @@ func TestDeployedMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = p.close() }()
+	p.kube = watching{cfg: watch.Config{REST: &rest.Config{Host: "http://127.0.0.1:1"}, Log: log}, metrics: &watchMetrics{}}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := p.kube.run(ctx, n.indexer); err != nil {
+		t.Fatal(err)
+	}
 	told := scrape(t, promhttp.HandlerFor(reg, promhttp.HandlerOpts{})) + scrape(t, p.metrics())
 	have := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE ([a-z_]+) `).FindAllStringSubmatch(told, -1) {

@@ -113,6 +113,7 @@ func (k *kubeFlags) clientConfig() clientcmd.ClientConfig {
 type watching struct {
 	cluster string // the cluster's name, for what is collected besides; "" if not known
 	cfg     watch.Config
+	metrics *watchMetrics // nil: nothing is watched
 }
 
 // watchConfig says what a command wants of Kubernetes.
@@ -140,7 +141,7 @@ func (k *kubeFlags) open(ctx context.Context, c watchConfig) (watching, error) {
 	quietKlog(ctx, c.log)
 	asked, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	w := watching{}
+	w := watching{metrics: &watchMetrics{}}
 	if w.cluster, err = watch.ClusterName(asked, cfg); err != nil {
 		c.log.Warn("the API server does not tell the cluster's name", "err", err)
 	}
@@ -162,6 +163,7 @@ func (w *watching) run(ctx context.Context, to lastnight.Ingester) error {
 	if err != nil {
 		return fmt.Errorf("watch Kubernetes: %w", err)
 	}
+	w.metrics.watcher.Store(watcher)
 	if err := watcher.Run(ctx); err != nil {
 		return fmt.Errorf("watch Kubernetes: %w", err)
 	}

@@ -78,10 +78,13 @@ func newRun(o *options) *cobra.Command {
 			if err := k.check(); err != nil {
 				return err
 			}
-			return o.serve(cmd, &s, func(ctx context.Context, n *node) error {
+			return o.serve(cmd, &s, func(ctx context.Context, n *node, reg prometheus.Registerer) error {
 				w, err := k.open(ctx, watchConfig{node: nodeName, log: n.cfg.log})
 				if err != nil {
 					return err
+				}
+				if w.metrics != nil {
+					reg.MustRegister(w.metrics)
 				}
 				t := tail.New(tail.Config{Dir: podsDir, Cluster: w.cluster, Node: nodeName, Ingester: n.indexer, Positions: n.indexer, Log: n.cfg.log})
 				g, ctx := errgroup.WithContext(ctx)
@@ -112,7 +115,7 @@ func (s *serving) bind(ctx context.Context) (net.Listener, error) {
 
 // serve opens the data directory and runs until the context is over: the server, the
 // background work and, if not nil, collect.
-func (o *options) serve(cmd *cobra.Command, s *serving, collect func(context.Context, *node) error) (err error) {
+func (o *options) serve(cmd *cobra.Command, s *serving, collect func(context.Context, *node, prometheus.Registerer) error) (err error) {
 	if err := s.check(); err != nil {
 		return err
 	}
@@ -137,7 +140,7 @@ func (o *options) serve(cmd *cobra.Command, s *serving, collect func(context.Con
 }
 
 // serveOn runs the parts of a server on a listener until the context is over or a part fails.
-func (n *node) serveOn(ctx context.Context, l net.Listener, s *serving, collect func(context.Context, *node) error) error {
+func (n *node) serveOn(ctx context.Context, l net.Listener, s *serving, collect func(context.Context, *node, prometheus.Registerer) error) error {
 	reg := prometheus.NewRegistry()
 	door, err := s.who.open(n, reg)
 	if err != nil {
@@ -167,7 +170,7 @@ func (n *node) serveOn(ctx context.Context, l net.Listener, s *serving, collect 
 		g.Go(func() error { return note.Run(ctx) })
 	}
 	if collect != nil {
-		g.Go(func() error { return collect(ctx, n) })
+		g.Go(func() error { return collect(ctx, n, reg) })
 	}
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err

@@ -209,7 +209,7 @@ type KindStats struct {
 	Lists    int64     // lists that were asked for: the first one, and those after a gap
 	Expired  int64     // watches that could not go on where they ended (410 Gone)
 	Failures int64     // lists and watches that failed otherwise; they are repeated
-	Heard    time.Time // when the API server last told something, if only that nothing happened
+	Heard    time.Time // when the API server last told something, if only that nothing happened; at first, since when it is asked
 }
 
 // kindCounts is the counts of one kind.
@@ -224,9 +224,17 @@ func (k *kindCounts) add(n *int64) {
 	*n++
 }
 
-func (k *kindCounts) list()    { k.add(&k.Lists) }
 func (k *kindCounts) expired() { k.add(&k.Expired) }
 func (k *kindCounts) fail()    { k.add(&k.Failures) }
+
+func (k *kindCounts) list() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.Lists++
+	if k.Heard.IsZero() {
+		k.Heard = time.Now()
+	}
+}
 
 func (k *kindCounts) object() {
 	k.mu.Lock()
