@@ -29,11 +29,12 @@ func (c *Clusterer) Merge(other *Clusterer) error {
 		c.takeLink(other.byID[id])
 	}
 	c.seq = max(c.seq, other.seq)
-	c.stats.Lines += other.stats.Lines
-	c.stats.Created += other.stats.Created
-	c.stats.Merged += other.stats.Merged
-	c.stats.Evicted += other.stats.Evicted
-	c.stats.Unclustered += other.stats.Unclustered
+	// What both have seen is not known, and the two may meet again and again: counts must not grow by that.
+	c.stats.Lines = max(c.stats.Lines, other.stats.Lines)
+	c.stats.Created = max(c.stats.Created, other.stats.Created)
+	c.stats.Merged = max(c.stats.Merged, other.stats.Merged)
+	c.stats.Evicted = max(c.stats.Evicted, other.stats.Evicted)
+	c.stats.Unclustered = max(c.stats.Unclustered, other.stats.Unclustered)
 	c.takePatterns(other)
 	c.settle()
 	for before := -1; len(c.byID) >= c.config.MaxTemplates && len(c.byID) != before; {

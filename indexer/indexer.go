@@ -12,12 +12,14 @@
 //
 // The way out (search.go, ask.go) is the lastnight.Searcher over both tiers.
 //
-// Limits: one Indexer writes an archive and its store at a time. Clusterer shards are
-// kept in memory up to Config.MaxShards, least recently used ones are put into the store.
+// Limits: one Indexer writes an archive and its store at a time, unless all that do are
+// Shared (see settle.go). Clusterer shards are kept in memory up to Config.MaxShards, least
+// recently used ones are put into the store.
 package indexer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -28,10 +30,19 @@ import (
 	"lastnight/indexer/store"
 )
 
+// Mark says that signals of a workload happened from one time to another; of a node, if both names are empty.
+type Mark struct {
+	Namespace string    `json:"namespace,omitempty"`
+	Workload  string    `json:"workload,omitempty"`
+	From      time.Time `json:"from"`
+	To        time.Time `json:"to"`
+}
+
 // SignalSink is told which workloads have something new to investigate.
 type SignalSink interface {
-	// Mark says that a signal of the workload happened at t; of a node, if both names are empty. It must be quick.
-	Mark(namespace, workload string, t time.Time)
+	// Mark returns when the marks are where they have to be: in memory, or where the server that investigates
+	// finds them. The same marks again are no harm.
+	Mark(ctx context.Context, marks []Mark) error
 }
 
 // Config says what an Indexer works on.
@@ -42,6 +53,12 @@ type Config struct {
 	Sink       SignalSink // may be nil
 	Logger     *slog.Logger
 	MaxShards  int // clusterer shards in memory; default 512
+
+	// Shared says that other processes write the same archive (which must be Shared too) and store. What they left
+	// undone is then not looked for by Open but by Settle.
+	Shared bool
+	// SettleAfter is how long a segment of another process may be without counts before it counts as left behind; 0: 30 s.
+	SettleAfter time.Duration
 }
 
 // Indexer implements lastnight.Ingester and lastnight.Searcher. It is safe for concurrent use.
@@ -54,6 +71,9 @@ type Indexer struct {
 	metrics   Metrics
 	followed  followed
 
+	settling map[string]*settling // by segment; belongs to Settle
+	settled  sync.Map             // names of segments that Ready lets go
+
 	mu        sync.Mutex
 	unindexed []string                      // segments that the store has not taken; guarded by mu
 	templates map[string]lastnight.Template // changed, but not yet in the store; guarded by mu
@@ -64,14 +84,21 @@ func Open(ctx context.Context, cfg Config) (*Indexer, error) {
 	if cfg.MaxShards <= 0 {
 		cfg.MaxShards = 512
 	}
+	if cfg.SettleAfter <= 0 {
+		cfg.SettleAfter = defaultSettleAfter
+	}
 	x := &Indexer{
 		cfg:       cfg,
 		log:       cfg.Logger,
 		shards:    newShards(cfg.Store, cfg.MaxShards, cfg.Logger),
 		merger:    newMerger(),
 		workloads: newWorkloads(cfg.Store),
+		settling:  map[string]*settling{},
 	}
-	x.shards.followed = &x.followed
+	x.shards.followed, x.shards.learned = &x.followed, cfg.Store.PutTemplates
+	if cfg.Shared {
+		return x, nil
+	}
 	if err := x.recover(ctx); err != nil {
 		return nil, fmt.Errorf("recover index: %w", err)
 	}
@@ -99,6 +126,11 @@ func (x *Indexer) Ingest(ctx context.Context, b lastnight.Batch) error {
 	}
 	if err := x.ingestPods(ctx, b.Pods); err != nil {
 		return err
+	}
+	if x.cfg.Shared && b.Elsewhere && len(b.Spans) > 0 {
+		if err := x.cfg.Archive.Refresh(ctx); err != nil {
+			return lastnight.Errorf(lastnight.CodeUnavailable, "", "look what others have stored: %w", err)
+		}
 	}
 	if err := x.ingestSpans(ctx, b.Spans); err != nil {
 		return err
@@ -154,6 +186,12 @@ func (x *Indexer) ingestSpans(ctx context.Context, spans []lastnight.Span) error
 		return fmt.Errorf("append to archive: %w", err)
 	}
 	x.metrics.count(p)
+	if seg.Name == "" {
+		return nil
+	}
+	if x.cfg.Shared {
+		p.until = time.Now().Add(x.cfg.SettleAfter / 2)
+	}
 	if err := x.index(ctx, seg.Name, p); err != nil {
 		// The lines are safe: say so by acknowledging them, and index them later.
 		x.log.Error("index segment", "segment", seg.Name, "err", err)
@@ -186,6 +224,9 @@ func (x *Indexer) putTemplates(ctx context.Context, p *pass) error {
 	return nil
 }
 
+// errLate says that a pass took so long that another process may be about to index the segment.
+var errLate = errors.New("it took too long")
+
 // index writes to the store what a pass over a segment gave. Counts come last: they
 // are the mark that the segment is indexed.
 func (x *Indexer) index(ctx context.Context, segment string, p *pass) error {
@@ -195,10 +236,15 @@ func (x *Indexer) index(ctx context.Context, segment string, p *pass) error {
 	if err := x.cfg.Store.Index(ctx, p.documents()); err != nil {
 		return fmt.Errorf("index documents: %w", err)
 	}
+	if err := p.markSignals(ctx); err != nil {
+		return err
+	}
+	if !p.until.IsZero() && time.Now().After(p.until) {
+		return errLate
+	}
 	if err := x.cfg.Store.PutCounts(ctx, segment, p.countList()); err != nil {
 		return fmt.Errorf("put counts: %w", err)
 	}
-	p.markSignals()
 	return nil
 }
 
@@ -229,8 +275,10 @@ func (x *Indexer) ingestEvents(ctx context.Context, events []lastnight.Event) er
 	if err := x.cfg.Store.Index(ctx, docs); err != nil {
 		return fmt.Errorf("index events: %w", err)
 	}
+	if err := p.markSignals(ctx); err != nil {
+		return err
+	}
 	x.metrics.events.Add(int64(len(events)))
-	p.markSignals()
 	return nil
 }
 

@@ -26,6 +26,7 @@ type pass struct {
 	// what went through, for the metrics
 	records, lines, bytes int64
 	vars                  []lastnight.Var // for reuse
+	until                 time.Time       // when it is too late to put counts; zero: never
 }
 
 type countKey struct {
@@ -249,13 +250,18 @@ func (p *pass) mark(w lastnight.Workload, at time.Time) {
 	p.marks[k] = s
 }
 
-// markSignals tells whoever investigates.
-func (p *pass) markSignals() {
-	if p.x.cfg.Sink == nil {
-		return
+// markSignals tells whoever investigates. It comes before the counts: a segment that has counts is not looked at
+// again after a crash.
+func (p *pass) markSignals(ctx context.Context) error {
+	if p.x.cfg.Sink == nil || len(p.marks) == 0 {
+		return nil
 	}
+	marks := make([]Mark, 0, len(p.marks))
 	for m, s := range p.marks {
-		p.x.cfg.Sink.Mark(m.namespace, m.workload, s.from)
-		p.x.cfg.Sink.Mark(m.namespace, m.workload, s.to)
+		marks = append(marks, Mark{m.namespace, m.workload, s.from, s.to})
 	}
+	if err := p.x.cfg.Sink.Mark(ctx, marks); err != nil {
+		return fmt.Errorf("tell of signals: %w", err)
+	}
+	return nil
 }

@@ -34,7 +34,11 @@ func (x *Indexer) catchUp(ctx context.Context) error {
 	x.unindexed = nil
 	x.mu.Unlock()
 	for i, name := range todo {
-		if err := x.reindex(ctx, name); err != nil {
+		err := x.reindex(ctx, name)
+		if x.cfg.Shared && lastnight.CodeOf(err) == lastnight.CodeNotFound {
+			continue // another process has indexed it, else it would not be in a chunk
+		}
+		if err != nil {
 			x.mu.Lock()
 			x.unindexed = append(todo[i:], x.unindexed...)
 			x.mu.Unlock()
@@ -44,10 +48,10 @@ func (x *Indexer) catchUp(ctx context.Context) error {
 	return nil
 }
 
-// reindex reads a segment and writes to the store what Ingest would have.
+// reindex reads a segment and writes to the store what Ingest would have; of lines that are another file's, nothing.
 func (x *Indexer) reindex(ctx context.Context, name string) error {
 	p := newPass(x)
-	for it, err := range x.cfg.Archive.Replay(ctx, name) {
+	for it, err := range x.cfg.Archive.Owned(ctx, name) {
 		if err != nil {
 			return fmt.Errorf("replay segment %s: %w", name, err)
 		}

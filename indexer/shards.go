@@ -23,7 +23,11 @@ type shard struct {
 	mu    sync.Mutex
 	c     *clusterer.Clusterer // guarded by mu; nil once the shard has been put away
 	dirty bool
-	pins  int // how many of the followed pins it has; guarded by mu
+	// version is that of the snapshot which c came from or was written as; guarded by mu. Who finds another one in
+	// the store has to merge first.
+	version int64
+	owed    []lastnight.Template // changed by a merge and not yet in the store; guarded by mu
+	pins    int                  // how many of the followed pins it has; guarded by mu
 }
 
 // shards keeps the clusterers of the workloads in use; others rest in the store.
@@ -36,6 +40,8 @@ type shards struct {
 	lru   *list.List
 
 	followed *followed
+	// learned takes the templates that changed when another server's were merged in.
+	learned func(context.Context, []lastnight.Template) error
 }
 
 func newShards(s store.Exact, maxShards int, log *slog.Logger) *shards {
@@ -78,6 +84,7 @@ func (s *shards) get(ctx context.Context, key string) (*shard, error) {
 	item, err := s.store.Get(ctx, shardBucket, key)
 	switch {
 	case err == nil:
+		sh.version = item.Version
 		err := restore(sh.c, item.Value)
 		if errors.Is(err, clusterer.ErrCorrupt) {
 			// Ids come from the templates' texts: a shard that starts anew learns the same ones.
@@ -108,23 +115,66 @@ func (s *shards) putAway(ctx context.Context, e *list.Element) error {
 	return nil
 }
 
-// save writes a shard that changed. The caller holds sh.mu.
+// save writes a shard that changed, merged with what another server has written meanwhile. The caller holds sh.mu.
 func (s *shards) save(ctx context.Context, sh *shard) error {
 	if !sh.dirty {
 		return nil
 	}
-	var buf bytes.Buffer
-	if err := sh.c.Snapshot(&buf); err != nil {
-		return fmt.Errorf("snapshot clusterer of %s: %w", sh.key, err)
+	for tries := 0; ; tries++ {
+		var buf bytes.Buffer
+		if err := sh.c.Snapshot(&buf); err != nil {
+			return fmt.Errorf("snapshot clusterer of %s: %w", sh.key, err)
+		}
+		packed, err := packSnapshot(buf.Bytes())
+		if err != nil {
+			return err
+		}
+		v, err := s.store.Put(ctx, shardBucket, sh.key, packed, sh.version)
+		if err == nil {
+			sh.dirty, sh.version = false, v
+			return nil
+		}
+		if lastnight.CodeOf(err) != lastnight.CodeConflict || tries == maxMerges {
+			return fmt.Errorf("put clusterer of %s: %w", sh.key, err)
+		}
+		if err := s.merge(ctx, sh); err != nil {
+			return err
+		}
 	}
-	packed, err := packSnapshot(buf.Bytes())
+}
+
+// maxMerges bounds how often a shard that others write too is tried at once.
+const maxMerges = 8
+
+// merge takes in what another server has learned of the workload. Templates get their ids from their texts,
+// so most are the same; those that became part of something more general are linked, here and in the store.
+func (s *shards) merge(ctx context.Context, sh *shard) error {
+	item, err := s.store.Get(ctx, shardBucket, sh.key)
+	if lastnight.CodeOf(err) == lastnight.CodeNotFound {
+		sh.version = 0
+		return nil
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("get clusterer of %s: %w", sh.key, err)
 	}
-	if _, err := s.store.Put(ctx, shardBucket, sh.key, packed, -1); err != nil {
-		return fmt.Errorf("put clusterer of %s: %w", sh.key, err)
+	other := clusterer.New(clusterer.Config{})
+	err = restore(other, item.Value)
+	if err == nil {
+		err = sh.c.Merge(other)
 	}
-	sh.dirty = false
+	switch {
+	case errors.Is(err, clusterer.ErrCorrupt):
+		s.log.Error("clusterer snapshot is damaged, writing it anew", "shard", sh.key, "err", err)
+	case err != nil:
+		return fmt.Errorf("merge clusterer of %s: %w", sh.key, err)
+	default:
+		sh.owed = append(sh.owed, sh.c.Changed()...)
+		if err := s.learned(ctx, sh.owed); err != nil {
+			return fmt.Errorf("put merged templates of %s: %w", sh.key, err)
+		}
+		sh.owed = nil
+	}
+	sh.version = item.Version
 	return nil
 }
 

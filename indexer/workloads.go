@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 	"sync"
+	"time"
 
 	"lastnight"
 	"lastnight/indexer/store"
@@ -17,23 +18,32 @@ const maxWorkloadCache = 100_000
 type workloads struct {
 	store store.Inventory
 	mu    sync.Mutex
-	byPod map[podKey]lastnight.Workload
+	byPod map[podKey]known // guarded by mu
 }
+
+// known is what is known of a pod.
+type known struct {
+	lastnight.Workload
+	until time.Time // when a guess is to be looked up again: another server may hear of the pod; zero: it is no guess
+}
+
+// guessFor is how long a guess stands before the store is asked again.
+const guessFor = 5 * time.Second
 
 type podKey struct{ namespace, name, uid string }
 
 func newWorkloads(s store.Inventory) *workloads {
-	return &workloads{store: s, byPod: map[podKey]lastnight.Workload{}}
+	return &workloads{store: s, byPod: map[podKey]known{}}
 }
 
 // learn remembers a pod's workload.
 func (w *workloads) learn(p *lastnight.Pod) lastnight.Workload {
 	wl := lastnight.WorkloadOf(p)
-	w.put(podKey{p.Namespace, p.Name, p.UID}, wl)
+	w.put(podKey{p.Namespace, p.Name, p.UID}, known{Workload: wl})
 	return wl
 }
 
-func (w *workloads) put(k podKey, wl lastnight.Workload) {
+func (w *workloads) put(k podKey, wl known) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.byPod) >= maxWorkloadCache {
@@ -46,18 +56,18 @@ func (w *workloads) put(k podKey, wl lastnight.Workload) {
 func (w *workloads) ofPod(ctx context.Context, namespace, name, uid string) lastnight.Workload {
 	k := podKey{namespace, name, uid}
 	w.mu.Lock()
-	wl, ok := w.byPod[k]
+	held, ok := w.byPod[k]
 	w.mu.Unlock()
-	if ok {
-		return wl
+	if ok && (held.until.IsZero() || time.Now().Before(held.until)) {
+		return held.Workload
 	}
-	wl = lastnight.WorkloadOf(&lastnight.Pod{Namespace: namespace, Name: name, UID: uid})
+	wl := known{lastnight.WorkloadOf(&lastnight.Pod{Namespace: namespace, Name: name, UID: uid}), time.Now().Add(guessFor)}
 	pods, err := w.store.Pods(ctx, store.PodsRequest{Namespace: namespace, Name: name, UID: uid})
 	if err == nil && len(pods) > 0 {
-		wl = lastnight.WorkloadOf(&pods[len(pods)-1])
+		wl = known{Workload: lastnight.WorkloadOf(&pods[len(pods)-1])}
 	}
 	w.put(k, wl)
-	return wl
+	return wl.Workload
 }
 
 var replicaSetName = regexp.MustCompile(`^(.+)-[a-z0-9]{6,10}$`)

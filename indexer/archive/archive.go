@@ -64,6 +64,10 @@ type Config struct {
 	DirectBytes int64
 	Now        func() time.Time
 
+	// Ready tells whether a segment may go into a chunk: whether all that is derived from it segment by segment has
+	// been. nil: any may.
+	Ready func(ctx context.Context, segment string) (bool, error)
+
 	// Shared says that other processes put and remove files in Blobs too: see Refresh. Searches then begin
 	// with a list of the segments, and replaced files are deleted only by Compact and Retain, after Grace.
 	Shared bool

@@ -53,9 +53,21 @@ func (a *Archive) compact(ctx context.Context, due func([]*file) bool) error {
 	}
 	a.sweep(ctx)
 	for vanished := 0; ; {
-		run := a.nextRun()
+		run := a.nextRun(nil)
 		if len(run) == 0 || !due(run) {
 			return nil
+		}
+		unready, err := a.unready(ctx, run)
+		if err != nil {
+			return err
+		}
+		if len(unready) > 0 {
+			if run = a.nextRun(unready); len(run) == 0 || !due(run) {
+				return nil
+			}
+			if more, err := a.unready(ctx, run); len(more) > 0 || err != nil {
+				return err // their turn comes
+			}
 		}
 		bad, err := a.compactRun(ctx, run)
 		switch {
@@ -75,13 +87,34 @@ func (a *Archive) compact(ctx context.Context, due func([]*file) bool) error {
 	}
 }
 
-// nextRun gives the oldest segments, as many as make a chunk.
-func (a *Archive) nextRun() []*file {
+// unready gives those of the files that Config.Ready does not let go into a chunk yet.
+func (a *Archive) unready(ctx context.Context, run []*file) (map[*file]bool, error) {
+	if a.cfg.Ready == nil {
+		return nil, nil
+	}
+	out := map[*file]bool{}
+	for _, f := range run {
+		if f.done {
+			continue
+		}
+		ok, err := a.cfg.Ready(ctx, f.name)
+		if err != nil {
+			return nil, fmt.Errorf("may %s be compacted: %w", f.name, err)
+		}
+		if f.done = ok; !ok {
+			out[f] = true
+		}
+	}
+	return out, nil
+}
+
+// nextRun gives the oldest segments, as many as make a chunk, without some.
+func (a *Archive) nextRun(without map[*file]bool) []*file {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var all []*file
 	for _, f := range a.files {
-		if f.kind == kindSegment && !f.skip {
+		if f.kind == kindSegment && !f.skip && !without[f] {
 			all = append(all, f)
 		}
 	}

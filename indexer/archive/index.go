@@ -25,6 +25,7 @@ type file struct {
 
 	refs int  // guarded by Archive.mu: queries that read it
 	skip bool // guarded by Archive.mu: damaged, not to be compacted
+	done bool // guarded by Archive.maint: Config.Ready said so
 }
 
 func newFile(name string, size int64, d *directory) *file {
