@@ -85,6 +85,40 @@ func (d *Detector) mark(k workloadKey, s stretch) {
 	d.dirty[k] = s
 }
 
+// Pending is a workload that Detect has still to look into, or to look at again. Namespace and Workload are empty if
+// something of the cluster as a whole happened.
+type Pending struct {
+	Namespace, Workload string
+	From, To            time.Time
+}
+
+// Pending gives all of it, in any order. Marks made from it in another process make that go on from here.
+func (d *Detector) Pending() []Pending {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := maps.Clone(d.dirty)
+	for k, r := range d.due {
+		s := r.stretch
+		if old, ok := all[k]; ok {
+			s = s.with(old)
+		}
+		all[k] = s
+	}
+	out := make([]Pending, 0, len(all))
+	for k, s := range all {
+		out = append(out, Pending{k.namespace, k.workload, s.from, s.to})
+	}
+	return out
+}
+
+// Forget drops what is pending: it is another process's now.
+func (d *Detector) Forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.dirty)
+	clear(d.due)
+}
+
 // Run detects every second until ctx is done. Failures are logged and tried again.
 func (d *Detector) Run(ctx context.Context) error {
 	t := time.NewTicker(detectEvery)

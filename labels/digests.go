@@ -57,6 +57,9 @@ func (l *Labels) IncidentsGone(ids []string) {
 	l.digests.sorted = nil
 }
 
+// IncidentsElsewhere is told that another process put or removed incidents.
+func (l *Labels) IncidentsElsewhere() { l.digests.forget() }
+
 func (s *digests) put(d *digest) {
 	if d == nil {
 		return

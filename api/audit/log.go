@@ -84,10 +84,9 @@ func Open(c Config) (*Log, error) {
 		c.MaxFiles = maxFiles
 	}
 	l := &Log{
-		cfg:     c,
-		entries: prometheus.NewCounter(prometheus.CounterOpts{Name: "lastnight_audit_entries_total", Help: "Entries written to the audit log."}),
-		failed:  prometheus.NewCounter(prometheus.CounterOpts{Name: "lastnight_audit_failed_total", Help: "Entries that could not be written to the audit log."}),
+		cfg: c,
 	}
+	l.entries, l.failed = newCounters()
 	if c.Metrics != nil {
 		if err := errors.Join(c.Metrics.Register(l.entries), c.Metrics.Register(l.failed)); err != nil {
 			return nil, fmt.Errorf("open audit log: %w", err)
@@ -129,6 +128,11 @@ func (l *Log) open() error {
 	return nil
 }
 
+func newCounters() (entries, failed prometheus.Counter) {
+	return prometheus.NewCounter(prometheus.CounterOpts{Name: "lastnight_audit_entries_total", Help: "Entries written to the audit log."}),
+		prometheus.NewCounter(prometheus.CounterOpts{Name: "lastnight_audit_failed_total", Help: "Entries that could not be written to the audit log."})
+}
+
 // Close closes the log; entries after it are not written.
 func (l *Log) Close() error {
 	l.mu.Lock()
@@ -146,19 +150,24 @@ func (l *Log) Close() error {
 
 // Audit implements lastnight.Auditor.
 func (l *Log) Audit(ctx context.Context, e lastnight.AuditEntry) {
-	if a, ok := lastnight.ActorOf(ctx); ok && e.Actor == "" {
-		e.Actor, e.Role, e.Via = a.Name, a.Role, a.Via
-	}
-	if e.Outcome == "" {
-		e.Outcome = lastnight.AuditDone
-	}
-	shorten(&e)
+	complete(ctx, &e)
 	if err := l.append(e); err != nil {
 		l.failed.Inc()
 		l.cfg.Log.Error("the audit log cannot be written", "err", err, "action", e.Action, "actor", e.Actor, "target", e.Target)
 		return
 	}
 	l.entries.Inc()
+}
+
+// complete adds who it was, and bounds what comes from outside.
+func complete(ctx context.Context, e *lastnight.AuditEntry) {
+	if a, ok := lastnight.ActorOf(ctx); ok && e.Actor == "" {
+		e.Actor, e.Role, e.Via = a.Name, a.Role, a.Via
+	}
+	if e.Outcome == "" {
+		e.Outcome = lastnight.AuditDone
+	}
+	shorten(e)
 }
 
 // shorten bounds what comes from outside.

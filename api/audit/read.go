@@ -33,14 +33,8 @@ func (l *Log) Audits(ctx context.Context, req lastnight.AuditRequest) ([]lastnig
 
 // Read gives entries of the log in dir, newest first, while it is written or not. Damaged lines are left out.
 func Read(ctx context.Context, dir string, req lastnight.AuditRequest) ([]lastnight.AuditEntry, error) {
-	if req.Cursor != "" {
-		at, _, err := lastnight.ParseCursor(req.Cursor)
-		if err != nil {
-			return nil, err
-		}
-		if req.End.IsZero() || at.Before(req.End) {
-			req.End = at
-		}
+	if err := endAtCursor(&req); err != nil {
+		return nil, err
 	}
 	full, err := fullFiles(dir)
 	if err != nil {
@@ -71,6 +65,21 @@ func Read(ctx context.Context, dir string, req lastnight.AuditRequest) ([]lastni
 		}
 	}
 	return all, nil
+}
+
+// endAtCursor makes the request begin behind its cursor.
+func endAtCursor(req *lastnight.AuditRequest) error {
+	if req.Cursor == "" {
+		return nil
+	}
+	at, _, err := lastnight.ParseCursor(req.Cursor)
+	if err != nil {
+		return err
+	}
+	if req.End.IsZero() || at.Before(req.End) {
+		req.End = at
+	}
+	return nil
 }
 
 func wanted(e *lastnight.AuditEntry, req *lastnight.AuditRequest) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"lastnight"
@@ -64,14 +66,17 @@ func (o *options) asker(ctx context.Context) (*asker, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	if h, held := heldBy(dir); held && h.Listen != "" && alive(ctx, h.Listen) {
+	from := "data directory " + dir
+	if o.tiers.shared() {
+		from = "store and archive directly"
+	} else if h, held := heldBy(dir); held && h.Listen != "" && alive(ctx, h.Listen) {
 		return remote(h.Listen)
 	}
 	n, err := openNode(ctx, nodeConfig{dir: dir, tiers: o.tiers, log: o.logger(os.Stderr)})
 	if err != nil {
 		return nil, "", err
 	}
-	return &asker{Searcher: n.indexer, Investigator: n.investigator, Labeler: api.Audited(n.labels, auditInPlace{n}), close: n.Close}, "data directory " + dir, nil
+	return &asker{Searcher: n.indexer, Investigator: n.investigator, Labeler: api.Audited(n.labels, auditInPlace{n}), close: n.Close}, from, nil
 }
 
 func remote(url string) (*asker, string, error) {
@@ -105,7 +110,7 @@ type auditInPlace struct{ n *node }
 
 // Audit implements lastnight.Auditor.
 func (a auditInPlace) Audit(ctx context.Context, e lastnight.AuditEntry) {
-	l, err := audit.Open(audit.Config{Dir: filepath.Join(a.n.dir.path, "audit"), Log: a.n.cfg.log})
+	l, err := a.n.openAudit(nil)
 	if err != nil {
 		a.n.cfg.log.Error("open the audit log", "err", err)
 		return
@@ -114,6 +119,29 @@ func (a auditInPlace) Audit(ctx context.Context, e lastnight.AuditEntry) {
 	if err := l.Close(); err != nil {
 		a.n.cfg.log.Error("close the audit log", "err", err)
 	}
+}
+
+// auditLog keeps who did what.
+type auditLog interface {
+	lastnight.Auditor
+	lastnight.AuditReader
+	io.Closer
+}
+
+// openAudit opens the log in the data directory, or that which servers without one share. reg may be nil.
+func (n *node) openAudit(reg prometheus.Registerer) (auditLog, error) {
+	if n.shared() {
+		return audit.NewKept(auditKeeper{bucket{n.store, "audit"}}, n.cfg.log, reg)
+	}
+	return audit.Open(audit.Config{Dir: filepath.Join(n.dir.path, "audit"), Log: n.cfg.log, Metrics: reg})
+}
+
+// auditKeeper is a bucket that is only added to.
+type auditKeeper struct{ bucket }
+
+// Add puts a value under a new key.
+func (k auditKeeper) Add(ctx context.Context, key string, value []byte) error {
+	return k.Put(ctx, key, value, 0)
 }
 
 // alive tells whether a lastnight answers at the address.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -72,6 +73,19 @@ func (o *options) audits(cmd *cobra.Command, req lastnight.AuditRequest) ([]last
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "asking server %s\n", oneLine(server))
 		return c.Audits(ctx, req)
+	}
+	if o.tiers.shared() {
+		fmt.Fprintln(cmd.ErrOrStderr(), "asking the store directly")
+		s, err := o.tiers.openStore(ctx, "", o.logger(cmd.ErrOrStderr()))
+		if err != nil {
+			return nil, fmt.Errorf("open store: %w", err)
+		}
+		k, err := audit.NewKept(auditKeeper{bucket{s, "audit"}}, nil, nil)
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		all, err := k.Audits(ctx, req)
+		return all, errors.Join(err, s.Close())
 	}
 	dir, err := o.dataDir()
 	if err != nil {

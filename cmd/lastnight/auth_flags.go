@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 
 	"lastnight"
 	"lastnight/api"
-	"lastnight/api/audit"
 	"lastnight/api/auth"
 )
 
@@ -122,7 +120,7 @@ func (a *authFlags) address(l net.Listener) string {
 // doorway is who may come in and how, put together.
 type doorway struct {
 	auth  *auth.Auth
-	audit *audit.Log
+	audit auditLog
 	tls   *auth.TLS // nil: none
 	hosts []string
 	chat  api.ChatConfig
@@ -143,7 +141,7 @@ func (a *authFlags) open(n *node, reg *prometheus.Registry) (d *doorway, err err
 			n.cfg.log.Error("a changed file does not count until it is right", "file", file, "err", err)
 		}
 	}
-	if d.audit, err = audit.Open(audit.Config{Dir: filepath.Join(n.dir.path, "audit"), Log: n.cfg.log, Metrics: reg}); err != nil {
+	if d.audit, err = n.openAudit(reg); err != nil {
 		return nil, err
 	}
 	if err := a.openWho(d, n, reg, tell); err != nil {

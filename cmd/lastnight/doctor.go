@@ -160,6 +160,10 @@ func (d *doctor) pods() {
 // data looks whether the data directory can be written and has room.
 func (d *doctor) data() {
 	const check = "data"
+	if d.o.tiers.shared() {
+		d.add(check, findingOK, "", "nothing is kept on this machine's disk: both tiers are elsewhere")
+		return
+	}
 	dir, err := d.o.dataDir()
 	if err != nil {
 		d.add(check, findingBroken, lastnight.HintOf(err), "%v", err)

@@ -12,6 +12,7 @@ import (
 
 	"lastnight"
 	"lastnight/collector"
+	"lastnight/indexer"
 )
 
 func newImport(o *options) *cobra.Command {
@@ -80,11 +81,8 @@ func (n *node) load(ctx context.Context, talk io.Writer, cfg collector.Config, d
 			return total, fmt.Errorf("import %s: %w", dir, err)
 		}
 	}
-	if err := n.detector.Detect(ctx); err != nil {
-		return total, fmt.Errorf("investigate: %w", err)
-	}
-	if err := n.archive.Compact(ctx); err != nil {
-		return total, fmt.Errorf("compact archive: %w", err)
+	if err := n.finish(ctx); err != nil {
+		return total, err
 	}
 	took := time.Since(began)
 	fmt.Fprintf(talk, "imported %d lines (%.1f MB) of %d files, %d events, %d pods in %s (%.0f MB/s)\n",
@@ -93,4 +91,27 @@ func (n *node) load(ctx context.Context, talk io.Writer, cfg collector.Config, d
 		fmt.Fprintf(talk, "%d damaged places, named above; everything else was imported\n", total.Damaged)
 	}
 	return total, nil
+}
+
+// finish investigates what was imported, and compacts it unless that is a server's duty.
+func (n *node) finish(ctx context.Context) error {
+	var marks []indexer.Mark
+	if n.shared() {
+		for _, p := range n.detector.Pending() {
+			marks = append(marks, indexer.Mark(p))
+		}
+	}
+	if err := n.detector.Detect(ctx); err != nil {
+		return fmt.Errorf("investigate: %w", err)
+	}
+	if !n.shared() {
+		if err := n.archive.Compact(ctx); err != nil {
+			return fmt.Errorf("compact archive: %w", err)
+		}
+		return nil
+	}
+	if len(marks) == 0 {
+		return nil
+	}
+	return n.board.Mark(ctx, marks) // a server may have investigated at the same time, knowing less
 }

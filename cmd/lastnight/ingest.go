@@ -28,6 +28,9 @@ func (i *ingestFlags) flags(f *pflag.FlagSet) {
 // open makes the way in of a node.
 func (i *ingestFlags) open(n *node, who *auth.Auth) (*ingest.Handler, error) {
 	cfg := ingest.Config{Ingester: n.indexer, Logger: n.cfg.log}
+	if n.shared() {
+		cfg.Replica = n.id
+	}
 	switch {
 	case i.token != "":
 		secret, err := auth.ReadSecret(i.token)

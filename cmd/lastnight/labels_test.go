@@ -360,7 +360,7 @@ func BenchmarkLabelsStore(b *testing.B) {
 	}
 	b.Logf("imported %d labels in %s", many, time.Since(began))
 	began = time.Now()
-	if _, err := labels.Open(ctx, labels.Config{Store: labelStore{n.store}, Templates: n.store, Incidents: n.store}); err != nil {
+	if _, err := labels.Open(ctx, labels.Config{Store: labelStore{exact: n.store}, Templates: n.store, Incidents: n.store}); err != nil {
 		b.Fatal(err)
 	}
 	b.Logf("opened in %s", time.Since(began))

@@ -113,7 +113,7 @@ and answers after they are gone: what failed, in which order, why, and what to d
 	root.AddCommand(
 		newWhy(o), newIncidents(o), newJobs(o), newSearch(o), newLogs(o), newTemplates(o), newLabels(o),
 		newDemo(o), newRun(o), newServe(o), newCollect(o), newImport(o),
-		newCluster(), newDebug(), newArchive(o), newBackup(o), newRestore(o), newMigrate(o), newDeadLetters(o), newToken(), newAudit(o), newDoctor(o),
+		newCluster(), newDebug(), newArchive(o), newBackup(o), newRestore(o), newMigrate(o), newDeadLetters(o), newLeases(o), newToken(), newAudit(o), newDoctor(o),
 	)
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)

@@ -32,6 +32,9 @@ func registerMetrics(reg *prometheus.Registry, n *node) {
 		counter("store_retries_total", "Requests sent again because Elasticsearch was away or overloaded.", func() int64 { return s.Metrics().Retries })
 		counter("store_dead_letters_total", "Documents that Elasticsearch refused for what they are; lastnight dead-letters puts them again.", func() int64 { return s.Metrics().DeadLetters })
 	}
+	if n.shared() {
+		registerLeases(reg, n)
+	}
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "lastnight", Name: "unindexed_segments",
 		Help: "Segments that are durable but not in the store yet; more than 0 for long means that the store refuses.",

@@ -14,6 +14,7 @@ import (
 	"lastnight/indexer"
 	"lastnight/indexer/archive"
 	"lastnight/indexer/ingest"
+	"lastnight/indexer/lease"
 	"lastnight/indexer/store"
 	"lastnight/investigation"
 	"lastnight/labels"
@@ -25,13 +26,16 @@ type nodeConfig struct {
 	create bool
 	listen string // address of its server, for those who find the directory locked
 	log    *slog.Logger
-	tiers  tierFlags // where archive and store are; zero: in dir
+	tiers  tierFlags     // where archive and store are; zero: in dir
+	lease  time.Duration // how long leases last, where there are several servers; 0: the default
+	serves bool          // it goes on, and tends what it opened; else it is a command that ends
 }
 
-// node is lastnight's parts put together on one data directory.
+// node is lastnight's parts put together on one data directory, or on tiers that other nodes share.
 type node struct {
 	cfg          nodeConfig
-	dir          *dataDir
+	dir          *dataDir // nil: shared tiers, nothing on this machine's disk
+	id           string   // names this process among those that share
 	blobs        *openBlobs
 	archive      *archive.Archive
 	store        store.Store
@@ -40,7 +44,14 @@ type node struct {
 	investigator *investigation.Investigator
 	labels       *labels.Labels
 	ingest       *ingest.Handler // nil until it serves
+
+	// Of shared tiers; nil otherwise.
+	leases  *lease.Leases
+	board   *board
+	changes *changes
 }
+
+func (n *node) shared() bool { return n.leases != nil }
 
 // openNode opens the parts in the data's order; Close closes them in reverse.
 func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
@@ -50,25 +61,30 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 			err = errors.Join(err, n.Close(context.WithoutCancel(ctx)))
 		}
 	}()
-	if n.dir, err = openDataDir(cfg.dir, cfg.create, cfg.listen); err != nil {
+	shared := cfg.tiers.shared()
+	if shared {
+		cfg.dir = ""
+	} else if n.dir, err = openDataDir(cfg.dir, cfg.create, cfg.listen); err != nil {
 		return n, err
 	}
-	if n.blobs, err = cfg.tiers.openBlobs(ctx, cfg.dir); err != nil {
-		return n, fmt.Errorf("open archive: %w", err)
+	if n.id, err = newReplicaID(); err != nil {
+		return n, err
 	}
-	if n.archive, err = archive.Open(ctx, archive.Config{Blobs: n.blobs, Logger: cfg.log}); err != nil {
-		return n, fmt.Errorf("open archive: %w", err)
+	if err := n.openTiers(ctx, cfg, shared); err != nil {
+		return n, err
 	}
-	if n.store, err = cfg.tiers.openStore(ctx, cfg.dir, cfg.log); err != nil {
-		return n, fmt.Errorf("open store: %w", err)
+	if shared {
+		n.leases = lease.New(lease.Config{Store: n.store, Holder: n.id, TTL: cfg.lease, Log: cfg.log})
+		n.changes = &changes{exact: n.store, seen: map[string]int64{}}
 	}
 	catalogue, err := investigation.DefaultCatalogue()
 	if err != nil {
 		return n, fmt.Errorf("load catalogue of causes: %w", err)
 	}
-	watch := &watched{Store: n.store}
+	watch := &watched{Store: n.store, changes: n.changes}
 	n.indexer, err = indexer.Open(ctx, indexer.Config{
 		Archive: n.archive, Store: watch, Recognizer: investigation.NewRecognizer(catalogue), Logger: cfg.log,
+		Shared: shared, SettleAfter: 2 * cfg.lease,
 	})
 	if err != nil {
 		return n, fmt.Errorf("open indexer: %w", err)
@@ -79,8 +95,36 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 	if err := n.openLabels(ctx, watch, catalogue.Causes()); err != nil {
 		return n, fmt.Errorf("open labels: %w", err)
 	}
-	n.indexer.SetSink(n.detector)
+	n.indexer.SetSink(direct{n.detector})
+	if shared {
+		n.board = &board{exact: n.store, id: n.id, detector: n.detector, log: cfg.log}
+		n.changes.labels = n.labels
+		if cfg.serves {
+			n.indexer.SetSink(n.board)
+		}
+	}
 	return n, nil
+}
+
+// openTiers opens archive and store.
+func (n *node) openTiers(ctx context.Context, cfg nodeConfig, shared bool) (err error) {
+	if n.blobs, err = cfg.tiers.openBlobs(ctx, cfg.dir); err != nil {
+		return fmt.Errorf("open archive: %w", err)
+	}
+	if shared {
+		n.blobs.Blobs = fencedBlobs{n.blobs.Blobs}
+	}
+	n.archive, err = archive.Open(ctx, archive.Config{
+		Blobs: n.blobs, Logger: cfg.log, Shared: shared,
+		Ready: func(ctx context.Context, segment string) (bool, error) { return n.indexer.Ready(ctx, segment) },
+	})
+	if err != nil {
+		return fmt.Errorf("open archive: %w", err)
+	}
+	if n.store, err = cfg.tiers.openStore(ctx, cfg.dir, cfg.log); err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
+	return nil
 }
 
 // Close lets go of everything; what is in memory only is written first.
@@ -119,18 +163,30 @@ type keep struct {
 	storeAge     time.Duration
 }
 
-// tend runs what a server does besides answering: investigating, compacting, dropping what is too old.
-func (n *node) tend(ctx context.Context, k keep) error {
+const (
+	compactEvery = 15 * time.Second
+	retainEvery  = 10 * time.Minute
+)
+
+// tend runs what a server does besides answering: investigating, compacting, dropping what is too old,
+// and telling people (notify, if not nil).
+func (n *node) tend(ctx context.Context, k keep, notify func(context.Context) error) error {
+	if n.shared() {
+		return n.tendShared(ctx, k, notify)
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.detector.Run(ctx) })
+	if notify != nil {
+		g.Go(func() error { return notify(ctx) })
+	}
 	g.Go(func() error {
-		return every(ctx, 15*time.Second, func() { n.logged("compact archive", n.archive.CompactDue(ctx)) })
+		return every(ctx, compactEvery, func() { n.logged("compact archive", n.archive.CompactDue(ctx)) })
 	})
 	g.Go(func() error {
 		return every(ctx, 5*time.Minute, func() { n.logged("keep clusterer", n.indexer.Flush(ctx)) })
 	})
 	g.Go(func() error {
-		return every(ctx, 10*time.Minute, func() { n.logged("drop what is too old", n.retain(ctx, k, time.Now())) })
+		return every(ctx, retainEvery, func() { n.logged("drop what is too old", n.retain(ctx, k, time.Now())) })
 	})
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("background work: %w", err)
@@ -152,6 +208,9 @@ func (n *node) retain(ctx context.Context, k keep, now time.Time) error {
 		limit = oldest
 	}
 	limit = limit.UTC().Truncate(24 * time.Hour) // whole days: stores drop them at once
+	if err := lease.Check(ctx); err != nil {
+		return err
+	}
 	if _, err := n.store.DropDocuments(ctx, limit); err != nil {
 		return fmt.Errorf("drop documents: %w", err)
 	}

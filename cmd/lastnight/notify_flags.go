@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"lastnight"
+	"lastnight/indexer/lease"
 	"lastnight/investigation/notify"
 )
 
@@ -28,7 +29,7 @@ func (f *notifyFlags) open(n *node, asks lastnight.Investigator, publicURL strin
 	if err != nil {
 		return nil, fmt.Errorf("--notify-config: %w", err)
 	}
-	note, err := notify.New(c, notify.Options{Incidents: asks, Keeper: bucket{n.store, "notify"}, PublicURL: publicURL, Log: n.cfg.log, Metrics: reg})
+	note, err := notify.New(c, notify.Options{Incidents: asks, Keeper: bucket{n.store, "notify"}, PublicURL: publicURL, Log: n.cfg.log, Metrics: reg, Mine: lease.Check})
 	if err != nil {
 		return nil, fmt.Errorf("--notify-config: %w", err)
 	}

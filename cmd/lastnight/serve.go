@@ -26,6 +26,7 @@ type serving struct {
 	who    authFlags
 	notify notifyFlags
 	in     ingestFlags
+	lease  time.Duration
 }
 
 func (s *serving) flags(cmd *cobra.Command) {
@@ -36,6 +37,7 @@ func (s *serving) flags(cmd *cobra.Command) {
 	s.notify.flags(f)
 	f.DurationVar(&s.keep.archiveAge, "archive-max-age", 30*24*time.Hour, "drop archived lines that arrived longer ago")
 	f.Float64Var(&s.keep.archiveShare, "archive-max-share", 0.8, "share of its volume that the archive may fill, 0 to 1")
+	f.DurationVar(&s.lease, "lease", 15*time.Second, "how long a server of several may be silent before another does its duties; the same for all")
 	f.DurationVar(&s.keep.storeAge, "store-max-age", 90*24*time.Hour, "drop documents and counts older than this")
 }
 
@@ -46,16 +48,23 @@ func (s *serving) check() error {
 	if s.keep.archiveShare <= 0 || s.keep.archiveShare > 1 {
 		return lastnight.Errorf(lastnight.CodeInvalid, "--archive-max-share 0.8", "--archive-max-share: %g is not in (0, 1]", s.keep.archiveShare)
 	}
+	if s.lease < time.Second {
+		return lastnight.Errorf(lastnight.CodeInvalid, "--lease 15s", "--lease: %s is less than a second", s.lease)
+	}
 	return nil
 }
 
 func newServe(o *options) *cobra.Command {
 	var s serving
 	cmd := &cobra.Command{
-		Use:     "serve",
-		Short:   "Serve the API and the UI on a data directory",
-		Example: `  lastnight serve --data /var/lib/lastnight`,
-		Args:    cobra.NoArgs,
+		Use:   "serve",
+		Short: "Serve the API and the UI on a data directory, or on tiers that several servers share",
+		Long: `Serve the API and the UI, and take logs at /v1/logs. With --store in Elasticsearch and --archive in a
+bucket nothing is kept on this machine's disk, and any number of servers do the same beside each other: each
+takes lines and answers everything; what must be done once is done by the one that holds the lease for it.`,
+		Example: `  lastnight serve --data /var/lib/lastnight
+  lastnight serve --store https://elasticsearch:9200 --archive 's3://logs?region=eu-central-1'`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.serve(cmd, &s, nil)
 		},
@@ -130,12 +139,16 @@ func (o *options) serve(cmd *cobra.Command, s *serving, collect func(context.Con
 	}
 	defer func() { _ = l.Close() }()
 	log := o.serverLogger(cmd)
-	n, err := openNode(ctx, nodeConfig{dir: dir, tiers: o.tiers, create: true, listen: s.who.address(l), log: log})
+	n, err := openNode(ctx, nodeConfig{dir: dir, tiers: o.tiers, create: true, listen: s.who.address(l), log: log, lease: s.lease, serves: true})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.closeInTime(ctx)) }()
-	fmt.Fprintf(cmd.ErrOrStderr(), "lastnight listens on %s, data in %s\n", s.who.address(l), dir)
+	where := "data in " + dir
+	if n.shared() {
+		where = "nothing on this disk; replica " + n.id
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "lastnight listens on %s, %s\n", s.who.address(l), where)
 	return n.serveOn(ctx, l, s, collect)
 }
 
@@ -163,12 +176,13 @@ func (n *node) serveOn(ctx context.Context, l net.Listener, s *serving, collect 
 		srv.TLSConfig = door.tls.Config()
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return n.tend(ctx, s.keep) })
+	var tell func(context.Context) error
+	if note != nil {
+		tell = note.Run
+	}
+	g.Go(func() error { return n.tend(ctx, s.keep, tell) })
 	g.Go(func() error { return n.ingest.Run(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, l, srv) })
-	if note != nil {
-		g.Go(func() error { return note.Run(ctx) })
-	}
 	if collect != nil {
 		g.Go(func() error { return collect(ctx, n, reg) })
 	}
@@ -185,7 +199,11 @@ func (n *node) handler(reg *prometheus.Registry, door *doorway, s *serving) (htt
 		Metrics: reg,
 	}
 	door.configure(&c, s.who.clusterEvents)
-	return api.New(c)
+	h, err := api.New(c)
+	if err != nil || !n.shared() {
+		return h, err
+	}
+	return n.changes.handler(h, func(err error) { n.cfg.log.Warn("labels may be older than they are elsewhere", "err", err) }), nil
 }
 
 // serveHTTP serves until the context is over, then lets requests under way end within a few seconds.

@@ -62,7 +62,7 @@ type Config struct {
 	// DirectBytes is from how many bytes of raw logs on what is appended at once becomes a chunk without having been a
 	// segment; 0: 8 MiB. An import hands on whole files, which nothing that comes later would join.
 	DirectBytes int64
-	Now        func() time.Time
+	Now         func() time.Time
 
 	// Ready tells whether a segment may go into a chunk: whether all that is derived from it segment by segment has
 	// been. nil: any may.

@@ -17,7 +17,7 @@
 //
 // A process that is stopped, or slow, for longer than that may wake up in the middle of a write and
 // believe for a moment that it still is the holder. No lease can prevent that, so every duty must
-// bear it; see docs/adr/0011-leases.md for why each does. Check tells, without asking anybody, whether the
+// bear it; see docs/adr/0013-leases.md for why each does. Check tells, without asking anybody, whether the
 // time has run out: duties that delete ask it before each deletion.
 //
 // While the store is away nobody holds anything, and all duties rest.

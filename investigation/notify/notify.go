@@ -62,6 +62,9 @@ type Options struct {
 	Client    *http.Client          // nil: one with time-outs that follows no redirects
 	Log       *slog.Logger          // nil: none
 	Metrics   prometheus.Registerer // nil: none
+	// Mine tells, at each try of a message, whether this process still is the one that sends; nil: always. It is handed
+	// what Run was.
+	Mine func(context.Context) error
 }
 
 // Notifier sends messages.
@@ -108,7 +111,8 @@ func New(cfg *Config, opt Options) (*Notifier, error) {
 	return n, errors.Join(errs...)
 }
 
-// Run sends until ctx is over. It fails only if it can't read what was kept.
+// Run sends until ctx is over. It fails only if it can't read what was kept. It may be called again, after it has
+// returned: it begins with what is kept then, whoever kept it.
 func (n *Notifier) Run(ctx context.Context) error {
 	if err := n.queue.load(ctx); err != nil {
 		return fmt.Errorf("notify: %w", err)
