@@ -80,6 +80,24 @@ func (x *investigator) rankCauses(tl *timeline, nodes *nodeHistory, fo *failover
 		}
 	}
 	r.settle()
+	if !fo.recovered {
+		r.stuck()
+	}
+}
+
+// stuck puts first why a job did not come back, where what took it down is over and done: a process that was
+// killed starts again, unless what came to light after it keeps it from that.
+func (r *ranking) stuck() {
+	top := r.top()
+	if top == nil || top.e.ActionNeeded {
+		return
+	}
+	for i, c := range r.list {
+		if c.e.ActionNeeded && c.e.Role != roleSymptom && c.score >= 0.6*top.score && c.first.After(top.first) {
+			r.list = slices.Insert(slices.Delete(r.list, i, i+1), 0, c)
+			return
+		}
+	}
 }
 
 // hold supports an entry with the items that one predicate matches.
@@ -193,7 +211,11 @@ func (r *ranking) settle() {
 			case slices.Contains(c.e.NotWhen, o.e.ID), slices.Contains(c.e.NotWhen, anyOtherCause) && o.e.Role != roleSymptom && !o.e.below[c.e.ID]:
 				c.suppressed = c.suppressed || o.score >= 0.5*c.score
 			case c.e.below[o.e.ID] && !o.e.below[c.e.ID]:
-				c.suppressed = c.suppressed || o.score >= 0.5*c.score
+				enough := 0.5
+				if o.e.Role == roleSymptom { // that a symptom is nearer to the cause needs less
+					enough = 0.4
+				}
+				c.suppressed = c.suppressed || o.score >= enough*c.score
 			}
 		}
 	}
