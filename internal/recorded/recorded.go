@@ -5,6 +5,9 @@
 // Extract writes a case as it was recorded. Replay writes all of them moved in
 // time, so that they happened last night. The cases are compiled in: nothing is
 // read from disk. What is written is a few ten megabytes.
+//
+// For tests, ReadTimeline and Timeline.Play repeat a case as it happened, faster: files appear, grow,
+// are rotated, compressed and removed, and Kubernetes tells what it told.
 package recorded
 
 import (
