@@ -46,9 +46,24 @@ type Block struct {
 	To      int64  // set by Parse: offset up to which every line is in Records
 	Records []lastnight.Record
 	Lines   int64 // number of lines in Records
+	// Redacted is the number of places in Records that were masked.
+	Redacted int64
 
 	lines   []lastnight.Line
 	damaged []damagedLine
+	masked  []maskedLine
+}
+
+type maskedLine struct {
+	offset int64
+	places int
+}
+
+// Redactor masks what must not leave the node.
+type Redactor interface {
+	// Redact gives text with all that must not leave the node masked by as many bytes, and how many places that
+	// were. Text is not changed; without any it is given back as it is.
+	Redact(text []byte) (masked []byte, places int)
 }
 
 type damagedLine struct {
@@ -95,6 +110,9 @@ func (b *Block) Damages(file string) []Damage {
 // the next but the time of the last line, so a block parses the same wherever reading
 // began. Use Reset for another file. Not for several goroutines at once.
 type Parser struct {
+	// Redact masks lines before anything is read from them; nil: nothing is masked. Set it before use.
+	Redact Redactor
+
 	cri      cri.Joiner
 	records  multiline.Joiner
 	block    *Block
@@ -106,9 +124,20 @@ type Parser struct {
 // NewParser makes a parser.
 func NewParser() *Parser {
 	p := &Parser{}
-	p.addLine = func(l lastnight.Line) { p.records.Add(l, p.addEntry) }
+	p.addLine = p.lineDone
 	p.addEntry = p.record
 	return p
+}
+
+// lineDone takes a whole line.
+func (p *Parser) lineDone(l lastnight.Line) {
+	if p.Redact != nil {
+		var n int
+		if l.Text, n = p.Redact.Redact(l.Text); n > 0 {
+			p.block.masked = append(p.block.masked, maskedLine{l.Offset, n})
+		}
+	}
+	p.records.Add(l, p.addEntry)
 }
 
 // Reset turns to another file, or to the same one again after others. last is what
@@ -126,7 +155,7 @@ func (p *Parser) Parse(b *Block, ending Ending) (all bool) {
 	before, want := p.last, ending
 	for limit := maxRecords; ; limit *= 2 {
 		p.last = before
-		b.Records, b.lines, b.damaged = b.Records[:0], b.lines[:0], b.damaged[:0]
+		b.Records, b.lines, b.damaged, b.masked = b.Records[:0], b.lines[:0], b.damaged[:0], b.masked[:0]
 		next := p.scan(limit)
 		b.To = b.Base + int64(next)
 		all, ending = true, want
@@ -139,9 +168,14 @@ func (p *Parser) Parse(b *Block, ending Ending) (all bool) {
 		}
 	}
 	p.block = nil
-	b.Lines = 0
+	b.Lines, b.Redacted = 0, 0
 	for i := range b.Records {
 		b.Lines += int64(len(b.Records[i].Lines))
+	}
+	for _, m := range b.masked {
+		if m.offset < b.To || ending == End {
+			b.Redacted += int64(m.places)
+		}
 	}
 	p.last = lastTime(b.Raw[:b.To-b.Base], before)
 	b.damaged = slices.DeleteFunc(b.damaged, func(d damagedLine) bool { return d.offset >= b.To && ending != End })

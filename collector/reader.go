@@ -28,6 +28,8 @@ type Reader struct {
 	NewBlock func(n int) *Block
 	// Damage reports what could not be read, at most once a file and reason; may be nil.
 	Damage func(Damage)
+	// Redact masks lines; nil: nothing is masked. Set it before the first Read.
+	Redact Redactor
 
 	parser *Parser
 	raw    []byte // read and not yet handed on
@@ -36,16 +38,22 @@ type Reader struct {
 // Read reads one file to its end. Only what Emit and ctx say is an error: what is
 // wrong with the file is Damage.
 func (r *Reader) Read(ctx context.Context, path string) error {
-	if r.parser == nil {
-		r.parser = NewParser()
-	}
-	r.parser.Reset(0)
 	f, err := openRegular(path)
 	if err != nil {
 		r.report(Damage{File: path, Reason: "cannot be opened: " + reason(err), Count: 1})
 		return nil
 	}
 	defer func() { _ = f.Close() }()
+	return r.ReadFile(ctx, f, path)
+}
+
+// ReadFile is Read of an open file, from its beginning; path is what it is called in findings. It does not close it.
+func (r *Reader) ReadFile(ctx context.Context, f *os.File, path string) error {
+	if r.parser == nil {
+		r.parser = NewParser()
+		r.parser.Redact = r.Redact
+	}
+	r.parser.Reset(0)
 	in, closeIn, err := decompress(f)
 	if err != nil {
 		r.report(Damage{File: path, Reason: reason(err), Count: 1})
@@ -217,6 +225,23 @@ func (f *reading) damage(offset int64, reason string, n int64) {
 	f.found[reason] = &Damage{File: f.path, Offset: offset, Reason: reason, Count: n}
 }
 
+// FirstLine gives the first whole line of a plain or compressed file, of at most 64 KiB; ok is false if there is
+// none or it cannot be read.
+func FirstLine(f *os.File) (line []byte, ok bool) {
+	in, closeIn, err := decompress(f)
+	if err != nil {
+		return nil, false
+	}
+	defer closeIn()
+	head := make([]byte, 64<<10)
+	n, _ := io.ReadFull(in, head) // what there is may do
+	i := bytes.IndexByte(head[:n], '\n')
+	if i < 0 {
+		return nil, false
+	}
+	return head[:i], true
+}
+
 // openRegular opens a regular file; a named pipe would block for ever.
 func openRegular(path string) (*os.File, error) {
 	info, err := os.Stat(path)
@@ -232,6 +257,9 @@ func openRegular(path string) (*os.File, error) {
 // decompress finds gzip and zstd by their first bytes, whatever the file is called.
 // A plain file is given back as it is, at its beginning.
 func decompress(f *os.File) (io.Reader, func(), error) {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, nil, fmt.Errorf("cannot be read: %w", err)
+	}
 	var magic [4]byte
 	n, err := io.ReadFull(f, magic[:])
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {

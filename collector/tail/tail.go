@@ -1,20 +1,27 @@
 // Package tail follows the log files of a node as they grow, are rotated and vanish.
 //
-// fsnotify only says where to look; a slow scan of the directory decides what there
-// is, so a lost notification costs seconds and no line. A file is its device and
-// inode, told from what was there before by its first bytes; its name may change
-// while it is read. It is held open until it was read to its end, even after its
-// removal.
+//	inotify ─▶ which directory ─┐
+//	slow scan ─▶ all of them ───┴▶ list, open, hold ─▶ poll ─▶ read a block in turn ─▶ batch ─▶ Ingester
+//
+// Notifications only say which directory to list; a slow scan lists them all, so that a lost
+// notification, a full queue or no inotify at all costs seconds and no line. Files are opened when they are first
+// seen and held. What a directory lists is looked at while a batch is on its way, too: a slow server costs no file.
+// Growth is found by asking the open files for their size, a few times a second: a notification for each line
+// that a pod writes costs more than reading it (docs/adr/0011).
+//
+// A file is its device and inode, told from what was there before by its first bytes; its name may change while it
+// is read. Once it has no name it is held open until it was read to its end, within MaxHeld for all such files.
+// Of a container's files the oldest is read first; among containers those with little to read come first,
+// and the others take turns of a block, so that a flood delays nobody but itself.
 //
 // The checkpoint is what the archive holds: a file is read from where Positions says
-// and, once begun, from behind the last span that Ingest took. The tailer keeps no
+// and, once begun, from behind what went into a batch. The tailer keeps no
 // text between reads: what was not handed on is read again from the file. A record
 // that may go on is held back until the file has been quiet for a while.
 //
-// Limits: a file that is created, rotated away and removed between two looks (about a
-// second with notifications, else Config.Scan) is never seen. While Ingest says
-// unavailable nothing is read; a file removed meanwhile is kept by its open handle, but
-// files that came and went in that time are lost.
+// Loss is measured: bytes of a file that was let go, truncated or is damaged are told to Config.Lost when no other
+// file (a copy, a .gz) has brought them. What came and went between two looks at a directory (milliseconds with
+// notifications, else Config.Scan), or while this process was not running, nobody saw: it is not measured.
 package tail
 
 import (
@@ -23,8 +30,6 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 
 	"lastnight"
 	"lastnight/collector"
@@ -38,6 +43,8 @@ type Config struct {
 	Ingester  lastnight.Ingester
 	Positions collector.Positions
 	Log       *slog.Logger // nil: nothing is logged
+	// Redact masks what must not leave the node; nil: nothing is masked.
+	Redact collector.Redactor
 
 	// Skip tells not to read a file now, since nobody would take it; atRisk: rotation has begun to take the file
 	// away. It is found, opened and held all the same. nil: everything is read.
@@ -47,8 +54,13 @@ type Config struct {
 	// MaxHeld bounds the size of the files that are held open though they were removed; the
 	// oldest are let go first. 0: 512 MiB.
 	MaxHeld int64
+	// MaxOpen bounds the files held open; beyond it those that were read to their end are closed, and opened again
+	// when they grow. 0: the process's limit less 256, at most 16,384.
+	MaxOpen int
+	// RateLimit bounds the bytes read of one pod in a second; what is beyond it waits in its files. 0: no limit.
+	RateLimit int64
 
-	Interval time.Duration // between two looks at files that changed, and so between two batches; 0: 1 s
+	Interval time.Duration // between two looks at files, and so between two batches; 0: 1 s
 	Scan     time.Duration // between two scans of the directory; 0: 10 s
 	Quiet    time.Duration // after which a record that may go on is complete; 0: 2 s
 	Abandon  time.Duration // after which a line that is not whole comes out as Partial; 0: 30 s
@@ -56,46 +68,64 @@ type Config struct {
 
 // Stats counts what was done since the start.
 type Stats struct {
-	Files   int   // followed now
-	Bytes   int64 // of log files handed on
-	Lines   int64
-	Batches int64
-	Retries int64 // of Ingest, after it was unavailable
-	Damaged int64 // lines and files that could not be read as they should
-	Behind  int64 // bytes of files that are there and not yet taken
-	Held    int64 // bytes of files that were removed and are held open
-	Lost    int64 // bytes that were there and could not be read any more
+	Files     int           // followed now
+	Open      int           // of these, with an open descriptor
+	Unwatched int           // directories without notifications: they are scanned
+	Bytes     int64         // of log files handed on
+	Lines     int64         //
+	Batches   int64         //
+	Retries   int64         // of Ingest, after it was unavailable
+	Damaged   int64         // lines and files that could not be read as they should
+	Behind    int64         // bytes of files that are there and not yet taken
+	AtRisk    int64         // of these, in files that rotation has renamed or removed: they will be lost next
+	Lag       time.Duration // how long the file that waits the longest has had something to read
+	Held      int64         // bytes of files that were removed and are held open, until what was read of them is safe
+	Lost      int64         // bytes that were there and could not be read any more
+	Limited   int64         // bytes that waited since their pod was above the rate limit, counted once each time it began to wait
+	Redacted  int64         // places that were masked
 }
 
 const (
-	maxHeld    = 512 << 20
-	batchBytes = 4 << 20
-	readBytes  = 1 << 20
-	firstRetry = 100 * time.Millisecond
-	lastRetry  = 30 * time.Second
-	maxTold    = 10_000 // findings remembered, so that each is logged once
+	defaultHeld = 512 << 20
+	batchBytes  = 2 << 20
+	batchSpans  = 1024
+	blockBytes  = 512 << 10
+	quickBytes  = 64 << 10 // a container with less to read goes before those with more
+	firstRetry  = 100 * time.Millisecond
+	lastRetry   = 30 * time.Second
+	maxTold     = 10_000 // findings remembered, so that each is logged once
 )
 
 // Tailer follows one directory.
 type Tailer struct {
-	cfg     Config
-	log     *slog.Logger
-	parser  *collector.Parser
-	watcher *fsnotify.Watcher // nil: scans only
+	cfg    Config
+	log    *slog.Logger
+	parser *collector.Parser
 
 	// The state of Run, which alone uses it.
-	files   map[fileID]*follow
-	byPath  map[string]*follow // as of the last scan
-	watched map[string]bool
-	read    map[fileID]bool                                       // compressed files that were read
-	reached map[lastnight.StreamID]map[lastnight.Generation]int64 // what Ingest took in this run
-	pending map[generation]int64                                  // what is in the batch
-	batch   batch
-	rescan  bool
-	told    map[string]bool // damages that were logged
+	containers map[string]*container // by directory
+	pods       map[string]*pod       // by directory
+	finder     finder
+	quick      []*container // to be read, those with little to read
+	bulk       []*container // to be read in turns
+	batch      batch        // being filled
+	number     int64        // of the batch being filled
+	taken      int64        // number of the last batch that was taken
+	sent       chan sent    // answers of Ingest; one at most
+	sending    bool
+	blocks     blocks
+	missing    []missing
+	told       map[string]bool // damages that were logged
+	warned     time.Time       // when a loss to come was last warned of
 
 	mu    sync.Mutex
 	stats Stats // under mu
+}
+
+// sent is what came of a batch.
+type sent struct {
+	batch batch
+	err   error
 }
 
 // New makes a tailer; Run does the work.
@@ -105,17 +135,23 @@ func New(cfg Config) *Tailer {
 	setDefault(&cfg.Quiet, 2*time.Second)
 	setDefault(&cfg.Abandon, 30*time.Second)
 	if cfg.MaxHeld <= 0 {
-		cfg.MaxHeld = maxHeld
+		cfg.MaxHeld = defaultHeld
+	}
+	if cfg.MaxOpen <= 0 {
+		cfg.MaxOpen = defaultOpen()
 	}
 	log := cfg.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Tailer{
+	t := &Tailer{
 		cfg: cfg, log: log, parser: collector.NewParser(),
-		files: map[fileID]*follow{}, watched: map[string]bool{}, read: map[fileID]bool{},
-		reached: map[lastnight.StreamID]map[lastnight.Generation]int64{}, told: map[string]bool{}, pending: map[generation]int64{},
+		containers: map[string]*container{}, pods: map[string]*pod{},
+		sent: make(chan sent, 1), told: map[string]bool{}, number: 1,
 	}
+	t.parser.Redact = cfg.Redact
+	t.finder = finder{open: newNotifier}
+	return t
 }
 
 func setDefault(d *time.Duration, to time.Duration) {
@@ -136,86 +172,92 @@ func (t *Tailer) Stats() Stats {
 // ingester refuses a batch for another reason than being unavailable. The directory
 // may appear later. Call it once.
 func (t *Tailer) Run(ctx context.Context) error {
-	if w, err := fsnotify.NewWatcher(); err != nil {
-		t.log.Warn("no file notifications, scanning only", "err", err)
-	} else {
-		t.watcher = w
-		defer func() { _ = w.Close() }()
-	}
+	t.finder.start(t)
 	defer t.closeAll()
 	tick := time.NewTicker(t.cfg.Interval)
 	defer tick.Stop()
-	t.rescan = true
-	var scanned time.Time
+	t.scanIfDue(time.Now())
+	t.poll(time.Now())
 	for {
-		if t.rescan || time.Since(scanned) >= t.cfg.Scan {
-			t.rescan, scanned = false, time.Now()
-			t.scan()
-		}
-		if err := t.look(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
-		}
-		if !t.wait(ctx, tick.C) {
-			return nil
-		}
-	}
-}
-
-// wait takes notifications until the next tick; false if ctx is done.
-func (t *Tailer) wait(ctx context.Context, tick <-chan time.Time) bool {
-	var events chan fsnotify.Event
-	var errs chan error
-	if t.watcher != nil {
-		events, errs = t.watcher.Events, t.watcher.Errors
-	}
-	for {
+		t.fill(ctx)
 		select {
 		case <-ctx.Done():
-			return false
-		case <-tick:
-			return true
-		case e := <-events:
-			t.notified(e)
-		case err := <-errs:
-			if err != nil {
-				t.log.Warn("file notifications were lost, scanning", "err", err)
+			if t.sending {
+				<-t.sent // it ends with ctx
 			}
-			t.rescan = true
+			return nil
+		case now := <-tick.C:
+			t.scanIfDue(now)
+			t.poll(now)
+		case dirs := <-t.finder.changed():
+			t.list(dirs)
+		case s := <-t.sent:
+			if err := t.done(ctx, s); err != nil {
+				return err
+			}
 		}
 	}
 }
 
-// notified marks the file that was written to, or has the directory scanned.
-func (t *Tailer) notified(e fsnotify.Event) {
-	if e.Op == fsnotify.Write {
-		if f := t.byPath[e.Name]; f != nil {
-			f.dirty = true
-			return
-		}
-	}
-	if e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
-		delete(t.watched, e.Name) // if it was a directory, its watch is gone
-	}
-	if e.Op != fsnotify.Chmod {
-		t.rescan = true
-	}
-}
-
-// ingest hands the batch on, waiting as long as the ingester is unavailable, and moves the files' positions.
-func (t *Tailer) ingest(ctx context.Context) error {
-	if len(t.batch.spans) == 0 {
-		return nil
-	}
-	for retry := firstRetry; ; retry = min(2*retry, lastRetry) {
-		err := t.cfg.Ingester.Ingest(ctx, lastnight.Batch{Spans: t.batch.spans})
-		if err == nil {
+// fill reads into the batch until it is full or nothing is left to read, and sends it unless another is on its way.
+func (t *Tailer) fill(ctx context.Context) {
+	for !t.batch.full() && ctx.Err() == nil {
+		c := t.next()
+		if c == nil {
 			break
 		}
+		if t.readNext(ctx, c) {
+			t.bulk = append(t.bulk, c)
+			c.queued = true
+		}
+		if !t.batch.full() {
+			t.takeNotifications()
+		}
+	}
+	if t.sending || len(t.batch.spans) == 0 {
+		return
+	}
+	b := t.batch
+	t.batch = batch{}
+	t.number++
+	t.sending = true
+	go func() { t.sent <- sent{b, t.ingest(ctx, b.spans)} }()
+}
+
+// takeNotifications lists directories that changed while there is much to read.
+func (t *Tailer) takeNotifications() {
+	select {
+	case dirs := <-t.finder.changed():
+		t.list(dirs)
+	default:
+	}
+}
+
+// next takes the container whose turn it is; nil if none has anything to read.
+func (t *Tailer) next() *container {
+	queue := &t.quick
+	if len(t.quick) == 0 {
+		queue = &t.bulk
+	}
+	if len(*queue) == 0 {
+		return nil
+	}
+	c := (*queue)[0]
+	(*queue)[0] = nil
+	*queue = (*queue)[1:]
+	c.queued = false
+	return c
+}
+
+// ingest hands spans on, waiting as long as the ingester is unavailable. It runs beside Run.
+func (t *Tailer) ingest(ctx context.Context, spans []lastnight.Span) error {
+	for retry := firstRetry; ; retry = min(2*retry, lastRetry) {
+		err := t.cfg.Ingester.Ingest(ctx, lastnight.Batch{Spans: spans})
+		if err == nil {
+			return nil
+		}
 		if lastnight.CodeOf(err) != lastnight.CodeUnavailable {
-			return fmt.Errorf("ingest %d spans of %s: %w", len(t.batch.spans), t.cfg.Dir, err)
+			return fmt.Errorf("ingest %d spans of %s: %w", len(spans), t.cfg.Dir, err)
 		}
 		if retry == firstRetry {
 			t.log.Warn("ingest is unavailable, trying again", "err", err)
@@ -229,36 +271,26 @@ func (t *Tailer) ingest(ctx context.Context) error {
 		case <-time.After(retry):
 		}
 	}
+}
+
+// done counts a batch that was taken, and takes its memory back.
+func (t *Tailer) done(ctx context.Context, s sent) error {
+	t.sending = false
+	if s.err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return s.err
+	}
 	t.mu.Lock()
 	t.stats.Batches++
-	t.stats.Bytes += t.batch.bytes
-	t.stats.Lines += t.batch.lines
+	t.stats.Bytes += s.batch.bytes
+	t.stats.Lines += s.batch.lines
+	t.stats.Redacted += s.batch.redacted
 	t.mu.Unlock()
-	for i := range t.batch.spans {
-		t.took(&t.batch.spans[i])
-	}
-	t.batch = batch{}
-	clear(t.pending)
+	t.taken++
+	t.blocks.put(s.batch.blocks)
 	return nil
-}
-
-// took remembers how far a generation is durable.
-func (t *Tailer) took(s *lastnight.Span) {
-	id := s.Stream.ID()
-	if t.reached[id] == nil {
-		t.reached[id] = map[lastnight.Generation]int64{}
-	}
-	t.reached[id][s.Generation] = max(t.reached[id][s.Generation], s.To)
-}
-
-// position tells where to read on in a generation.
-func (t *Tailer) position(s lastnight.Stream, gen lastnight.Generation) int64 {
-	id := s.ID()
-	at := max(t.reached[id][gen], t.pending[generation{id, gen}])
-	if t.cfg.Positions != nil {
-		at = max(at, t.cfg.Positions.Position(s, gen))
-	}
-	return at
 }
 
 // damage counts and logs a finding, each file and reason once: a scan finds it again and again.
@@ -294,15 +326,42 @@ func (t *Tailer) tell(d collector.Damage) bool {
 	return true
 }
 
-// generation is a file of a stream.
-type generation struct {
-	stream lastnight.StreamID
-	gen    lastnight.Generation
+// batch is what goes into one Ingest.
+type batch struct {
+	spans    []lastnight.Span
+	blocks   []*collector.Block // their memory
+	bytes    int64
+	lines    int64
+	redacted int64
 }
 
-// batch is what goes into the next Ingest.
-type batch struct {
-	spans []lastnight.Span
-	bytes int64
-	lines int64
+func (b *batch) full() bool { return b.bytes >= batchBytes || len(b.spans) >= batchSpans }
+
+// blocks is memory for reading that is used again.
+type blocks []*collector.Block
+
+// maxFree is how many blocks are kept: those of a batch being filled and of one on its way.
+const maxFree = 2*batchBytes/blockBytes + 2
+
+// get gives a block with room for n bytes.
+func (b *blocks) get(n int) *collector.Block {
+	if last := len(*b) - 1; last >= 0 && n > blockBytes/8 {
+		x := (*b)[last]
+		if cap(x.Raw) >= n {
+			*b = (*b)[:last]
+			return x
+		}
+	}
+	if n > blockBytes/8 && n < blockBytes {
+		return &collector.Block{Raw: make([]byte, 0, blockBytes)}
+	}
+	return &collector.Block{Raw: make([]byte, 0, n)}
+}
+
+func (b *blocks) put(used []*collector.Block) {
+	for _, x := range used {
+		if len(*b) < maxFree && cap(x.Raw) >= blockBytes/8 && cap(x.Raw) <= 2*blockBytes {
+			*b = append(*b, x)
+		}
+	}
 }
