@@ -15,8 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -37,6 +35,7 @@ type collecting struct {
 	podsDir, node, cluster string
 	checkpoint             string
 	spoolMax, maxHeld      byteSize
+	rateLimit              byteSize
 	caFile, tokenFile      string
 	compression            string
 	metricsListen          string
@@ -68,6 +67,7 @@ they are replicas. Each stream stays with one of them while that answers, and go
 	f.StringVar(&c.checkpoint, "checkpoint", "", "`directory` for the checkpoint and the spool; must outlive the process")
 	f.Var(&c.spoolMax, "spool-max", "most that the spool may take on disk; 0: no spool")
 	f.Var(&c.maxHeld, "held-max", "most that removed files which are not read yet may take on disk")
+	f.Var(&c.rateLimit, "rate-limit", "most that is read of one pod in a second, such as 5MiB; the rest waits in its files; 0: no limit")
 	f.StringVar(&c.caFile, "ca-file", "", "`file` with the authorities that the server's certificate may be from (PEM)")
 	f.StringVar(&c.tokenFile, "token-file", "", "`file` with a bearer token, read again at each request")
 	f.StringVar(&c.compression, "compression", "zstd", "of requests: zstd or gzip")
@@ -148,9 +148,9 @@ func (c *collecting) open(server string, log *slog.Logger) (p *collectorParts, e
 	p.sender = send.New(cfg)
 	p.tailer = tail.New(tail.Config{
 		Dir: c.podsDir, Cluster: c.cluster, Node: c.node, Ingester: p.sender, Positions: p.sender, Log: log,
-		Skip: p.sender.Skip, Lost: p.sender.Lost, MaxHeld: int64(c.maxHeld),
+		Skip: p.sender.Skip, Lost: p.sender.Lost, MaxHeld: int64(c.maxHeld), RateLimit: int64(c.rateLimit),
 		// A line is to be found within 3 s, the server's part included.
-		Interval: 500 * time.Millisecond, Quiet: time.Second,
+		Interval: 400 * time.Millisecond, Quiet: 800 * time.Millisecond,
 	})
 	return p, nil
 }
@@ -225,6 +225,7 @@ func (p *collectorParts) run(ctx context.Context, metrics net.Listener) error {
 	return errors.Join(err, <-sent)
 }
 
+<<<<<<< HEAD
 // metrics answers /metrics and /healthz.
 func (p *collectorParts) metrics() http.Handler {
 	reg := prometheus.NewRegistry()
@@ -267,6 +268,8 @@ func (p *collectorParts) metrics() http.Handler {
 	return mux
 }
 
+=======
+>>>>>>> 07c148c (Torture: copies, truncation, removal, short lives, links, jumping clocks, stops and full disks; a rate limit; metrics of what will be lost next)
 // byteSize is a flag such as 512MiB.
 type byteSize int64
 

@@ -177,10 +177,9 @@ func compareFiles(a, b *follow) int {
 
 // poll asks all files for their size and queues the containers that have something to read.
 func (t *Tailer) poll(now time.Time) {
+	t.followLinks()
 	t.releaseHeld()
-	var behind, risk, held int64
-	var open, files int
-	var longest time.Time
+	var sum sums
 	for _, c := range t.containers {
 		var unread int64
 		ready := false
@@ -191,48 +190,67 @@ func (t *Tailer) poll(now time.Time) {
 				i--
 				continue
 			}
-			n := f.unread()
-			behind += n
-			unread += n
-			if n > 0 && f.atRisk() {
-				risk += n
-			}
-			if f.gone {
-				held += f.size
-			}
-			if n == 0 || f.caught == f.size {
-				f.waits = time.Time{}
-			} else if f.waits.IsZero() {
-				f.waits = now
-			} else if longest.IsZero() || f.waits.Before(longest) {
-				longest = f.waits
-			}
+			unread += sum.add(f, now)
 			ready = ready || t.ready(f, now)
-			files++
-			if f.file != nil {
-				open++
-			}
 		}
 		if ready && !c.queued {
 			t.queue(c, unread)
 		}
 	}
-	if open > t.cfg.MaxOpen {
-		t.park(open - t.cfg.MaxOpen)
+	if sum.open > t.cfg.MaxOpen {
+		t.park(sum.open - t.cfg.MaxOpen)
 	}
 	t.settleMissing(now)
+	t.tellSums(&sum, now)
+	t.warn(now, sum.risk, sum.held)
+}
+
+// sums is what all files come to.
+type sums struct {
+	files, open        int
+	behind, risk, held int64
+	longest            time.Time // since when the one that waits the longest has had something to read
+}
+
+// add counts a file and gives what there is to read.
+func (s *sums) add(f *follow, now time.Time) int64 {
+	n := f.unread()
+	s.files++
+	s.behind += n
+	if f.file != nil {
+		s.open++
+	}
+	if f.atRisk() {
+		s.risk += n
+	}
+	if f.gone {
+		s.held += f.size
+	}
+	switch {
+	case n == 0 || f.caught == f.size:
+		f.waits = time.Time{}
+	case f.waits.IsZero():
+		f.waits = now
+	case s.longest.IsZero() || f.waits.Before(s.longest):
+		s.longest = f.waits
+	}
+	return n
+}
+
+func (t *Tailer) tellSums(s *sums, now time.Time) {
+	unwatched := len(t.finder.failed)
+	if t.finder.notify == nil {
+		unwatched = len(t.containers) + len(t.pods) + 1
+	}
 	var lag time.Duration
-	if !longest.IsZero() {
-		lag = now.Sub(longest)
+	if !s.longest.IsZero() {
+		lag = now.Sub(s.longest)
 	}
 	t.mu.Lock()
-	t.stats.Files, t.stats.Open, t.stats.Unwatched = files, open, len(t.finder.failed)
-	if t.finder.notify == nil {
-		t.stats.Unwatched = len(t.containers) + len(t.pods) + 1
-	}
-	t.stats.Behind, t.stats.AtRisk, t.stats.Held, t.stats.Lag = behind, risk, held, lag
-	t.mu.Unlock()
-	t.warn(now, risk, held)
+	defer t.mu.Unlock()
+	st := &t.stats
+	st.Files, st.Open, st.Unwatched = s.files, s.open, unwatched
+	st.Behind, st.AtRisk, st.Held, st.Lag = s.behind, s.risk, s.held, lag
 }
 
 // queue puts a container where its turn comes.

@@ -66,13 +66,14 @@ type finder struct {
 	notify  notifier // nil: scans only
 	watched map[string]bool
 	failed  map[string]bool // could not be watched
+	nowhere map[string]bool // directories with a symbolic link that leads nowhere: nobody tells when it does
 	scanned time.Time
 	took    time.Duration // of the last scan
 	rescan  bool
 }
 
 func (f *finder) start(t *Tailer) {
-	f.watched, f.failed, f.rescan = map[string]bool{}, map[string]bool{}, true
+	f.watched, f.failed, f.nowhere, f.rescan = map[string]bool{}, map[string]bool{}, map[string]bool{}, true
 	n, err := f.open()
 	if err != nil {
 		t.log.Warn("no file notifications, scanning instead", "err", err, "hint", "raise fs.inotify.max_user_instances")
@@ -140,6 +141,9 @@ func (t *Tailer) scan(now time.Time) {
 		t.listContainer(c, now)
 	}
 	t.settle(now)
+	t.mu.Lock()
+	t.stats.Scans++
+	t.mu.Unlock()
 }
 
 // list looks at directories that changed.
@@ -147,6 +151,11 @@ func (t *Tailer) list(c change) {
 	now := time.Now()
 	for _, dir := range c.gone {
 		delete(t.finder.watched, dir)
+		if p := t.pods[dir]; p != nil {
+			t.listPod(dir)
+		} else if c := t.containers[dir]; c != nil {
+			t.listContainer(c, now)
+		}
 	}
 	if c.all {
 		t.log.Warn("file notifications were lost, scanning")
@@ -176,7 +185,7 @@ func (t *Tailer) listRoot() bool {
 	}
 	for _, e := range entries {
 		dir := filepath.Join(t.cfg.Dir, e.Name())
-		if p := t.pods[dir]; p != nil && !p.gone || !isDir(dir, e) {
+		if p := t.pods[dir]; p != nil && !p.gone || !t.isDir(dir, e) {
 			continue
 		} else if p != nil { // it is there again
 			t.listPod(dir)
@@ -195,12 +204,25 @@ func (t *Tailer) listRoot() bool {
 }
 
 // isDir tells whether an entry is a directory or a symbolic link to one.
-func isDir(path string, e fs.DirEntry) bool {
+func (t *Tailer) isDir(path string, e fs.DirEntry) bool {
 	if e.Type()&fs.ModeSymlink == 0 {
 		return e.IsDir()
 	}
 	info, err := os.Stat(path)
+	if err != nil {
+		t.finder.nowhere[filepath.Dir(path)] = true
+	}
 	return err == nil && info.IsDir()
+}
+
+// followLinks lists the directories again that have links which led nowhere.
+func (t *Tailer) followLinks() {
+	if len(t.finder.nowhere) == 0 {
+		return
+	}
+	dirs := t.finder.nowhere
+	t.finder.nowhere = map[string]bool{}
+	t.list(change{dirs: dirs})
 }
 
 // listPod finds the containers of a pod.
@@ -216,7 +238,7 @@ func (t *Tailer) listPod(dir string) {
 	p.gone = false
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		if c := t.containers[path]; c != nil && !c.gone || !isDir(path, e) {
+		if c := t.containers[path]; c != nil && !c.gone || !t.isDir(path, e) {
 			continue
 		} else if c != nil { // it is there again
 			t.listContainer(c, time.Now())
@@ -230,9 +252,13 @@ func (t *Tailer) listPod(dir string) {
 	}
 }
 
+// unlisted notes that a directory cannot be listed.
 func (t *Tailer) unlisted(dir string, err error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.damage(collector.Damage{File: dir, Reason: "cannot be listed: " + err.Error(), Count: 1})
+	}
+	if _, err := os.Lstat(dir); err == nil {
+		t.finder.nowhere[filepath.Dir(dir)] = true
 	}
 	delete(t.finder.failed, dir)
 }
@@ -277,8 +303,10 @@ func (t *Tailer) found(c *container, base string, as name, seen map[fileID]bool)
 	path := filepath.Join(c.dir, base)
 	info, err := os.Stat(path)
 	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) { // a symbolic link may lead nowhere yet
+		if !errors.Is(err, fs.ErrNotExist) {
 			t.damage(collector.Damage{File: path, Reason: "cannot be opened: " + err.Error(), Count: 1})
+		} else if _, err := os.Lstat(path); err == nil {
+			t.finder.nowhere[c.dir] = true
 		}
 		return
 	}

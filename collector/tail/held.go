@@ -138,7 +138,7 @@ func (t *Tailer) settleMissing(now time.Time) {
 // mayCome tells whether a file that is not read yet has what is missing.
 func (t *Tailer) mayCome(m *missing) bool {
 	return slices.ContainsFunc(m.c.files, func(f *follow) bool {
-		if f.stream.Restart != m.stream.Restart || f.file == nil || f.caught == f.size {
+		if f.stream.Restart != m.stream.Restart || f.file == nil || f.named && f.at >= f.size || f.closed == f.size || f.ended == f.size {
 			return false
 		}
 		switch {
@@ -149,7 +149,7 @@ func (t *Tailer) mayCome(m *missing) bool {
 		default:
 			t.begin(m.c, f)
 		}
-		return f.named && f.gen == m.gen && (isCompressed(f.path) && f.ended != f.size || f.size >= m.to)
+		return f.named && f.gen == m.gen && (isCompressed(f.path) || f.size >= m.to)
 	})
 }
 

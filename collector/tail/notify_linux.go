@@ -48,7 +48,7 @@ func (n *inotify) Add(dir string) error {
 	if err != nil {
 		return fmt.Errorf("inotify %s: %w", dir, err)
 	}
-	n.dirs[int32(wd)], n.wds[dir] = dir, int32(wd) //nolint:gosec // a watch descriptor is an int32
+	n.dirs[int32(wd)], n.wds[dir] = dir, int32(wd)
 	return nil
 }
 
@@ -63,7 +63,7 @@ func (n *inotify) Remove(dir string) {
 	delete(n.wds, dir)
 	if n.dirs[wd] == dir {
 		delete(n.dirs, wd)
-		_, _ = unix.InotifyRmWatch(n.fd, uint32(wd)) //nolint:gosec // it came as an int; if the directory is gone, so is the watch
+		_, _ = unix.InotifyRmWatch(n.fd, uint32(wd))
 	}
 }
 
@@ -107,7 +107,7 @@ func (n *inotify) parse(b []byte) change {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for len(b) >= unix.SizeofInotifyEvent {
-		wd, mask := int32(binary.NativeEndian.Uint32(b)), binary.NativeEndian.Uint32(b[4:]) //nolint:gosec // as the kernel wrote it
+		wd, mask := int32(binary.NativeEndian.Uint32(b)), binary.NativeEndian.Uint32(b[4:])
 		b = b[min(len(b), unix.SizeofInotifyEvent+int(binary.NativeEndian.Uint32(b[12:]))):]
 		dir, known := n.dirs[wd]
 		switch {

@@ -21,7 +21,7 @@ func defaultOpen() int {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil || r.Cur > mostFiles+spareFiles {
 		return mostFiles
 	}
-	return max(int(r.Cur)-spareFiles, 16) //nolint:gosec // below mostFiles
+	return max(int(r.Cur)-spareFiles, 16)
 }
 
 var errNotDir = syscall.ENOTDIR

@@ -69,7 +69,7 @@ func (t *Tailer) readPlain(c *container, f *follow, now time.Time, limit int64) 
 		f.caught = f.size
 		return
 	}
-	ending := t.ending(f, now)
+	ending := t.ending(c, f, now)
 	for n := min(limit, blockBytes); ; n *= 2 {
 		if t.readBlock(c, f, ending, n) {
 			return
@@ -142,15 +142,25 @@ func (t *Tailer) add(c *container, f *follow, b *collector.Block) {
 }
 
 // ending tells how the present end of a file is to be taken.
-func (t *Tailer) ending(f *follow, now time.Time) collector.Ending {
+func (t *Tailer) ending(c *container, f *follow, now time.Time) collector.Ending {
 	quiet := now.Sub(f.grown)
 	switch {
 	case f.gone && quiet >= t.cfg.Quiet, quiet >= t.cfg.Abandon && f.ended != f.size:
 		return collector.End
-	case quiet >= t.cfg.Quiet:
+	case quiet >= t.cfg.Quiet, c.goesOn(f):
 		return collector.Quiet
 	}
 	return collector.More
+}
+
+// goesOn tells whether the container writes into a newer file already: then this one's last record is complete.
+func (c *container) goesOn(f *follow) bool {
+	for i := len(c.files) - 1; i >= 0 && c.files[i] != f; i-- {
+		if g := c.files[i]; g.size > 0 && g.name != f.name {
+			return true
+		}
+	}
+	return false
 }
 
 // begin finds the generation of a file, and notices when it is another one than before; false if there is

@@ -7,7 +7,7 @@
 // notification, a full queue or no inotify at all costs seconds and no line. Files are opened when they are first
 // seen and held. What a directory lists is looked at while a batch is on its way, too: a slow server costs no file.
 // Growth is found by asking the open files for their size, a few times a second: a notification for each line
-// that a pod writes costs more than reading it (docs/adr/0011).
+// that a pod writes costs more than reading it (docs/adr/0012).
 //
 // A file is its device and inode, told from what was there before by its first bytes; its name may change while it
 // is read. Once it has no name it is held open until it was read to its end, within MaxHeld for all such files.
@@ -71,6 +71,7 @@ type Stats struct {
 	Files     int           // followed now
 	Open      int           // of these, with an open descriptor
 	Unwatched int           // directories without notifications: they are scanned
+	Scans     int64         // of all directories
 	Bytes     int64         // of log files handed on
 	Lines     int64         //
 	Batches   int64         //
