@@ -225,51 +225,6 @@ func (p *collectorParts) run(ctx context.Context, metrics net.Listener) error {
 	return errors.Join(err, <-sent)
 }
 
-<<<<<<< HEAD
-// metrics answers /metrics and /healthz.
-func (p *collectorParts) metrics() http.Handler {
-	reg := prometheus.NewRegistry()
-	value := func(kind func(prometheus.Opts, func() float64) prometheus.Collector, name, help string, f func() float64) {
-		reg.MustRegister(kind(prometheus.Opts{Namespace: "lastnight_collector", Name: name, Help: help}, f))
-	}
-	counter := func(o prometheus.Opts, f func() float64) prometheus.Collector {
-		return prometheus.NewCounterFunc(prometheus.CounterOpts(o), f)
-	}
-	gauge := func(o prometheus.Opts, f func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts(o), f)
-	}
-	value(gauge, "files", "Log files followed.", func() float64 { return float64(p.tailer.Stats().Files) })
-	value(gauge, "lag_bytes", "Bytes of log files that are there and not yet taken by the server or the spool.", func() float64 { return float64(p.tailer.Stats().Behind) })
-	value(gauge, "held_bytes", "Bytes of removed files that are held open since they are not read yet.", func() float64 { return float64(p.tailer.Stats().Held) })
-	value(counter, "lines_total", "Lines handed on.", func() float64 { return float64(p.tailer.Stats().Lines) })
-	value(counter, "read_bytes_total", "Bytes of log files handed on.", func() float64 { return float64(p.tailer.Stats().Bytes) })
-	value(counter, "damaged_total", "Lines and files that could not be read as they should.", func() float64 { return float64(p.tailer.Stats().Damaged) })
-	value(counter, "acked_bytes_total", "Bytes of log files that the server has made durable.", func() float64 { return float64(p.sender.Stats().RawBytes) })
-	value(counter, "sent_bytes_total", "Compressed bytes of requests that the server has taken.", func() float64 { return float64(p.sender.Stats().SentBytes) })
-	value(counter, "requests_total", "Requests to the server, repeated ones included.", func() float64 { return float64(p.sender.Stats().Requests) })
-	value(counter, "retries_total", "Requests that were repeated.", func() float64 { return float64(p.sender.Stats().Retries) })
-	value(counter, "lost_bytes_total", "Bytes of log files that will never arrive; an event tells of which pod.", func() float64 { return float64(p.sender.Stats().LostBytes) })
-	value(gauge, "spool_bytes", "Bytes of the spool on disk.", func() float64 { return float64(p.sender.Stats().SpoolBytes) })
-	value(gauge, "spool_requests", "Requests in the spool.", func() float64 { return float64(p.sender.Stats().SpoolFrames) })
-	value(gauge, "servers", "Servers that are known: the addresses given, and all that their names stand for.", func() float64 { return float64(p.sender.Stats().Replicas) })
-	value(gauge, "servers_down", "Servers that do not answer; their streams go to others.", func() float64 { return float64(p.sender.Stats().Down) })
-	value(gauge, "server_away", "1 while no server answers.", func() float64 {
-		if p.sender.Stats().Away {
-			return 1
-		}
-		return 0
-	})
-	if p.kube.metrics != nil {
-		reg.MustRegister(p.kube.metrics)
-	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	return mux
-}
-
-=======
->>>>>>> 07c148c (Torture: copies, truncation, removal, short lives, links, jumping clocks, stops and full disks; a rate limit; metrics of what will be lost next)
 // byteSize is a flag such as 512MiB.
 type byteSize int64
 

@@ -38,7 +38,9 @@ var collectorMetrics = []collectorMetric{
 	{"lost_bytes_total", "Bytes of log files that will never arrive; an event tells of which pod.", false, func(_ *tail.Stats, s *send.Stats) float64 { return float64(s.LostBytes) }},
 	{"spool_bytes", "Bytes of the spool on disk.", true, func(_ *tail.Stats, s *send.Stats) float64 { return float64(s.SpoolBytes) }},
 	{"spool_requests", "Requests in the spool.", true, func(_ *tail.Stats, s *send.Stats) float64 { return float64(s.SpoolFrames) }},
-	{"server_away", "1 while the server does not answer.", true, func(_ *tail.Stats, s *send.Stats) float64 {
+	{"servers", "Servers that are known: the addresses given, and all that their names stand for.", true, func(_ *tail.Stats, s *send.Stats) float64 { return float64(s.Replicas) }},
+	{"servers_down", "Servers that do not answer; their streams go to others.", true, func(_ *tail.Stats, s *send.Stats) float64 { return float64(s.Down) }},
+	{"server_away", "1 while no server answers.", true, func(_ *tail.Stats, s *send.Stats) float64 {
 		if s.Away {
 			return 1
 		}
@@ -65,6 +67,9 @@ func (p *collectorParts) Collect(out chan<- prometheus.Metric) {
 func (p *collectorParts) metrics() http.Handler {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(p)
+	if p.kube.metrics != nil {
+		reg.MustRegister(p.kube.metrics)
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
