@@ -52,12 +52,16 @@ func newPass(x *Indexer) *pass {
 // span trims, clusters and recognises one span and makes it an item for the archive.
 func (p *pass) span(ctx context.Context, s *lastnight.Span) error {
 	w := p.x.workloads.ofPod(ctx, s.Stream.Namespace, s.Stream.Pod, s.Stream.PodUID)
-	if !p.x.cfg.Archive.Trim(s) {
+	left, err := p.x.cfg.Archive.Trim(ctx, s)
+	if err != nil {
+		return fmt.Errorf("trim %s/%s: %w", s.Stream.Namespace, s.Stream.Pod, err)
+	}
+	if !left {
 		return nil
 	}
 	p.items = append(p.items, archive.Item{Span: s, Job: w.Name, Component: w.Component, Kind: w.Kind})
 	p.bytes += s.RawBytes
-	err := p.x.shards.with(ctx, w, func(c *clusterer.Clusterer) {
+	err = p.x.shards.with(ctx, w, func(c *clusterer.Clusterer) {
 		p.cluster(c, s, w, true)
 	})
 	if err != nil {

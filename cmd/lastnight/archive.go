@@ -98,7 +98,7 @@ func newArchiveStats(o *options) *cobra.Command {
 				if output == "json" {
 					return printJSON(out, s)
 				}
-				fmt.Fprintf(out, "%d segments, %d chunks with %d blocks; %d replaced, %d damaged\n", s.Segments, s.Chunks, s.Blocks, s.Garbage, s.Damaged)
+				fmt.Fprintf(out, "%d segments, %d chunks with %d blocks, %d listed in %d manifests; %d replaced, %d damaged\n", s.Segments, s.Chunks, s.Blocks, s.Listed, s.Manifests, s.Garbage, s.Damaged)
 				fmt.Fprintf(out, "%d lines in %d records\n", s.Lines, s.Records)
 				fmt.Fprintf(out, "%.1f MB", float64(s.Bytes)/1e6)
 				if s.RawBytes > 0 {

@@ -37,7 +37,7 @@ func newDebug() *cobra.Command {
 			case bytes.HasPrefix(bytes.TrimSpace(head), []byte("{")):
 				return lastnight.Errorf(lastnight.CodeInvalid, "read it as it is", "debug: %s is JSON already", args[0])
 			default:
-				return lastnight.Errorf(lastnight.CodeInvalid, "debug knows segments, chunks and clusterer snapshots", "debug: %s is no file of lastnight, or of a version that this one does not know", args[0])
+				return lastnight.Errorf(lastnight.CodeInvalid, "debug knows segments, chunks, manifests and clusterer snapshots", "debug: %s is no file of lastnight, or of a version that this one does not know", args[0])
 			}
 			if err != nil {
 				return fmt.Errorf("debug %s: %w", args[0], err)

@@ -39,8 +39,12 @@ const (
 
 // Trim removes from a span, in place, the lines that are held already, and the ends of
 // its range. It tells whether anything is left.
-func (a *Archive) Trim(s *lastnight.Span) bool {
-	return trim(s, a.heldOf(streamNumber(s.Stream.ID()), s.Generation))
+func (a *Archive) Trim(ctx context.Context, s *lastnight.Span) (bool, error) {
+	h, err := a.heldOf(ctx, genKey{streamNumber(s.Stream.ID()), s.Generation})
+	if err != nil {
+		return false, err
+	}
+	return trim(s, h), nil
 }
 
 func trim(s *lastnight.Span, h *held) bool {
@@ -108,7 +112,7 @@ func trimRecord(r lastnight.Record, keep func(*lastnight.Line) bool) (lastnight.
 // fails, nothing of them is to be seen; CodeUnavailable says that trying again later may do.
 // The items are not changed and not kept.
 func (a *Archive) Append(ctx context.Context, items []Item) (SegmentInfo, error) {
-	news, err := a.news(items)
+	news, err := a.news(ctx, items)
 	if err != nil || len(news) == 0 {
 		return SegmentInfo{}, err
 	}
@@ -136,9 +140,9 @@ func (a *Archive) Append(ctx context.Context, items []Item) (SegmentInfo, error)
 		return SegmentInfo{}, writeError(err)
 	}
 	f := newFile(name, int64(len(data)), b.dir)
-	a.mu.Lock()
-	a.add(f, b.dir)
-	a.mu.Unlock()
+	if err := a.addFile(ctx, f, b.dir, nil); err != nil {
+		return SegmentInfo{}, err
+	}
 	return SegmentInfo{Name: name, Records: f.records, Lines: f.lines, RawBytes: f.raw, Bytes: f.size}, nil
 }
 
@@ -168,7 +172,7 @@ type newItem struct {
 }
 
 // news gives what is new of the items, by job, stream, generation and offset.
-func (a *Archive) news(items []Item) ([]newItem, error) {
+func (a *Archive) news(ctx context.Context, items []Item) ([]newItem, error) {
 	out := make([]newItem, 0, len(items))
 	for _, it := range items {
 		if err := validate(it.Span); err != nil {
@@ -176,7 +180,11 @@ func (a *Archive) news(items []Item) ([]newItem, error) {
 		}
 		n := newItem{span: *it.Span}
 		n.streamEntry = streamEntry{stream: it.Span.Stream, id: streamNumber(it.Span.Stream.ID()), job: it.Job, component: it.Component, kind: it.Kind}
-		if trim(&n.span, a.heldOf(n.id, n.span.Generation)) {
+		h, err := a.heldOf(ctx, genKey{n.id, n.span.Generation})
+		if err != nil {
+			return nil, err
+		}
+		if trim(&n.span, h) {
 			out = append(out, n)
 		}
 	}

@@ -6,7 +6,8 @@
 // Append writes what has just arrived into a segment, durable on return; a large part of an
 // import becomes a chunk at once. Compact turns segments into chunks: the records of one job side by side, cut into columns. Both kinds
 // have a directory (streams with their byte ranges, times, counts) and word filters,
-// so that a search skips most of them. See docs/formats/segment.md and chunk.md.
+// so that a search skips most of them. Manifests list many chunks, so that few files are read to open
+// an archive of any size. See docs/formats/segment.md, chunk.md and manifest.md.
 //
 // # Once
 //
@@ -23,8 +24,9 @@
 //
 // # Limits
 //
-// One process writes at a time, unless all who do say so (Config.Shared). Directories are cached (Config.CacheBytes); byte ranges
-// of all streams are in memory, about 200 bytes a stream and file it is in.
+// One process writes at a time, unless all who do say so (Config.Shared). In memory are about 400 bytes a
+// chunk, byte ranges of what no manifest lists yet and of what is held twice, and a cache of directories,
+// filters and parts of manifests (Config.CacheBytes).
 package archive
 
 import (
@@ -50,7 +52,8 @@ const (
 	defaultCacheBytes = 32 << 20
 	defaultChunkBytes = 64 << 20
 
-	defaultDirectBytes = 8 << 20
+	defaultDirectBytes    = 8 << 20
+	defaultManifestChunks = 64
 )
 
 // Config says how to open an archive.
@@ -62,7 +65,9 @@ type Config struct {
 	// DirectBytes is from how many bytes of raw logs on what is appended at once becomes a chunk without having been a
 	// segment; 0: 8 MiB. An import hands on whole files, which nothing that comes later would join.
 	DirectBytes int64
-	Now         func() time.Time
+	// ManifestChunks is how many chunks that no manifest lists make a new one; 0: 64.
+	ManifestChunks int
+	Now            func() time.Time
 
 	// Ready tells whether a segment may go into a chunk: whether all that is derived from it segment by segment has
 	// been. nil: any may.
@@ -87,8 +92,12 @@ type Archive struct {
 	index   *index             // guarded by mu
 	garbage map[string]garbage // guarded by mu; by name
 	arrival int64              // guarded by mu; of the last segment, ns
-	opened  bool               // set once, at the end of Open
-	lists   *lister
+
+	manifests []*manifest // guarded by mu; the slice is immutable
+	epoch     int64       // guarded by mu; grows when it changes what manifests hold
+
+	opened bool // set once, at the end of Open
+	lists  *lister
 
 	tools   chan *tools // at most two idle sets; see borrow
 	slabs   slabPool
@@ -119,6 +128,9 @@ func Open(ctx context.Context, cfg Config) (*Archive, error) {
 	}
 	if cfg.ChunkBytes == 0 {
 		cfg.ChunkBytes = defaultChunkBytes
+	}
+	if cfg.ManifestChunks == 0 {
+		cfg.ManifestChunks = defaultManifestChunks
 	}
 	if cfg.Grace == 0 {
 		cfg.Grace = defaultGrace
@@ -151,15 +163,60 @@ func Open(ctx context.Context, cfg Config) (*Archive, error) {
 	return a, nil
 }
 
-// add takes up a file, unless a listing has found it already, or found it replaced. Callers hold mu.
-func (a *Archive) add(f *file, d *directory) {
+// addFile takes up a file that has just been put, and forgets the inputs that it was made of. If it
+// fails, the file is as one whose put was not answered: it is found when the archive is opened again.
+func (a *Archive) addFile(ctx context.Context, f *file, d *directory, inputs []input) error {
+	ctx = context.WithoutCancel(ctx)
+	keys := d.genKeys()
+	for {
+		a.mu.Lock()
+		epoch := a.epoch
+		a.mu.Unlock()
+		settled, err := a.settled(ctx, keys)
+		if err != nil {
+			return err
+		}
+		a.mu.Lock()
+		if a.epoch == epoch {
+			a.forget(inputs, f.name)
+			a.add(f, d, settled)
+			a.mu.Unlock()
+			return nil
+		}
+		a.mu.Unlock()
+	}
+}
+
+// add takes up a file that no manifest lists, unless a listing has found it already, or found it replaced.
+// Callers hold mu.
+func (a *Archive) add(f *file, d *directory, settled map[genKey]*held) {
 	if _, replaced := a.garbage[f.name]; replaced || a.files[f.name] != nil {
 		return
 	}
 	a.files[f.name] = f
-	a.index.add(f, d)
+	a.index.add(f, d, settled)
 	a.arrival = max(a.arrival, f.newest)
 	a.cache.put(f.name, d, d.size())
+}
+
+// drop takes a file out. Its ranges are still in the index. Callers hold mu.
+func (a *Archive) drop(f *file) {
+	delete(a.files, f.name)
+	if f.man != nil {
+		f.man.files[f.num] = nil
+		f.man = nil
+		a.epoch++
+	}
+}
+
+// genKeys lists the generations that a file has something of, in order.
+func (d *directory) genKeys() []genKey {
+	keys := make([]genKey, len(d.keys))
+	for i, k := range d.keys {
+		keys[i] = genKey{d.streams[k.stream].id, k.gen}
+	}
+	slices.SortFunc(keys, genKey.compare)
+	return slices.Compact(keys)
 }
 
 // sweep deletes what has been replaced and is read by nobody; where others may read it, after Grace.
@@ -217,21 +274,24 @@ func (a *Archive) directory(ctx context.Context, f *file) (*directory, error) {
 	return d, nil
 }
 
-// Position gives the offset up to which every line of a generation is held, from 0 on; 0 if none is.
-// In a shared archive it is what is known here since the last Refresh.
+// positionTime is how long Position may look for an answer, which no caller has a context for.
+const positionTime = 10 * time.Second
+
+// Position gives the offset up to which every line of a generation is held, from 0 on; 0 if none is, or
+// that cannot be told now: then lines are sent that Trim removes. In a shared archive it is what is known
+// here since the last Refresh.
 func (a *Archive) Position(s lastnight.Stream, g lastnight.Generation) int64 {
-	h := a.heldOf(streamNumber(s.ID()), g)
+	ctx, cancel := context.WithTimeout(context.Background(), positionTime)
+	defer cancel()
+	h, err := a.heldOf(ctx, genKey{streamNumber(s.ID()), g})
+	if err != nil {
+		a.log.WarnContext(ctx, "look up how much of a file is held failed; it is sent again", "err", err)
+	}
 	if h == nil {
 		return 0
 	}
 	r, _ := h.all.at(0)
 	return r.to
-}
-
-func (a *Archive) heldOf(stream uint64, g lastnight.Generation) *held {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.index.gens[genKey{stream, g}]
 }
 
 // Close waits for nothing and frees what the archive holds in memory. Iterators must be done.

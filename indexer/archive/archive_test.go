@@ -18,13 +18,19 @@ import (
 
 var start = time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC).UnixNano()
 
+// open opens an archive that lists each chunk in a manifest at once.
 func open(t testing.TB, fsys vfs.FS) *archive.Archive {
+	t.Helper()
+	return openWith(t, fsys, 1)
+}
+
+func openWith(t testing.TB, fsys vfs.FS, manifestChunks int) *archive.Archive {
 	t.Helper()
 	dir, err := archive.NewDir(fsys)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := archive.Open(t.Context(), archive.Config{Blobs: dir})
+	a, err := archive.Open(t.Context(), archive.Config{Blobs: dir, ManifestChunks: manifestChunks})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +281,7 @@ func TestTrim(t *testing.T) {
 	add(t, a, w.span("one", "two"))
 	old := *w
 	again := newWriter("pod-1").span("one", "two\nthree", "four")
-	if !a.Trim(again.Span) {
+	if !trim(t, a, again.Span) {
 		t.Fatal("nothing left")
 	}
 	equal(t, again.Span.From, old.at)
@@ -285,9 +291,18 @@ func TestTrim(t *testing.T) {
 	}
 	equal(t, left, []string{"three", "four"})
 	held := newWriter("pod-1").span("one")
-	if a.Trim(held.Span) {
+	if trim(t, a, held.Span) {
 		t.Fatal("a span that is held is not trimmed away")
 	}
+}
+
+func trim(t *testing.T, a *archive.Archive, s *lastnight.Span) bool {
+	t.Helper()
+	left, err := a.Trim(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return left
 }
 
 func TestAnyBytes(t *testing.T) {

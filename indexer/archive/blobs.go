@@ -189,7 +189,11 @@ func (d *Dir) Size(ctx context.Context, name string) (int64, error) {
 // List streams the blobs by name.
 func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[BlobInfo, error] {
 	return func(yield func(BlobInfo, error) bool) {
-		files, err := d.fs.List(".")
+		dir := "."
+		if i := strings.LastIndexByte(prefix, '/'); i > 0 {
+			dir = prefix[:i]
+		}
+		files, err := d.fs.List(dir)
 		if err != nil {
 			yield(BlobInfo{}, fmt.Errorf("list blobs: %w", err))
 			return

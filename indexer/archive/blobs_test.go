@@ -100,7 +100,7 @@ func testBlobs(t *testing.T, b archive.Blobs) {
 
 // testArchiveOn goes once through an archive's life.
 func testArchiveOn(t *testing.T, b archive.Blobs) {
-	a, err := archive.Open(t.Context(), archive.Config{Blobs: b})
+	a, err := archive.Open(t.Context(), archive.Config{Blobs: b, ManifestChunks: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func testArchiveOn(t *testing.T, b archive.Blobs) {
 	add(t, a, w.span("four"))
 	for range 2 {
 		equal(t, raw(t, a, "pod-1"), []string{"one", "two", "three", "four"})
-		if a, err = archive.Open(t.Context(), archive.Config{Blobs: b}); err != nil {
+		if a, err = archive.Open(t.Context(), archive.Config{Blobs: b, ManifestChunks: 1}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -236,7 +236,7 @@ func (b *builder) finish() ([]byte, error) {
 	slices.SortFunc(b.dir.tmpls, func(a, c templateCount) int {
 		return cmp.Or(cmp.Compare(a.stream, c.stream), cmp.Compare(a.template, c.template), cmp.Compare(a.level, c.level))
 	})
-	out := b.w.finish(b.dir, b.t.z)
+	out := b.w.finish(b.dir.encode(), b.t.z)
 	b.t.buf = out
 	if n := len(out); n > maxFile {
 		return nil, lastnight.Errorf(lastnight.CodeTooLarge, "send less at once", "a %s of %d bytes is over the limit of %d", b.w.kind, n, maxFile)

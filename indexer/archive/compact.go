@@ -55,6 +55,9 @@ func (a *Archive) compact(ctx context.Context, due func([]*file) bool) error {
 	for vanished := 0; ; {
 		run := a.nextRun(nil)
 		if len(run) == 0 || !due(run) {
+			if err := a.settle(ctx); err != nil && !errors.Is(err, errManifestLost) {
+				return fmt.Errorf("list chunks in manifests: %w", err)
+			}
 			return nil
 		}
 		unready, err := a.unready(ctx, run)
@@ -163,10 +166,9 @@ func (a *Archive) compactRun(ctx context.Context, run []*file) (bad *file, err e
 		return nil, writeError(err)
 	}
 	f := newFile(name, int64(len(data)), c.b.dir)
-	a.mu.Lock()
-	a.add(f, c.b.dir)
-	a.forget(c.inputs, name)
-	a.mu.Unlock()
+	if err := a.addFile(ctx, f, c.b.dir, c.inputs); err != nil {
+		return nil, err
+	}
 	a.log.InfoContext(ctx, "compacted segments into a chunk", "file", name, "segments", len(run), "raw_bytes", f.raw, "bytes", f.size)
 	a.sweep(ctx)
 	return nil, nil //nolint:nilnil // no damaged file and no error
@@ -212,7 +214,7 @@ func (a *Archive) forget(inputs []input, by string) {
 		for _, k := range in.d.keys {
 			keys[genKey{in.d.streams[k.stream].id, k.gen}] = true
 		}
-		delete(a.files, in.f.name)
+		a.drop(in.f)
 		a.cache.remove(in.f.name)
 		a.garbage[in.f.name] = garbage{f: in.f, by: by, since: a.now()}
 	}

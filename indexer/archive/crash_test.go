@@ -27,7 +27,7 @@ func lifeOf(t *testing.T, fsys vfs.FS, direct int64) (acked []string) {
 		return nil
 	}
 	now := time.Unix(0, start)
-	a, err := archive.Open(t.Context(), archive.Config{Blobs: dir, DirectBytes: direct, Now: func() time.Time { return now }})
+	a, err := archive.Open(t.Context(), archive.Config{Blobs: dir, ManifestChunks: 1, DirectBytes: direct, Now: func() time.Time { return now }})
 	if err != nil {
 		return nil
 	}
@@ -141,7 +141,7 @@ func TestKilledBeforeDeletingSegments(t *testing.T) {
 	}
 	b := &keeper{Blobs: dir, keep: true}
 	reopen := func() *archive.Archive {
-		a, err := archive.Open(t.Context(), archive.Config{Blobs: b})
+		a, err := archive.Open(t.Context(), archive.Config{Blobs: b, ManifestChunks: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -267,7 +267,7 @@ func checkDamaged(t *testing.T, fsys vfs.FS, want []string, what string) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	a, err := archive.Open(t.Context(), archive.Config{Blobs: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	a, err := archive.Open(t.Context(), archive.Config{Blobs: dir, ManifestChunks: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if errors.Is(err, archive.ErrVersion) {
 		return
 	}

@@ -12,9 +12,13 @@ import (
 	"lastnight"
 )
 
-// IsFile tells from the first bytes of a file whether it is a segment or a chunk.
+// IsFile tells from the first bytes of a file whether it is a segment, a chunk or a manifest.
 func IsFile(head []byte) bool {
-	return bytes.HasPrefix(head, []byte(magicSegment)) || bytes.HasPrefix(head, []byte(magicChunk))
+	if len(head) < len(magicChunk) {
+		return false
+	}
+	_, ok := kindOfMagic(head[:len(magicChunk)])
+	return ok
 }
 
 // The JSON document that DumpFile writes.
@@ -73,6 +77,26 @@ type (
 		Level    string `json:"level,omitempty"`
 		Count    int64  `json:"count"`
 	}
+	dumpedManifest struct {
+		Kind        string         `json:"kind"`
+		Version     int            `json:"version"`
+		Bytes       int64          `json:"bytes"`
+		Generations int            `json:"generations"`
+		Special     int            `json:"held_twice"`
+		Chunks      []dumpedListed `json:"chunks"`
+	}
+	dumpedListed struct {
+		Name    string    `json:"name"`
+		Bytes   int64     `json:"bytes"`
+		Raw     int64     `json:"raw_bytes"`
+		Lines   int64     `json:"lines"`
+		First   time.Time `json:"first"`
+		Last    time.Time `json:"last"`
+		Arrived time.Time `json:"arrived_first"`
+		Newest  time.Time `json:"arrived_last"`
+		Streams []string  `json:"streams"`
+		Ranges  []string  `json:"ranges"` // stream, generation, offsets
+	}
 	dumpedMinutes struct {
 		Job    string    `json:"job"`
 		Level  string    `json:"level,omitempty"`
@@ -82,7 +106,7 @@ type (
 )
 
 // DumpFile writes what a segment or chunk says of itself as JSON: its directory and the sections
-// of its blocks, not the lines.
+// of its blocks, not the lines; or all that a manifest says.
 func DumpFile(ctx context.Context, w io.Writer, f interface {
 	io.ReaderAt
 	io.Seeker
@@ -105,6 +129,13 @@ func (a *Archive) Dump(ctx context.Context, w io.Writer, name string) error {
 }
 
 func dump(ctx context.Context, w io.Writer, size int64, get ranger) error {
+	head, err := get(ctx, 0, min(size, headerSize))
+	if err != nil {
+		return err
+	}
+	if bytes.HasPrefix(head, []byte(magicManifest)) {
+		return dumpManifest(ctx, w, size, get)
+	}
 	d, err := readDirectory(ctx, size, get)
 	if err != nil {
 		return err
@@ -121,6 +152,52 @@ func dump(ctx context.Context, w io.Writer, size int64, get ranger) error {
 	}
 	for _, c := range d.counts {
 		doc.Minutes = append(doc.Minutes, dumpedMinutes{d.streams[c.stream].job, c.level.String(), time.Unix(c.minute*60, 0).UTC(), c.n})
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(doc)
+}
+
+func dumpManifest(ctx context.Context, w io.Writer, size int64, get ranger) error {
+	m, err := readManifest(ctx, "", size, get)
+	if err != nil {
+		return err
+	}
+	doc := dumpedManifest{Kind: kindManifest.String(), Version: version, Bytes: size, Special: len(m.special)}
+	for _, f := range m.listed {
+		doc.Chunks = append(doc.Chunks, dumpedListed{
+			Name: f.name, Bytes: f.size, Raw: f.raw, Lines: f.lines, First: nsTime(f.first), Last: nsTime(f.last), Arrived: nsTime(f.arrived), Newest: nsTime(f.newest),
+		})
+	}
+	for i := range m.pages {
+		raw, err := readPacked(ctx, m.pages[i].part, get)
+		if err != nil {
+			return fmt.Errorf("page %d: %w", i, err)
+		}
+		keys, err := decodePage(raw, len(m.listed))
+		if err != nil {
+			return fmt.Errorf("page %d: %w", i, err)
+		}
+		doc.Generations += len(keys)
+		for _, k := range keys {
+			for _, x := range k.extents {
+				c := &doc.Chunks[k.file]
+				c.Ranges = append(c.Ranges, fmt.Sprintf("%s %s %d-%d", streamID(k.stream), k.gen, x.from, x.to))
+			}
+		}
+	}
+	raw, err := readPacked(ctx, m.plan, get)
+	if err != nil {
+		return fmt.Errorf("plan: %w", err)
+	}
+	p, err := decodePlan(raw, len(m.listed))
+	if err != nil {
+		return fmt.Errorf("plan: %w", err)
+	}
+	for i, of := range p.of {
+		for _, s := range of {
+			doc.Chunks[i].Streams = append(doc.Chunks[i].Streams, string(streamID(p.streams[s].id)))
+		}
 	}
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")

@@ -43,18 +43,28 @@ type kind uint8
 const (
 	kindSegment kind = 1
 	kindChunk   kind = 2
+	// kindManifest lists chunks.
+	kindManifest kind = 3
 )
 
 func (k kind) String() string {
-	if k == kindSegment {
+	switch k {
+	case kindSegment:
 		return "segment"
+	case kindManifest:
+		return "manifest"
+	case kindChunk:
 	}
 	return "chunk"
 }
 
 func (k kind) magic() string {
-	if k == kindSegment {
+	switch k {
+	case kindSegment:
 		return magicSegment
+	case kindManifest:
+		return magicManifest
+	case kindChunk:
 	}
 	return magicChunk
 }
@@ -65,6 +75,8 @@ func kindOfMagic(magic []byte) (kind, bool) {
 		return kindSegment, true
 	case magicChunk:
 		return kindChunk, true
+	case magicManifest:
+		return kindManifest, true
 	}
 	return 0, false
 }
@@ -96,9 +108,9 @@ func (w *fileWriter) add(p []byte) part {
 	return at
 }
 
-// finish adds directory and tail and gives the whole file.
-func (w *fileWriter) finish(d *directory, z *compressor) []byte {
-	dir := z.zstd.EncodeAll(d.encode(), nil)
+// finish adds directory (or what takes its place) and tail and gives the whole file.
+func (w *fileWriter) finish(directory []byte, z *compressor) []byte {
+	dir := z.zstd.EncodeAll(directory, nil)
 	at := w.add(dir)
 	w.b = binary.LittleEndian.AppendUint64(w.b, uint64(at.off))
 	w.b = binary.LittleEndian.AppendUint32(w.b, uint32(at.n))
@@ -113,34 +125,62 @@ type ranger func(ctx context.Context, off, n int64) ([]byte, error)
 
 // readDirectory reads a file's directory; size is the file's length.
 func readDirectory(ctx context.Context, size int64, get ranger) (*directory, error) {
+	e, err := readEnd(ctx, size, get)
+	if err != nil {
+		return nil, err
+	}
+	if e.kind == kindManifest {
+		return nil, corruptf("offset 0: a manifest, not a segment or chunk")
+	}
+	d, err := decodeDirectory(e.raw, e.off)
+	if err != nil {
+		return nil, fmt.Errorf("offset %d: directory: %w", e.off, err)
+	}
+	d.kind = e.kind
+	return d, nil
+}
+
+// fileEnd is a file's kind and directory, decompressed, and where that lies.
+type fileEnd struct {
+	kind kind
+	raw  []byte
+	off  int64
+}
+
+// readEnd reads the end of a file of any kind; size is the file's length.
+func readEnd(ctx context.Context, size int64, get ranger) (fileEnd, error) {
 	if size < headerSize+tailSize {
-		return nil, corruptf("offset 0: file of %d bytes is cut short", size)
+		return fileEnd{}, corruptf("offset 0: file of %d bytes is cut short", size)
 	}
 	n := min(size, tailGuess)
 	end, err := get(ctx, size-n, n)
 	if err != nil {
-		return nil, err
+		return fileEnd{}, err
 	}
 	k, at, err := parseTail(end[n-tailSize:], size)
 	if err != nil {
-		return nil, err
+		return fileEnd{}, err
 	}
 	var packed []byte
 	if at.off >= size-n {
 		packed = end[at.off-(size-n):][:at.n]
 	} else if packed, err = get(ctx, at.off, at.n); err != nil {
-		return nil, err
+		return fileEnd{}, err
 	}
 	if sum(packed) != at.sum {
-		return nil, corruptf("offset %d: directory: checksum does not match", at.off)
+		return fileEnd{}, corruptf("offset %d: directory: checksum does not match", at.off)
 	}
-	return unpackDirectory(packed, k, at.off)
+	raw, err := inflate(packed, maxDirectory)
+	if err != nil {
+		return fileEnd{}, corruptf("offset %d: directory: %w", at.off, err)
+	}
+	return fileEnd{k, raw, at.off}, nil
 }
 
 func parseTail(tail []byte, size int64) (kind, part, error) {
 	k, ok := kindOfMagic(tail[24:32])
 	if !ok {
-		return 0, part{}, corruptf("offset %d: no segment or chunk, or its end is missing", size-tailSize)
+		return 0, part{}, corruptf("offset %d: no segment, chunk or manifest, or its end is missing", size-tailSize)
 	}
 	if v := binary.LittleEndian.Uint32(tail[12:16]); v != version {
 		return 0, part{}, fmt.Errorf("%w %d of a %s: this lastnight reads %d", ErrVersion, v, k, version)
@@ -151,19 +191,6 @@ func parseTail(tail []byte, size int64) (kind, part, error) {
 		return 0, part{}, corruptf("offset %d: tail points outside the file", size-tailSize)
 	}
 	return k, part{off: int64(off), n: n, sum: binary.LittleEndian.Uint64(tail[16:24])}, nil
-}
-
-func unpackDirectory(packed []byte, k kind, off int64) (*directory, error) {
-	raw, err := inflate(packed, maxDirectory)
-	if err != nil {
-		return nil, corruptf("offset %d: directory: %w", off, err)
-	}
-	d, err := decodeDirectory(raw, off)
-	if err != nil {
-		return nil, fmt.Errorf("offset %d: directory: %w", off, err)
-	}
-	d.kind = k
-	return d, nil
 }
 
 // inflate decompresses zstd up to a limit.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,23 +51,36 @@ func TestFormatV1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"segments", "chunks"} {
+	for _, folders := range [][]string{{"segments"}, {"chunks"}, {"chunks", "manifests"}} {
 		fsys := vfs.NewMem()
-		files, err := filepath.Glob(filepath.Join(formatV1, name, "*"))
-		if err != nil || len(files) == 0 {
-			t.Fatal(files, err)
+		for _, name := range folders {
+			putFolder(t, fsys, name)
 		}
-		for _, file := range files {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !archive.IsFile(data[:64]) {
-				t.Errorf("%s is not known", file)
-			}
-			put(t, fsys, name+"/"+filepath.Base(file), data)
+		a := open(t, fsys)
+		equal(t, string(wantV1(t, a)), string(want))
+		st, err := a.Stats(t.Context())
+		if err != nil {
+			t.Fatal(err)
 		}
-		equal(t, string(wantV1(t, open(t, fsys))), string(want))
+		equal(t, []int{st.Manifests, st.Listed}, []int{len(folders) - 1, len(folders) - 1})
+	}
+}
+
+func putFolder(t *testing.T, fsys vfs.FS, name string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(formatV1, name, "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !archive.IsFile(data[:64]) {
+			t.Errorf("%s is not known", file)
+		}
+		put(t, fsys, name+"/"+filepath.Base(file), data)
 	}
 }
 
@@ -107,7 +121,7 @@ func makeFormatV1(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Unix(0, start).Add(time.Hour)
-	a, err := archive.Open(t.Context(), archive.Config{Blobs: dir, Now: func() time.Time { return now }})
+	a, err := archive.Open(t.Context(), archive.Config{Blobs: dir, ManifestChunks: 1, Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +138,11 @@ func makeFormatV1(t *testing.T) {
 			if err := os.WriteFile(name, data, 0o600); err != nil {
 				t.Fatal(err)
 			}
+		}
+	}
+	for _, name := range []string{"segments", "chunks", "manifests"} {
+		if err := os.RemoveAll(filepath.Join(formatV1, name)); err != nil {
+			t.Fatal(err)
 		}
 	}
 	for _, items := range sampleItems() {
@@ -158,14 +177,14 @@ func TestUnknownVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = archive.Open(t.Context(), archive.Config{Blobs: dir})
+	_, err = archive.Open(t.Context(), archive.Config{Blobs: dir, ManifestChunks: 1})
 	if err == nil || !strings.Contains(err.Error(), "unknown version 2 of a segment: this lastnight reads 1") || strings.Contains(err.Error(), "corrupt") {
 		t.Fatalf("got %v", err)
 	}
 }
 
 func TestDump(t *testing.T) {
-	for _, pattern := range []string{"segments/*", "chunks/*"} {
+	for _, pattern := range []string{"segments/*", "chunks/*", "manifests/*"} {
 		files, err := filepath.Glob(filepath.Join(formatV1, pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatal(files, err)
@@ -182,13 +201,13 @@ func TestDump(t *testing.T) {
 			t.Fatal(err)
 		}
 		var doc struct {
-			Kind   string
-			Blocks []struct{ Lines int }
+			Kind           string
+			Blocks, Chunks []struct{ Lines int }
 		}
 		if err := json.Unmarshal(out.Bytes(), &doc); err != nil {
 			t.Fatal(err)
 		}
-		if doc.Kind == "" || len(doc.Blocks) == 0 || doc.Blocks[0].Lines == 0 {
+		if all := slices.Concat(doc.Blocks, doc.Chunks); doc.Kind == "" || len(all) == 0 || all[0].Lines == 0 {
 			t.Fatalf("%+v", doc)
 		}
 	}

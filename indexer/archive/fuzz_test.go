@@ -95,6 +95,39 @@ func FuzzDirectory(f *testing.F) {
 	})
 }
 
+// FuzzManifest gets past the checksums and the compression: a page, a plan and a whole file.
+func FuzzManifest(f *testing.F) {
+	s := lastnight.Stream{Namespace: "n", Pod: "p"}
+	e := streamEntry{stream: &s, id: streamNumber(s.ID()), job: "j"}
+	c := &manifestContent{
+		files: []*file{{name: "chunks/1", size: 100, blocks: 1}}, streams: []streamEntry{e}, of: [][]int{{0}},
+		keys: []listedKey{{genKey: genKey{e.id, lastnight.Generation{Start: 5}}, extents: []span{{0, 9}}, partials: []partial{{9, 3}}}},
+	}
+	t, err := newTools()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(encodePage(c.keys))
+	f.Add(encodePlan(c))
+	f.Add(encodeManifest(c, t.z))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if keys, err := decodePage(data, 3); err == nil {
+			again, err := decodePage(encodePage(keys), 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(keys, again, cmp.AllowUnexported(listedKey{}, genKey{}, span{}, partial{})); diff != "" {
+				t.Fatal(diff)
+			}
+		}
+		_, _ = decodePlan(data, 3)
+		get := rangeOf(bytes.NewReader(data))
+		if _, err := readManifest(t.Context(), "m", int64(len(data)), get); err == nil {
+			_ = DumpFile(t.Context(), io.Discard, bytes.NewReader(data)) // its parts may be damaged
+		}
+	})
+}
+
 // FuzzBlock reads sections that are not compressed, so that the fuzzer reaches the columns.
 func FuzzBlock(f *testing.F) {
 	t, err := newTools()

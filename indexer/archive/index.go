@@ -23,6 +23,9 @@ type file struct {
 	empty       bool // no lines, only ranges without any
 	replaces    []string
 
+	man *manifest // guarded by Archive.mu: lists the file, which is its num-th; nil: none does
+	num int
+
 	refs int  // guarded by Archive.mu: queries that read it
 	skip bool // guarded by Archive.mu: damaged, not to be compacted
 	done bool // guarded by Archive.maint: Config.Ready said so
@@ -69,85 +72,119 @@ type heldPartial struct {
 	partial
 }
 
-// index knows which byte ranges of which streams are held where. Its methods need Archive.mu.
+// hold notes that f has a range. The held must be the caller's alone.
+func (h *held) hold(f *file, from, to int64) {
+	h.special = h.special || h.all.overlaps(from, to)
+	h.all = h.all.add(from, to)
+	h.ranges = append(h.ranges, heldRange{f, span{from, to}})
+}
+
+// without gives what is held if some files are not; nil: nothing is.
+func (h *held) without(files map[*file]bool) *held {
+	out := &held{}
+	for _, r := range h.ranges {
+		if !files[r.f] {
+			out.hold(r.f, r.from, r.to)
+		}
+	}
+	for _, p := range h.partials {
+		if !files[p.f] {
+			out.partials = append(out.partials, p)
+			out.special = true
+		}
+	}
+	if len(out.ranges) == 0 && len(out.partials) == 0 {
+		return nil
+	}
+	return out
+}
+
+// index knows which byte ranges of which streams are held where, as far as that must be in memory: by
+// files that no manifest lists, and where several files have the same. Its methods need Archive.mu.
 type index struct {
-	gens    map[genKey]*held
-	special map[genKey]*held // those of gens that are special
+	gens    map[genKey]*held // by files that no manifest lists
+	special map[genKey]*held // by all files: generations some of whose lines may be there twice
 }
 
 func newIndex() *index {
 	return &index{gens: map[genKey]*held{}, special: map[genKey]*held{}}
 }
 
-// add takes up a file.
-func (x *index) add(f *file, d *directory) {
-	for _, k := range d.keys {
+// add takes up a file that no manifest lists. settled is what those that are in manifests hold of its generations.
+func (x *index) add(f *file, d *directory, settled map[genKey]*held) {
+	for i := range d.keys {
+		k := &d.keys[i]
 		id := genKey{d.streams[k.stream].id, k.gen}
-		h := &held{}
-		if old := x.gens[id]; old != nil {
-			*h = *old // appending behind what readers of old see changes nothing for them
+		recent, all := x.gens[id].adding(f, k), x.special[id]
+		switch {
+		case all != nil:
+			all = all.adding(f, k)
+		case settled[id] != nil:
+			all = x.gens[id].with(settled[id]).adding(f, k)
+		default:
+			all = recent
 		}
-		for _, e := range k.extents {
-			h.special = h.special || h.all.overlaps(e.from, e.to)
-			h.all = h.all.add(e.from, e.to)
-			h.ranges = append(h.ranges, heldRange{f, span{e.from, e.to}})
+		if x.gens[id] = recent; all.special {
+			x.special[id] = all
 		}
-		for _, p := range k.partials {
-			h.partials = append(h.partials, heldPartial{f, p})
-		}
-		h.special = h.special || len(h.partials) > 0
-		x.set(id, h)
 	}
 }
 
-// removeFiles forgets files whose keys are not at hand: it looks at everything.
+// adding gives what is held together with a file's ranges.
+func (h *held) adding(f *file, k *keyEntry) *held {
+	out := &held{}
+	if h != nil {
+		*out = *h // appending behind what readers of h see changes nothing for them
+	}
+	for _, e := range k.extents {
+		out.hold(f, e.from, e.to)
+	}
+	for _, p := range k.partials {
+		out.partials = append(out.partials, heldPartial{f, p})
+		out.special = true
+	}
+	return out
+}
+
+// removeFiles forgets files whose generations are not at hand: it looks at everything.
 func (x *index) removeFiles(files map[*file]bool) {
 	keys := map[genKey]bool{}
-	for id, h := range x.gens {
-		if slices.ContainsFunc(h.ranges, func(r heldRange) bool { return files[r.f] }) ||
-			slices.ContainsFunc(h.partials, func(p heldPartial) bool { return files[p.f] }) {
-			keys[id] = true
+	for _, m := range []map[genKey]*held{x.gens, x.special} {
+		for id, h := range m {
+			if slices.ContainsFunc(h.ranges, func(r heldRange) bool { return files[r.f] }) ||
+				slices.ContainsFunc(h.partials, func(p heldPartial) bool { return files[p.f] }) {
+				keys[id] = true
+			}
 		}
 	}
 	x.remove(files, keys)
 }
 
-// remove forgets files, which have these keys.
+// remove forgets files, which have these generations.
 func (x *index) remove(files map[*file]bool, keys map[genKey]bool) {
 	for id := range keys {
-		old := x.gens[id]
-		if old == nil {
-			continue
-		}
-		h := &held{}
-		for _, r := range old.ranges {
-			if files[r.f] {
-				continue
-			}
-			h.special = h.special || h.all.overlaps(r.from, r.to)
-			h.all = h.all.add(r.from, r.to)
-			h.ranges = append(h.ranges, r)
-		}
-		for _, p := range old.partials {
-			if !files[p.f] {
-				h.partials = append(h.partials, p)
-				h.special = true
+		x.settle(files, id)
+		if h := x.special[id]; h != nil {
+			if h = h.without(files); h != nil && h.special {
+				x.special[id] = h
+			} else {
+				delete(x.special, id)
 			}
 		}
-		x.set(id, h)
 	}
 }
 
-func (x *index) set(id genKey, h *held) {
-	delete(x.special, id)
-	switch {
-	case len(h.ranges) == 0 && len(h.partials) == 0:
-		delete(x.gens, id)
+// settle leaves a generation's ranges in some files to their manifest.
+func (x *index) settle(files map[*file]bool, id genKey) {
+	h := x.gens[id]
+	if h == nil {
 		return
-	case h.special:
-		x.special[id] = h
 	}
-	x.gens[id] = h
+	if h = h.without(files); h == nil {
+		delete(x.gens, id)
+	} else {
+		x.gens[id] = h
+	}
 }
 
 // shows tells whether a line is to be read from f: whether no older file has it and,

@@ -275,6 +275,11 @@ func wordsInside(text []byte) []string {
 	return words
 }
 
+// asksStream tells whether mayStream may be false for some streams.
+func (c *cond) asksStream() bool {
+	return c != nil && (c.kind == condStream || slices.ContainsFunc(c.kids, (*cond).asksStream))
+}
+
 // mayStream tells whether records of a stream may have what is needed.
 func (c *cond) mayStream(e *streamEntry) bool {
 	if c == nil {

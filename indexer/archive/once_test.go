@@ -25,7 +25,7 @@ func TestOverlapsAreReadOnce(t *testing.T) {
 			want = append(want, fmt.Sprintf("line %d %s", i, bytes.Repeat([]byte("x"), r.IntN(50))))
 		}
 		all := newWriter("pod-1").span(want...).Span
-		servers := []*archive.Archive{open(t, fsys), open(t, fsys)}
+		servers := []*archive.Archive{openWith(t, fsys, 1000), openWith(t, fsys, 1000)}
 		given := map[int]bool{}
 		for range 8 {
 			a := servers[r.IntN(2)]
@@ -123,7 +123,7 @@ func TestRetention(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
-	a, err := archive.Open(t.Context(), archive.Config{Blobs: dir, Now: func() time.Time { return now }})
+	a, err := archive.Open(t.Context(), archive.Config{Blobs: dir, ManifestChunks: 1, Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -169,8 +169,10 @@ func (a *Archive) Context(ctx context.Context, id lastnight.LineID, before, afte
 	s := a.plan(lastnight.SearchRequest{})
 	s.byTime = false
 	s.choose = func(x *index) map[*file]bool { return x.filesOf(number) }
-	s.stream = func(e *streamEntry) bool { return e.id == number }
-	s.snapshot()
+	s.stream, s.narrow = func(e *streamEntry) bool { return e.id == number }, true
+	if err := s.snapshot(ctx); err != nil {
+		return nil, err
+	}
 	defer s.release(ctx)
 	missing := lastnight.Errorf(lastnight.CodeNotFound, "", "no record %s in the archive", string(id))
 	restart, ok, err := s.restart(ctx)
@@ -229,7 +231,7 @@ func (s *scan) documents(ctx context.Context, sign int, after place, n int) ([]l
 	return out, err
 }
 
-// filesOf lists the files that hold anything of a stream. Callers hold Archive.mu.
+// filesOf lists the files, of those that no manifest lists, that hold anything of a stream. Callers hold Archive.mu.
 func (x *index) filesOf(stream uint64) map[*file]bool {
 	seen := map[*file]bool{}
 	for k, h := range x.gens {

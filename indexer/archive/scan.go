@@ -7,10 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"math"
-	"slices"
-	"sync"
 
 	"lastnight"
 )
@@ -50,6 +47,7 @@ type scan struct {
 	end     int64 // exclusive
 	arrived int64 // of the oldest line of files at least
 	stream  func(*streamEntry) bool
+	narrow  bool     // stream leaves some out: see which files have any
 	hashes  []uint64 // of words that all results have
 	levels  byte     // of results, a bit each; 0: any
 	budget  int64
@@ -60,20 +58,13 @@ type scan struct {
 	held    *holding
 }
 
-// holding is the files that a scan and its copies keep from being deleted.
-type holding struct {
-	mu    sync.Mutex
-	files []*file // guarded by mu; once for each time they were taken hold of
-}
-
 // newScan takes hold of the files that have lines in the time asked for. Call release at the end.
 func (a *Archive) newScan(ctx context.Context, req lastnight.SearchRequest) (*scan, error) {
 	if err := a.refresh(ctx, false); err != nil {
 		return nil, err
 	}
 	s := a.plan(req)
-	s.snapshot()
-	return s, nil
+	return s, s.snapshot(ctx)
 }
 
 // plan is a scan that has taken hold of nothing yet.
@@ -82,6 +73,7 @@ func (a *Archive) plan(req lastnight.SearchRequest) *scan {
 		held: &holding{},
 		a:    a, sign: -1, byTime: true, start: math.MinInt64, end: math.MaxInt64, arrived: math.MinInt64, budget: scanBudget, limit: req.Limit,
 		stream: func(e *streamEntry) bool { return wanted(e, &req) },
+		narrow: req.Namespace != "" || req.Job != "" || req.Pod != "" || req.PodUID != "" || req.Container != "" || req.Node != "" || req.Restart != nil,
 	}
 	if req.Oldest {
 		s.sign = 1
@@ -96,77 +88,6 @@ func (a *Archive) plan(req lastnight.SearchRequest) *scan {
 		s.arrived = clampNano(req.ArrivedSince)
 	}
 	return s
-}
-
-// snapshot takes hold of the files that there are now.
-func (s *scan) snapshot() {
-	a := s.a
-	s.files, s.special = nil, nil
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	var chosen map[*file]bool
-	if s.choose != nil {
-		chosen = s.choose(a.index)
-	}
-	for _, f := range a.files {
-		if !f.empty && f.last >= s.start && f.first < s.end && f.arrived >= s.arrived && (s.choose == nil || chosen[f]) {
-			f.refs++
-			s.files = append(s.files, f)
-		}
-	}
-	if len(a.index.special) > 0 {
-		s.special = maps.Clone(a.index.special)
-	}
-	slices.SortFunc(s.files, (*file).compare)
-	s.held.mu.Lock()
-	defer s.held.mu.Unlock()
-	s.held.files = append(s.held.files, s.files...)
-}
-
-// errVanished says that a file is gone that others may delete: list again, and go on.
-var errVanished = errors.New("a file of the archive is gone")
-
-// again calls f until no file vanishes under it, each time with the files that there are then.
-func (s *scan) again(ctx context.Context, f func() error) error {
-	for n := 0; ; n++ {
-		err := f()
-		if !errors.Is(err, errVanished) {
-			return err
-		}
-		if n == maxRelists {
-			return lastnight.Errorf(lastnight.CodeUnavailable, "", "files of the archive vanish while they are read: %w", err)
-		}
-		if err := s.renew(ctx); err != nil {
-			return err
-		}
-	}
-}
-
-// renew lists all files and takes hold of those that there are now.
-func (s *scan) renew(ctx context.Context) error {
-	if err := s.a.refresh(ctx, true); err != nil {
-		return err
-	}
-	s.snapshot()
-	return nil
-}
-
-// release lets go of the files, also of those that copies of the scan hold.
-func (s *scan) release(ctx context.Context) {
-	s.held.mu.Lock()
-	files := s.held.files
-	s.held.files = nil
-	s.held.mu.Unlock()
-	s.a.mu.Lock()
-	sweep := false
-	for _, f := range files {
-		f.refs--
-		sweep = sweep || f.refs == 0 && s.a.files[f.name] != f
-	}
-	s.a.mu.Unlock()
-	if sweep && !s.a.cfg.Shared {
-		s.a.sweep(context.WithoutCancel(ctx))
-	}
 }
 
 // wanted tells whether a stream is asked for.
@@ -316,6 +237,9 @@ func (s *scan) skip(ctx context.Context, f *file, err error) error {
 	}
 	if s.a.cfg.Shared && errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %s", errVanished, f.name)
+	}
+	if errors.Is(err, ErrVersion) { // it was of ours when it was listed
+		err = corruptf("offset %d: %w", f.size-tailSize, err)
 	}
 	if errors.Is(err, errCorrupt) || errors.Is(err, fs.ErrNotExist) {
 		s.a.damage(f.name, err)

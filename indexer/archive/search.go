@@ -23,12 +23,7 @@ func (a *Archive) Search(ctx context.Context, req lastnight.SearchRequest, match
 		if len(req.Kinds) > 0 && !slices.Contains(req.Kinds, lastnight.DocumentRecord) {
 			return
 		}
-		s, err := a.newScan(ctx, req)
-		if err != nil {
-			yield(lastnight.Document{}, err)
-			return
-		}
-		defer s.release(ctx)
+		s := a.plan(req)
 		if err := s.resume(req.Cursor); err != nil {
 			yield(lastnight.Document{}, err)
 			return
@@ -36,6 +31,16 @@ func (a *Archive) Search(ctx context.Context, req lastnight.SearchRequest, match
 		s.workers = runtime.GOMAXPROCS(0)
 		s.hashes, s.levels = need.hashes(), need.cond.levels()
 		s.stream = func(e *streamEntry) bool { return wanted(e, &req) && need.cond.mayStream(e) }
+		s.narrow = s.narrow || need.cond.asksStream()
+		err := a.refresh(ctx, false)
+		if err == nil {
+			err = s.snapshot(ctx)
+		}
+		if err != nil {
+			yield(lastnight.Document{}, err)
+			return
+		}
+		defer s.release(ctx)
 		l := look{s: s, cond: need.cond, match: match}
 		err = ordered(ctx, s, l.find, func(d *lastnight.Document) bool { return yield(*d, nil) })
 		if err != nil {

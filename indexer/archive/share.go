@@ -107,50 +107,60 @@ func (a *Archive) Meet(ctx context.Context, spans []lastnight.Span) error {
 	if !a.cfg.Shared {
 		return nil
 	}
-	known := func(s *lastnight.Span) bool {
-		h := a.heldOf(streamNumber(s.Stream.ID()), s.Generation)
-		if h == nil || len(h.all) == 0 {
-			return false
-		}
-		return h.all[len(h.all)-1].to == s.From
-	}
 	for i := range spans {
-		if !known(&spans[i]) {
+		s := &spans[i]
+		h, err := a.heldOf(ctx, genKey{streamNumber(s.Stream.ID()), s.Generation})
+		if err != nil {
+			return err
+		}
+		if h == nil || len(h.all) == 0 || h.all[len(h.all)-1].to != s.From {
 			return a.Refresh(ctx)
 		}
 	}
 	return nil
 }
 
-// newcomer is a file that was listed and not known, with its directory.
+// newcomer is a file that was listed and not known, with its directory or the manifest that lists it.
 type newcomer struct {
 	f *file
-	d *directory
+	d *directory // nil: a manifest lists it
+}
+
+// listing is what there is, and what was known before it was listed.
+type listing struct {
+	known     map[string]bool  // names: in use, or (false) waiting for being deleted
+	seen      map[string]int64 // sizes by name
+	full      bool             // chunks and manifests were listed too
+	manifests []*manifest      // if full: those that can be read, the largest first
+	news      []newcomer
 }
 
 // relist lists files, reads the directories of new ones and takes note of all at once. Callers hold turn.
 func (a *Archive) relist(ctx context.Context, full bool) error {
 	for range maxRelists {
-		began := a.lists.next()
-		known := a.known()
-		now := a.now()
-		seen, all, err := a.list(ctx, known, full || now.Sub(a.lists.full) >= a.cfg.Grace/3)
+		began, now := a.lists.next(), a.now()
+		l := &listing{known: a.known(), full: full || now.Sub(a.lists.full) >= a.cfg.Grace/3}
+		if err := a.list(ctx, l); err != nil {
+			return err
+		}
+		vanished, err := a.readNew(ctx, l)
 		if err != nil {
 			return err
 		}
-		news, vanished, err := a.readNew(ctx, seen)
-		if err != nil {
-			return err
+		done := false
+		if !vanished {
+			if done, err = a.takeUp(ctx, l); err != nil {
+				return err
+			}
 		}
-		if vanished {
+		if !done {
 			full = true
 			continue
 		}
-		a.takeUp(news, seen, known, all)
-		if all {
+		if l.full {
 			a.lists.full = now
 		}
-		a.lists.finished(began, all)
+		a.lists.finished(began, l.full)
 		return nil
 	}
 	return lastnight.Errorf(lastnight.CodeUnavailable, "", "files of the archive vanish as soon as they are listed")
@@ -170,58 +180,65 @@ func (a *Archive) known() map[string]bool {
 	return out
 }
 
-// list gives the sizes of the files there are: segments, and chunks too if that is wanted or a segment
-// is gone, which then is in a chunk.
-func (a *Archive) list(ctx context.Context, known map[string]bool, full bool) (map[string]int64, bool, error) {
-	seen := map[string]int64{}
-	for info, err := range a.blobs.List(ctx, segmentFolder) {
-		if err != nil {
-			return nil, false, err
+// list lists segments, and chunks and manifests too if that is wanted or a segment is gone, which then is in a chunk.
+func (a *Archive) list(ctx context.Context, l *listing) error {
+	l.seen = map[string]int64{}
+	folder := func(prefix string) error {
+		for info, err := range a.blobs.List(ctx, prefix) {
+			if err != nil {
+				return err
+			}
+			l.seen[info.Name] = info.Size
 		}
-		seen[info.Name] = info.Size
+		return nil
 	}
-	for name, used := range known {
-		if _, there := seen[name]; used && !there && strings.HasPrefix(name, segmentFolder) {
-			full = true
+	if err := folder(segmentFolder); err != nil {
+		return err
+	}
+	for name, used := range l.known {
+		if _, there := l.seen[name]; used && !there && strings.HasPrefix(name, segmentFolder) {
+			l.full = true
 		}
 	}
-	if !full {
-		return seen, false, nil
+	if !l.full {
+		return nil
 	}
-	for info, err := range a.blobs.List(ctx, chunkFolder) {
-		if err != nil {
-			return nil, false, err
-		}
-		seen[info.Name] = info.Size
+	if err := folder(manifestFolder); err != nil {
+		return err
 	}
-	return seen, true, nil
+	return folder(chunkFolder)
 }
 
-// readNew reads the directories of the files that are not known, those of chunks first, since what a
-// chunk replaces need not be read. vanished tells that a file was gone by then.
-func (a *Archive) readNew(ctx context.Context, seen map[string]int64) (news []newcomer, vanished bool, err error) {
-	known := a.known()
+// readNew reads the manifests and directories that are not known, those of chunks before those of
+// segments, since what a chunk replaces need not be read. vanished tells that a file was gone by then.
+func (a *Archive) readNew(ctx context.Context, l *listing) (vanished bool, err error) {
+	known := a.known() // again: what has been put since the first time is known now
+	if l.full {
+		if err := a.readManifests(ctx, l, known); err != nil {
+			return false, err
+		}
+	}
 	for _, folder := range []string{chunkFolder, segmentFolder} {
 		var names []string
-		for name := range seen {
+		for name := range l.seen {
 			_, old := known[name]
 			if _, bad := a.lists.bad[name]; !old && !bad && strings.HasPrefix(name, folder) {
 				names = append(names, name)
 			}
 		}
 		slices.Sort(names)
-		some, gone, err := a.readDirectories(ctx, names, seen)
+		some, gone, err := a.readDirectories(ctx, names, l.seen)
 		if err != nil || gone {
-			return nil, gone, err
+			return gone, err
 		}
 		for _, n := range some {
 			for _, old := range n.f.replaces {
 				known[old] = false
 			}
 		}
-		news = append(news, some...)
+		l.news = append(l.news, some...)
 	}
-	return news, false, nil
+	return false, nil
 }
 
 // readDirectories reads several at once. A damaged file is left out; one of an unknown version is an error.
@@ -240,7 +257,7 @@ func (a *Archive) readDirectories(ctx context.Context, names []string, sizes map
 	for i, name := range names {
 		switch {
 		case errs[i] == nil:
-			out = append(out, newcomer{newFile(name, sizes[name], dirs[i]), dirs[i]})
+			out = append(out, newcomer{f: newFile(name, sizes[name], dirs[i]), d: dirs[i]})
 		case errors.Is(errs[i], fs.ErrNotExist):
 			vanished = true
 		case errors.Is(errs[i], errCorrupt):
@@ -253,15 +270,52 @@ func (a *Archive) readDirectories(ctx context.Context, names []string, sizes map
 	return out, vanished, nil
 }
 
-// takeUp makes new files known and forgets vanished ones, all at once. known is from before the listing
-// began: what has been added since is not in it and not missing.
-func (a *Archive) takeUp(news []newcomer, seen map[string]int64, known map[string]bool, full bool) {
+// takeUp makes new files known and forgets vanished ones, all at once; done is false if what manifests hold
+// has changed meanwhile. What has been added since the listing began is not in known, and not missing.
+func (a *Archive) takeUp(ctx context.Context, l *listing) (done bool, err error) {
+	a.mu.Lock()
+	if l.full {
+		a.register(l.manifests, l.seen)
+	}
+	epoch := a.epoch
+	a.mu.Unlock()
+	settled, bad, err := a.settledOfNews(ctx, l)
+	if bad != nil && (errors.Is(err, errCorrupt) || errors.Is(err, fs.ErrNotExist)) {
+		a.lists.bad[bad.name] = struct{}{}
+		a.damage(bad.name, err)
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.epoch != epoch {
+		return false, nil
+	}
+	gone := a.missing(l)
+	a.replace(l, gone)
+	for f := range gone {
+		a.drop(f)
+		a.cache.remove(f.name)
+	}
+	if len(gone) > 0 {
+		a.index.removeFiles(gone)
+		for k, h := range settled {
+			settled[k] = h.without(gone)
+		}
+	}
+	a.addNews(l, settled)
+	return true, nil
+}
+
+// missing gives the files that are known and were not listed, and those that only a lost manifest lists:
+// their directories have been read. Callers hold mu.
+func (a *Archive) missing(l *listing) map[*file]bool {
 	gone := map[*file]bool{}
-	for name, used := range known {
-		_, there := seen[name]
-		if there || !full && !strings.HasPrefix(name, segmentFolder) {
+	for name, used := range l.known {
+		_, there := l.seen[name]
+		if there || !l.full && !strings.HasPrefix(name, segmentFolder) {
 			continue
 		}
 		if f := a.files[name]; used && f != nil {
@@ -271,10 +325,20 @@ func (a *Archive) takeUp(news []newcomer, seen map[string]int64, known map[strin
 			delete(a.garbage, name) // somebody has deleted it
 		}
 	}
+	for _, n := range l.news {
+		if f := a.files[n.f.name]; f != nil && f.man != nil && n.d != nil {
+			gone[f] = true
+		}
+	}
+	return gone
+}
+
+// replace notes which files new chunks replace. Callers hold mu.
+func (a *Archive) replace(l *listing, gone map[*file]bool) {
 	now := a.now()
-	for _, n := range news {
+	for _, n := range l.news {
 		for _, old := range n.f.replaces {
-			_, there := seen[old]
+			_, there := l.seen[old]
 			f := a.files[old]
 			if f != nil {
 				gone[f] = true
@@ -283,16 +347,5 @@ func (a *Archive) takeUp(news []newcomer, seen map[string]int64, known map[strin
 				a.garbage[old] = garbage{f: f, by: n.f.name, since: now}
 			}
 		}
-	}
-	for f := range gone {
-		delete(a.files, f.name)
-		a.cache.remove(f.name)
-	}
-	if len(gone) > 0 {
-		a.index.removeFiles(gone)
-	}
-	slices.SortFunc(news, func(x, y newcomer) int { return x.f.compare(y.f) })
-	for _, n := range news {
-		a.add(n.f, n.d)
 	}
 }

@@ -64,7 +64,7 @@ func share(t testing.TB, fsys vfs.FS, c *clock) (*archive.Archive, *counting) {
 		t.Fatal(err)
 	}
 	b := &counting{Blobs: dir}
-	a, err := archive.Open(t.Context(), archive.Config{Blobs: b, Now: c.now, Shared: true, Grace: 9 * time.Minute})
+	a, err := archive.Open(t.Context(), archive.Config{Blobs: b, ManifestChunks: 1, Now: c.now, Shared: true, Grace: 9 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestSharedMeets(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, b.Position(*w.stream, w.gen), w.at)
-	if !b.Trim(again.Span) || len(again.Span.Records) != 1 {
+	if !trim(t, b, again.Span) || len(again.Span.Records) != 1 {
 		t.Fatalf("left: %d records", len(again.Span.Records))
 	}
 	add(t, b, again)

@@ -7,31 +7,37 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"strings"
 	"time"
 )
 
 // Stats counts what the archive holds. Sizes are bytes.
 type Stats struct {
-	Segments int       `json:"segments"`
-	Chunks   int       `json:"chunks"`
-	Blocks   int       `json:"blocks"`
-	Bytes    int64     `json:"bytes"`     // of all files
-	RawBytes int64     `json:"raw_bytes"` // of the log files they stand for
-	Lines    int64     `json:"lines"`
-	Records  int64     `json:"records"`
-	First    time.Time `json:"first,omitzero"` // time of the oldest line
-	Last     time.Time `json:"last,omitzero"`
-	Garbage  int       `json:"garbage"` // files that wait for being deleted
-	Damaged  int64     `json:"damaged"` // see Archive.Damaged
+	Segments  int       `json:"segments"`
+	Chunks    int       `json:"chunks"`
+	Manifests int       `json:"manifests"`
+	Listed    int       `json:"listed"` // chunks that manifests list
+	Blocks    int       `json:"blocks"`
+	Bytes     int64     `json:"bytes"`     // of all files
+	RawBytes  int64     `json:"raw_bytes"` // of the log files they stand for
+	Lines     int64     `json:"lines"`
+	Records   int64     `json:"records"`
+	First     time.Time `json:"first,omitzero"` // time of the oldest line
+	Last      time.Time `json:"last,omitzero"`
+	Garbage   int       `json:"garbage"` // files that wait for being deleted
+	Damaged   int64     `json:"damaged"` // see Archive.Damaged
 }
 
 // Stats counts from the directories, without reading a file.
 func (a *Archive) Stats(ctx context.Context) (Stats, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s := Stats{Garbage: len(a.garbage), Damaged: a.Damaged()}
+	s := Stats{Garbage: len(a.garbage), Damaged: a.Damaged(), Manifests: len(a.manifests)}
 	for _, f := range a.files {
 		s.add(f)
+		if f.man != nil {
+			s.Listed++
+		}
 	}
 	return s, ctx.Err()
 }
@@ -72,7 +78,7 @@ type Report struct {
 	Findings []Finding `json:"findings,omitempty"`
 }
 
-// Verify reads everything that lies in a blob store: each directory, filter and block is checked
+// Verify reads everything that lies in a blob store: each manifest, directory, filter and block is checked
 // against its checksum, and blocks are decoded. It opens no archive and changes nothing, so it may
 // run beside a server; files that vanish meanwhile are left out. Damage is in the report; an error ends it early.
 func Verify(ctx context.Context, blobs Blobs) (Report, error) {
@@ -95,10 +101,10 @@ func Verify(ctx context.Context, blobs Blobs) (Report, error) {
 	return r, nil
 }
 
-// files lists segments and chunks.
+// files lists segments, chunks and manifests.
 func files(ctx context.Context, blobs Blobs) iter.Seq2[BlobInfo, error] {
 	return func(yield func(BlobInfo, error) bool) {
-		for _, folder := range []string{segmentFolder, chunkFolder} {
+		for _, folder := range []string{segmentFolder, chunkFolder, manifestFolder} {
 			for info, err := range blobs.List(ctx, folder) {
 				if err != nil {
 					err = fmt.Errorf("list %s: %w", folder, err)
@@ -111,8 +117,38 @@ func files(ctx context.Context, blobs Blobs) iter.Seq2[BlobInfo, error] {
 	}
 }
 
+// manifest checks one manifest.
+func (r *Report) manifest(ctx context.Context, info BlobInfo, get ranger) error {
+	m, err := readManifest(ctx, info.Name, info.Size, get)
+	if err != nil {
+		return r.note(info, err)
+	}
+	for i := range m.pages {
+		raw, err := readPacked(ctx, m.pages[i].part, get)
+		if err == nil {
+			_, err = decodePage(raw, len(m.listed))
+		}
+		if err != nil {
+			if err := r.note(info, fmt.Errorf("page %d: %w", i, err)); err != nil {
+				return err
+			}
+		}
+	}
+	raw, err := readPacked(ctx, m.plan, get)
+	if err == nil {
+		_, err = decodePlan(raw, len(m.listed))
+	}
+	if err != nil {
+		return r.note(info, fmt.Errorf("plan: %w", err))
+	}
+	return nil
+}
+
 // file checks one file.
 func (r *Report) file(ctx context.Context, info BlobInfo, get ranger) error {
+	if strings.HasPrefix(info.Name, manifestFolder) {
+		return r.manifest(ctx, info, get)
+	}
 	d, err := readDirectory(ctx, info.Size, get)
 	if err != nil {
 		return r.note(info, err)
@@ -155,12 +191,25 @@ func (r *Report) note(info BlobInfo, err error) error {
 func StatsOf(ctx context.Context, blobs Blobs) (Stats, error) {
 	var s Stats
 	var all []*file
-	replaced := map[string]bool{}
+	replaced, listed := map[string]bool{}, map[string]bool{}
 	for info, err := range files(ctx, blobs) {
 		if err != nil {
 			return s, err
 		}
-		d, err := readDirectory(ctx, info.Size, func(ctx context.Context, off, n int64) ([]byte, error) { return blobs.Get(ctx, info.Name, off, n) })
+		get := func(ctx context.Context, off, n int64) ([]byte, error) { return blobs.Get(ctx, info.Name, off, n) }
+		var d *directory
+		if strings.HasPrefix(info.Name, manifestFolder) {
+			var m *manifest
+			if m, err = readManifest(ctx, info.Name, info.Size, get); err == nil {
+				s.Manifests++
+				for _, f := range m.listed {
+					listed[f.name] = true
+				}
+				continue
+			}
+		} else {
+			d, err = readDirectory(ctx, info.Size, get)
+		}
 		switch {
 		case errors.Is(err, errCorrupt):
 			s.Damaged++
@@ -181,6 +230,9 @@ func StatsOf(ctx context.Context, blobs Blobs) (Stats, error) {
 			continue
 		}
 		s.add(f)
+		if listed[f.name] {
+			s.Listed++
+		}
 	}
 	return s, nil
 }

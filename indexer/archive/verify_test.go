@@ -11,7 +11,7 @@ import (
 // TestVerifyNamesDamage: of a changed and of a cut file, name and offset are told; the rest is counted.
 func TestVerifyNamesDamage(t *testing.T) {
 	dir := archive.ReadDir(vfs.NewMem())
-	a, err := archive.Open(t.Context(), archive.Config{Blobs: dir})
+	a, err := archive.Open(t.Context(), archive.Config{Blobs: dir, ManifestChunks: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,234 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"lastnight"
+)
+
+// simulated is Blobs with as many chunks as one likes, which are made when they are read. Each has
+// a minute of 20 of 400 pods, in one block, and a megabyte of air where more blocks would be.
+type simulated struct {
+	chunks int
+	sizes  []int64
+	mu     sync.Mutex
+	tools  *tools            // guarded by mu
+	other  map[string][]byte // guarded by mu: what is put
+	gets   int               // guarded by mu
+}
+
+func simulate(b *testing.B, chunks int) *simulated {
+	b.Helper()
+	t, err := newTools()
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := &simulated{chunks: chunks, tools: t, other: map[string][]byte{}, sizes: make([]int64, chunks)}
+	for i := range s.sizes {
+		s.sizes[i] = int64(len(s.chunk(b.Context(), i)))
+	}
+	return s
+}
+
+const simulatedStart = 1_700_000_000_000_000_000
+
+func simulatedName(i int) string {
+	at := uint64(simulatedStart + i*int(time.Minute))
+	return fmt.Sprintf("%s%016x-%016x-simulated-%x.chk", chunkFolder, at, at, i)
+}
+
+func simulatedStream(n int) *lastnight.Stream {
+	return &lastnight.Stream{Cluster: "c", Namespace: "prod", Pod: fmt.Sprintf("pod-%d", n), PodUID: fmt.Sprintf("uid-%d", n), Container: "main", Node: "node"}
+}
+
+// chunk makes the ith chunk. A pod's file is rotated every 1,000 chunks.
+func (s *simulated) chunk(_ context.Context, i int) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := int64(simulatedStart + i*int(time.Minute))
+	b := newBuilder(s.tools, kindChunk)
+	var rows []row
+	for n := range 20 {
+		e := streamEntry{stream: simulatedStream((i + n*20) % 400), job: "job"}
+		e.id = streamNumber(e.stream.ID())
+		g := lastnight.Generation{Start: simulatedStart + int64(i/1000)*1000*int64(time.Minute), Sum: 1}
+		off := int64(i%1000) << 20
+		key := b.key(e, g)
+		b.hold(key, off, off+1<<20)
+		rows = append(rows, row{key, lastnight.Record{Level: lastnight.LevelInfo, Lines: []lastnight.Line{{Time: at + int64(n), Offset: off, Text: fmt.Appendf(nil, "line of chunk%d", i)}}}})
+	}
+	b.block(rows)
+	b.dir.first, b.dir.last = at, at
+	data, err := b.finish()
+	if err != nil {
+		panic(err) // a test's own data
+	}
+	return bytes.Clone(data)
+}
+
+func (s *simulated) data(ctx context.Context, name string) ([]byte, error) {
+	if strings.HasPrefix(name, chunkFolder) {
+		i, err := strconv.ParseInt(strings.TrimSuffix(name[strings.LastIndexByte(name, '-')+1:], ".chk"), 16, 64)
+		if err != nil {
+			return nil, err
+		}
+		return s.chunk(ctx, int(i)), nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if data, ok := s.other[name]; ok {
+		return data, nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+func (s *simulated) Put(_ context.Context, name string, data []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.other[name] = bytes.Clone(data)
+	return nil
+}
+
+func (s *simulated) Get(ctx context.Context, name string, off, n int64) ([]byte, error) {
+	s.mu.Lock()
+	s.gets++
+	s.mu.Unlock()
+	data, err := s.data(ctx, name)
+	if err != nil || off+n > int64(len(data)) {
+		return nil, fmt.Errorf("get %s: %w", name, io.ErrUnexpectedEOF)
+	}
+	return data[off : off+n], nil
+}
+
+func (s *simulated) Size(ctx context.Context, name string) (int64, error) {
+	data, err := s.data(ctx, name)
+	return int64(len(data)), err
+}
+
+func (s *simulated) List(_ context.Context, prefix string) iter.Seq2[BlobInfo, error] {
+	return func(yield func(BlobInfo, error) bool) {
+		if prefix == chunkFolder {
+			for i, size := range s.sizes {
+				if !yield(BlobInfo{simulatedName(i), size}, nil) {
+					return
+				}
+			}
+			return
+		}
+		s.mu.Lock()
+		var list []BlobInfo
+		for name, data := range s.other {
+			if strings.HasPrefix(name, prefix) {
+				list = append(list, BlobInfo{name, int64(len(data))})
+			}
+		}
+		s.mu.Unlock()
+		slices.SortFunc(list, func(a, b BlobInfo) int { return strings.Compare(a.Name, b.Name) })
+		for _, i := range list {
+			if !yield(i, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s *simulated) Delete(_ context.Context, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.other, name)
+	return nil
+}
+
+// BenchmarkGrowth opens and asks archives of 1,000 and 100,000 chunks (CHUNKS: one number). Reported are ms to open,
+// bytes of memory a chunk, µs a chunk that is skipped because it has none of the pod's lines, and ms
+// of the first question about one hour, of one about how much of a file is held, and of the lists of a pod.
+func BenchmarkGrowth(b *testing.B) {
+	sizes := []int{1000, 100_000}
+	if s := os.Getenv("CHUNKS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			b.Fatal(err)
+		}
+		sizes = []int{n}
+	}
+	for _, chunks := range sizes {
+		b.Run(fmt.Sprintf("chunks=%d", chunks), func(b *testing.B) { growth(b, chunks) })
+	}
+}
+
+func growth(b *testing.B, chunks int) {
+	s := simulate(b, chunks)
+	reopen := func() *Archive {
+		a, err := Open(b.Context(), Config{Blobs: s})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return a
+	}
+	if err := reopen().Compact(b.Context()); err != nil { // lists them in manifests
+		b.Fatal(err)
+	}
+	heap := func() float64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc)
+	}
+	var open, hour, held, skip, size float64
+	ms := func(began time.Time) float64 { return float64(time.Since(began).Microseconds()) / 1000 }
+	count := func(a *Archive, req lastnight.SearchRequest) (n int) {
+		for _, err := range a.Search(b.Context(), req, nil, Need{}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			n++
+		}
+		return n
+	}
+	for b.Loop() {
+		before := heap()
+		began := time.Now()
+		a := reopen()
+		open += ms(began)
+		size += heap() - before
+		began = time.Now()
+		from := time.Unix(0, simulatedStart+int64(chunks/2)*int64(time.Minute))
+		if n := count(a, lastnight.SearchRequest{Start: from, End: from.Add(time.Hour)}); n != 1200 {
+			b.Fatalf("%d lines in an hour", n)
+		}
+		hour += ms(began)
+		began = time.Now()
+		g := lastnight.Generation{Start: simulatedStart, Sum: 1}
+		if h, err := a.heldOf(b.Context(), genKey{streamNumber(simulatedStream(0).ID()), g}); err != nil || h == nil {
+			b.Fatal(h, err)
+		}
+		held += ms(began)
+		count(a, lastnight.SearchRequest{Pod: "nobody"})
+		began = time.Now()
+		if n := count(a, lastnight.SearchRequest{Pod: "nobody"}); n != 0 {
+			b.Fatal(n)
+		}
+		skip += ms(began)
+		runtime.KeepAlive(a)
+	}
+	n := float64(b.N)
+	b.ReportMetric(open/n, "open-ms")
+	b.ReportMetric(size/n/float64(chunks), "heap-B/chunk")
+	b.ReportMetric(skip*1000/n/float64(chunks), "skip-µs/chunk")
+	b.ReportMetric(hour/n, "hour-ms")
+	b.ReportMetric(held/n, "held-ms")
+	b.ReportMetric(0, "ns/op")
+}

@@ -1,0 +1,148 @@
+package archive
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+// readManifests reads the manifests that a listing has found, and takes from them what they tell of its chunks.
+// A chunk that several list belongs to the one that lists most. Of a damaged or missing one, chunks are
+// read one by one.
+func (a *Archive) readManifests(ctx context.Context, l *listing, known map[string]bool) error {
+	a.mu.Lock()
+	have := map[string]*manifest{}
+	for _, m := range a.manifests {
+		have[m.name] = m
+	}
+	a.mu.Unlock()
+	for name, size := range l.seen {
+		used, old := known[name]
+		if _, bad := a.lists.bad[name]; bad || old && !used || !strings.HasPrefix(name, manifestFolder) {
+			continue
+		}
+		m := have[name]
+		if m == nil {
+			var err error
+			m, err = readManifest(ctx, name, size, a.rangeOf(name))
+			switch {
+			case errors.Is(err, errCorrupt):
+				a.lists.bad[name] = struct{}{}
+				a.damage(name, err)
+				continue
+			case errors.Is(err, fs.ErrNotExist): // merged into another one; its chunks are read, if need be
+				continue
+			case err != nil:
+				return fmt.Errorf("read %s: %w", name, err)
+			}
+		}
+		l.manifests = append(l.manifests, m)
+	}
+	slices.SortFunc(l.manifests, func(x, y *manifest) int {
+		return cmp.Or(cmp.Compare(len(y.listed), len(x.listed)), cmp.Compare(x.name, y.name))
+	})
+	a.fromManifests(l, known)
+	return nil
+}
+
+// fromManifests makes newcomers of the chunks that manifests list, and unknown those of which only a lost
+// manifest knew.
+func (a *Archive) fromManifests(l *listing, known map[string]bool) {
+	listed := map[string]bool{}
+	for _, m := range l.manifests {
+		for _, f := range m.listed {
+			if size, there := l.seen[f.name]; !there || size != f.size || listed[f.name] {
+				continue
+			}
+			listed[f.name] = true
+			if _, old := known[f.name]; !old {
+				l.news = append(l.news, newcomer{f: f})
+				known[f.name] = true
+			}
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for name, f := range a.files {
+		if f.man != nil && !listed[name] {
+			delete(known, name)
+		}
+	}
+}
+
+// register takes up the manifests of a listing: each chunk belongs to the first that lists it. What has no
+// chunk is of no use; see settle. Callers hold turn and mu.
+func (a *Archive) register(manifests []*manifest, seen map[string]int64) {
+	taken, settled := map[string]bool{}, map[*file]bool{}
+	for _, m := range manifests {
+		files := make([]*file, len(m.listed))
+		for i, f := range m.listed {
+			size, there := seen[f.name]
+			if _, goes := a.garbage[f.name]; goes || !there || size != f.size || taken[f.name] {
+				continue
+			}
+			taken[f.name] = true
+			if in := a.files[f.name]; in != nil {
+				f = in
+				if f.man == nil {
+					settled[f] = true
+				}
+			}
+			files[i], f.man, f.num = f, m, i
+		}
+		m.files = files
+	}
+	a.manifests = manifests
+	a.epoch++
+	if len(settled) == 0 {
+		return
+	}
+	for id, h := range a.index.gens {
+		if slices.ContainsFunc(h.ranges, func(r heldRange) bool { return settled[r.f] }) ||
+			slices.ContainsFunc(h.partials, func(p heldPartial) bool { return settled[p.f] }) {
+			a.index.settle(settled, id)
+		}
+	}
+}
+
+// settledOfNews looks up what takeUp needs to know of manifests: of the generations of new files, and
+// of those that a manifest says to be special. bad is a manifest that cannot be read.
+func (a *Archive) settledOfNews(ctx context.Context, l *listing) (held map[genKey]*held, bad *manifest, err error) {
+	var keys []genKey
+	for _, n := range l.news {
+		if n.d != nil {
+			keys = append(keys, n.d.genKeys()...)
+		}
+	}
+	for _, m := range l.manifests {
+		keys = append(keys, m.special...)
+	}
+	slices.SortFunc(keys, genKey.compare)
+	return a.lookUp(ctx, slices.Compact(keys))
+}
+
+// addNews takes up the files of a listing. Callers hold mu.
+func (a *Archive) addNews(l *listing, settled map[genKey]*held) {
+	slices.SortFunc(l.news, func(x, y newcomer) int { return x.f.compare(y.f) })
+	for _, n := range l.news {
+		if n.d != nil {
+			a.add(n.f, n.d, settled)
+			continue
+		}
+		if _, replaced := a.garbage[n.f.name]; !replaced && a.files[n.f.name] == nil {
+			a.files[n.f.name] = n.f
+			a.arrival = max(a.arrival, n.f.newest)
+		}
+	}
+	for _, m := range l.manifests {
+		for _, k := range m.special {
+			if h := a.index.gens[k].with(settled[k]); a.index.special[k] == nil && h != nil && h.special {
+				a.index.special[k] = h
+			}
+		}
+	}
+}
