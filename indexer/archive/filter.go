@@ -1,67 +1,30 @@
 package archive
 
 import (
-	"encoding/binary"
-	"math/bits"
 	"unicode/utf8"
 
 	"github.com/cespare/xxhash/v2"
 
+	"lastnight/internal/bloom"
 	"lastnight/query"
 )
 
-// A filter tells which words a block certainly does not have: a split block Bloom
-// filter (Putze, Sanders, Singler 2007, as in Parquet) over the lower-cased words, a
-// word being a maximal run of letters, digits and _. A word touches one group of
-// 32 bytes, so a test costs one cache miss. At 10 bits a word about one answer in
-// eighty is wrongly yes; none is wrongly no.
-const (
-	filterGroup   = 32 // bytes
-	bitsPerWord   = 10
-	maxFilterSize = 8 << 20
-)
-
-var filterSalt = [8]uint32{0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31}
+// A filter tells which words a block certainly does not have: a bloom filter over the lower-cased
+// words, a word being a maximal run of letters, digits and _.
 
 // filterOf builds the filter of distinct word hashes.
 func filterOf(words *wordSet) []byte {
-	groups := min(max((words.n*bitsPerWord+filterGroup*8-1)/(filterGroup*8), 1), maxFilterSize/filterGroup)
-	f := make([]byte, groups*filterGroup)
+	f := bloom.New(words.n)
 	for _, h := range words.slots {
 		if h != 0 {
-			addToFilter(f, h)
+			bloom.Add(f, h)
 		}
 	}
 	return f
 }
 
-func filterAt(f []byte, h uint64) []byte {
-	groups := uint64(len(f) / filterGroup)
-	i, _ := bits.Mul64(h, groups)
-	return f[i*filterGroup : (i+1)*filterGroup]
-}
-
-func addToFilter(f []byte, h uint64) {
-	g := filterAt(f, h)
-	for i, salt := range filterSalt {
-		w := g[i*4 : i*4+4]
-		binary.LittleEndian.PutUint32(w, binary.LittleEndian.Uint32(w)|1<<((uint32(h)*salt)>>27))
-	}
-}
-
-// mayHave tells whether a word of that hash may be in the filter. A filter of an odd size knows nothing.
-func mayHave(f []byte, h uint64) bool {
-	if len(f) < filterGroup || len(f)%filterGroup != 0 {
-		return true
-	}
-	g := filterAt(f, h)
-	for i, salt := range filterSalt {
-		if binary.LittleEndian.Uint32(g[i*4:i*4+4])&(1<<((uint32(h)*salt)>>27)) == 0 {
-			return false
-		}
-	}
-	return true
-}
+// mayHave tells whether a word of that hash may be in the filter.
+func mayHave(f []byte, h uint64) bool { return bloom.MayHave(f, h) }
 
 // wordSet is a set of word hashes, none of which is 0.
 type wordSet struct {

@@ -18,6 +18,10 @@ import (
 // maxValueBytes bounds what a value may become when it is decompressed.
 const maxValueBytes = 256 << 20
 
+// minSealed is how long a value is before it is compressed; minSealedOften how long one of those that
+// are looked through again and again.
+const minSealed, minSealedOften = 128, 512
+
 // The first byte of a sealed value says how the rest is to be read.
 const (
 	sealPlain = 0
@@ -28,8 +32,10 @@ var errDamaged = errors.New("damaged value")
 
 // codec compresses values. Its methods may be called at once.
 type codec struct {
-	enc *zstd.Encoder
-	dec *zstd.Decoder
+	enc   *zstd.Encoder
+	packs *zstd.Encoder // for what is packed once and kept
+	dec   *zstd.Decoder
+	from  int // bytes from which on a value is compressed
 }
 
 func newCodec() (*codec, error) {
@@ -38,16 +44,28 @@ func newCodec() (*codec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make compressor: %w", err)
 	}
+	packs, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1),
+		zstd.WithEncoderCRC(true), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(256<<10))
+	if err != nil {
+		return nil, fmt.Errorf("make compressor: %w", err)
+	}
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxValueBytes))
 	if err != nil {
 		return nil, fmt.Errorf("make decompressor: %w", err)
 	}
-	return &codec{enc: enc, dec: dec}, nil
+	return &codec{enc: enc, packs: packs, dec: dec, from: minSealed}, nil
+}
+
+// often gives the codec for values that are looked through often.
+func (c *codec) often() *codec {
+	o := *c
+	o.from = minSealedOften
+	return &o
 }
 
 // seal gives value with how it is to be read, compressed where that helps.
 func (c *codec) seal(value []byte) []byte {
-	if len(value) >= 128 {
+	if len(value) >= c.from {
 		if sealed := c.enc.EncodeAll(value, []byte{sealZstd}); len(sealed) <= len(value) {
 			return sealed
 		}
@@ -268,9 +286,12 @@ func (r *reader) count(size int) int {
 	return int(n)
 }
 
-func (r *reader) str() string {
+func (r *reader) str() string { return string(r.bytes()) }
+
+// bytes is str, sharing memory.
+func (r *reader) bytes() []byte {
 	n := r.count(1)
-	s := string(r.b[:n])
+	s := r.b[:n:n]
 	r.b = r.b[n:]
 	return s
 }

@@ -37,6 +37,7 @@ type day struct {
 
 	noting   sync.Mutex
 	count    uint64   // documents; guarded by noting
+	fresh    uint64   // of them, that are not packed; guarded by noting
 	behind   int      // changes since the index was last known to have all; guarded by noting
 	pending  []string // keys that the index lacks, if followed; guarded by noting
 	latest   uint64   // generation of the last change; guarded by noting
@@ -51,14 +52,35 @@ type day struct {
 }
 
 // note takes into account what was put into the day.
-func (d *day) note(keys []string, count, generation uint64) {
+func (d *day) note(keys []string, count, fresh, generation uint64) {
 	d.noting.Lock()
 	defer d.noting.Unlock()
-	d.count, d.latest = count, generation
+	d.count, d.fresh, d.latest = count, fresh, generation
 	d.behind += len(keys)
 	if d.followed {
 		d.pending = append(d.pending, keys...)
 	}
+}
+
+// noteFresh takes into account that documents were packed.
+func (d *day) noteFresh(fresh uint64) {
+	d.noting.Lock()
+	defer d.noting.Unlock()
+	d.fresh = fresh
+}
+
+// packDue tells whether so many documents are fresh that they are to be packed.
+func (d *day) packDue() bool {
+	d.noting.Lock()
+	defer d.noting.Unlock()
+	return d.fresh >= min(max((d.count-min(d.fresh, d.count))/2, minPacking), maxPacking)
+}
+
+// hasFresh tells whether more than so many documents are fresh.
+func (d *day) hasFresh(spare int) bool {
+	d.noting.Lock()
+	defer d.noting.Unlock()
+	return d.fresh > uint64(spare)
 }
 
 // small tells whether the day has so few documents that it needs no index.
@@ -121,7 +143,7 @@ func (s *Store) loadDays() error {
 				return nil
 			}
 			d := s.newDay(string(name))
-			d.count, d.latest = getUint(b, countKey), getUint(b, generationKey)
+			d.count, d.fresh, d.latest = getUint(b, countKey), getUint(b, freshKey), getUint(b, generationKey)
 			s.days[d.name] = d
 			return nil
 		})
@@ -295,7 +317,7 @@ func (s *Store) replay(ctx context.Context, d *day, latest uint64) error {
 	f := feeder{idx: d.idx, batch: index.NewBatch()}
 	after := d.from
 	for at := []byte{}; at != nil; {
-		docs, next, err := s.page(d.name, span{from: at}, func(value []byte) bool {
+		docs, next, err := s.page(d.name, span{from: at}, nil, func(_ *bolt.Bucket, value []byte) bool {
 			g, _ := binary.Uvarint(value)
 			return g > after
 		})

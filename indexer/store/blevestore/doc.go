@@ -2,7 +2,7 @@
 //
 //	store/
 //	  exact.db             bbolt: templates, counts, pods, jobs, incidents, exact items
-//	  documents.db         bbolt: documents, a bucket a day, in order of (time, id)
+//	  documents.db         bbolt: documents, a bucket a day, in order of (time, id); most are packed: see pack.go
 //	  index/2026-11-21/    bleve (scorch): which documents of the day have a word or value
 //	  pid                  process that holds the folder
 //
@@ -10,8 +10,8 @@
 // indexes only help to find candidates. They hold terms and keys, no text; they are
 // written in large batches after the documents, and each remembers how far it came, so
 // what a crash took from an index is put back when it is next opened, and a folder that
-// is missing is built anew. Days with few documents get no index at all: reading them
-// through is quicker. Every candidate is checked with query.Match against the document.
+// is missing is built anew. Days with less than 100,000 documents get no index at all: each pack has a filter of
+// its documents' terms, so reading those through that may match is quick. Every candidate is checked with query.Match against the document.
 //
 // Retention drops the bucket and the index of whole days. At most Config.MaxOpen
 // indexes are open at a time, so an import of a year's logs opens no 365 of them.

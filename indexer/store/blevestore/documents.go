@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -74,6 +75,11 @@ func (s *Store) Index(ctx context.Context, docs []lastnight.Document) error {
 			return fmt.Errorf("put %d documents: %w", len(docs), err)
 		}
 		for _, d := range touched {
+			if d.packDue() {
+				if err := s.pack(ctx, d); err != nil {
+					return err
+				}
+			}
 			if !d.due() {
 				continue
 			}
@@ -109,9 +115,9 @@ func (s *Store) commit(batch []stored) ([]*day, error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	type change struct {
-		name  string
-		keys  []string
-		count uint64
+		name         string
+		keys         []string
+		count, fresh uint64
 	}
 	var changes []change
 	var generation uint64
@@ -129,12 +135,12 @@ func (s *Store) commit(batch []stored) ([]*day, error) {
 			if err != nil {
 				return err
 			}
-			keys, count, err := putDay(b, batch[:n], generation)
+			keys, err := s.putDay(b, batch[:n], generation)
 			if err != nil {
 				return err
 			}
 			if len(keys) > 0 {
-				changes = append(changes, change{batch[0].day, keys, count})
+				changes = append(changes, change{batch[0].day, keys, getUint(b, countKey), getUint(b, freshKey)})
 			}
 			batch = batch[n:]
 		}
@@ -146,25 +152,25 @@ func (s *Store) commit(batch []stored) ([]*day, error) {
 	touched := make([]*day, 0, len(changes))
 	for _, c := range changes {
 		d := s.dayNamed(c.name)
-		d.note(c.keys, c.count, generation)
+		d.note(c.keys, c.count, c.fresh, generation)
 		touched = append(touched, d)
 	}
 	return touched, nil
 }
 
-// putDay puts the documents of one day that are new or changed, and gives their keys
-// and how many documents the day has now.
-func putDay(b *bolt.Bucket, batch []stored, generation uint64) (keys []string, count uint64, err error) {
+// putDay puts the documents of one day that are new or changed, and gives their keys.
+func (s *Store) putDay(b *bolt.Bucket, batch []stored, generation uint64) (keys []string, err error) {
 	docs, err := b.CreateBucketIfNotExists(docBucket)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	sources, err := b.CreateBucketIfNotExists(srcBucket)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	docs.FillPercent = 0.9 // mostly in order of time
-	count = getUint(b, countKey)
+	held := s.readDay(b)
+	count, fresh := getUint(b, countKey), getUint(b, freshKey)
 	for i := range batch {
 		d := &batch[i]
 		if i+1 < len(batch) && bytes.Equal(d.key, batch[i+1].key) {
@@ -172,27 +178,47 @@ func putDay(b *bolt.Bucket, batch []stored, generation uint64) (keys []string, c
 		}
 		source, err := putSource(sources, d.source)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		value := append(binary.BigEndian.AppendUint64(binary.AppendUvarint(nil, generation), source), d.body...)
-		old := docs.Get(d.key)
+		old, err := held.get(d.key)
+		if err != nil {
+			return nil, err
+		}
 		if old == nil {
 			count++
-		} else if _, n := binary.Uvarint(old); n > 0 && bytes.Equal(old[n:], value[len(value)-len(d.body)-8:]) {
+		} else if same, err := s.sameValue(old, value); err != nil || same {
+			if err != nil {
+				return nil, err
+			}
 			continue
 		}
+		if docs.Get(d.key) == nil {
+			fresh++
+		}
 		if err := docs.Put(d.key, value); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		keys = append(keys, string(d.key))
 	}
 	if len(keys) == 0 {
-		return nil, count, nil
+		return nil, nil
 	}
-	if err := putUint(b, countKey, count); err != nil {
-		return nil, 0, err
+	return keys, errors.Join(putUint(b, countKey, count), putUint(b, freshKey, fresh), putUint(b, generationKey, generation))
+}
+
+// sameValue tells whether two values are of the same document, whatever their generations.
+func (s *Store) sameValue(a, b []byte) (bool, error) {
+	a, err := s.unseal(a)
+	if err != nil {
+		return false, err
 	}
-	return keys, count, putUint(b, generationKey, generation)
+	if b, err = s.unseal(b); err != nil {
+		return false, err
+	}
+	_, n := binary.Uvarint(a)
+	_, m := binary.Uvarint(b)
+	return bytes.Equal(a[n:], b[m:]), nil
 }
 
 // putSource keeps a source once and gives its number: its hash, or the next free one
@@ -239,6 +265,11 @@ func (s *Store) DropDocuments(ctx context.Context, t time.Time) (int, error) {
 		if d.name > last {
 			break
 		}
+		if d.name == last {
+			if err := s.pack(ctx, d); err != nil {
+				return dropped, err
+			}
+		}
 		for more := true; more; {
 			if err := ctx.Err(); err != nil {
 				return dropped, err
@@ -266,11 +297,22 @@ func (s *Store) dropSome(d *day, limit []byte) (n int, left bool, err error) {
 		if b == nil {
 			return nil
 		}
-		c := b.Bucket(docBucket).Cursor()
-		if last, _ := c.Last(); last == nil || bytes.Compare(last, limit) < 0 {
+		for _, err := range s.readDay(b).walk(span{from: limit}, nil) {
+			if err != nil {
+				return err
+			}
+			left = true
+			break
+		}
+		if !left {
 			n, empty = int(getUint(b, countKey)), true
 			return tx.DeleteBucket([]byte(d.name))
 		}
+		left = false
+		if n, err = s.dropPacks(b, limit); err != nil {
+			return err
+		}
+		c := b.Bucket(docBucket).Cursor()
 		for k, _ := c.First(); k != nil && bytes.Compare(k, limit) < 0; k, _ = c.First() {
 			if n == dropBatch {
 				left = true

@@ -3,6 +3,7 @@ package blevestore
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"slices"
@@ -161,7 +162,7 @@ func (s *Store) PutJobs(ctx context.Context, jobs []lastnight.Job) error {
 				return err
 			}
 			j.Incidents = 0 // counted when asked
-			if err := upsert(s.codec, b, k, &j, store.MergeJob); err != nil {
+			if err := upsert(s.codec.often(), b, k, &j, store.MergeJob); err != nil {
 				return err
 			}
 		}
@@ -190,9 +191,14 @@ func (s *Store) Jobs(ctx context.Context, req lastnight.JobsRequest) ([]lastnigh
 		if req.Namespace != "" {
 			prefix = append(key(req.Namespace), 0)
 		}
+		named := mentions(req.Name)
 		for k := range withPrefix(b, prefix) {
 			var j lastnight.Job
-			if err := s.codec.openJSON(b.Get(k), &j); err != nil {
+			v := b.Get(k)
+			if !named(v) {
+				continue
+			}
+			if err := s.codec.openJSON(v, &j); err != nil {
 				return fmt.Errorf("job %q: %w", k, err)
 			}
 			if store.JobMatches(&j, req) {
@@ -206,4 +212,16 @@ func (s *Store) Jobs(ctx context.Context, req lastnight.JobsRequest) ([]lastnigh
 		return nil, fmt.Errorf("list jobs: %w", err)
 	}
 	return jobs, nil
+}
+
+// mentions tells of sealed values whether they may have a name as one of their strings: reading the JSON of thousands of
+// jobs to find one takes milliseconds.
+func mentions(name string) func(sealed []byte) bool {
+	quoted, err := json.Marshal(name)
+	if name == "" || err != nil {
+		return func([]byte) bool { return true }
+	}
+	return func(sealed []byte) bool {
+		return len(sealed) == 0 || sealed[0] != sealPlain || bytes.Contains(sealed, quoted)
+	}
 }

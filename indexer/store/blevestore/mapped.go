@@ -89,6 +89,73 @@ func (m *mapped) remap() error {
 	return nil
 }
 
+const (
+	// shrinkFree is how much of the file may be free pages, as a part, before it is written anew.
+	shrinkFree = 4
+	// shrinkBytes bounds a file that is written anew: more would take long.
+	shrinkBytes = 1 << 30
+	shrinkTx    = 4 << 20
+)
+
+// shrink writes the file anew if much of it is free. Nobody else has it open: exact.db keeps other processes out. If
+// it stops anywhere the old file is there.
+func (m *mapped) shrink() (err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	path := filepath.Join(m.cfg.Dir, m.name)
+	info, err := os.Stat(path)
+	if m.db == nil || err != nil || info.Size() > shrinkBytes {
+		return err
+	}
+	used := int64(0)
+	if err := m.db.View(func(tx *bolt.Tx) error { used = tx.Size(); return nil }); err != nil {
+		return fmt.Errorf("read size of %s: %w", m.name, err)
+	}
+	stats := m.db.Stats()
+	used -= int64((stats.FreePageN + stats.PendingPageN) * m.db.Info().PageSize)
+	if info.Size()-used < max(info.Size()/shrinkFree, 2*allocBytes) {
+		return nil
+	}
+	temp := path + ".new"
+	defer func() { err = errors.Join(err, removeIfThere(temp)) }()
+	if err := removeIfThere(temp); err != nil {
+		return err
+	}
+	if err := m.copyTo(temp); err != nil {
+		return fmt.Errorf("write %s anew: %w", m.name, err)
+	}
+	err = m.db.Close()
+	m.db = nil
+	if err != nil {
+		return fmt.Errorf("close %s: %w", m.name, err)
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return fmt.Errorf("replace %s: %w", m.name, err)
+	}
+	return syncDir(m.cfg.Dir)
+}
+
+// copyTo writes all that the file has into another one, and syncs it.
+func (m *mapped) copyTo(path string) (err error) {
+	dst, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: m.cfg.LockWait, NoSync: true})
+	if err != nil {
+		return err
+	}
+	dst.AllocSize = allocBytes
+	defer func() { err = errors.Join(err, dst.Close()) }()
+	if err := bolt.Compact(dst, m.db, shrinkTx); err != nil {
+		return err
+	}
+	return dst.Sync()
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // Close waits for transactions and closes the file.
 func (m *mapped) Close() error {
 	m.mu.Lock()

@@ -44,9 +44,10 @@ func (s *Store) pageAt(day string, sp span, times []uint64) (docs []lastnight.Do
 			return nil
 		}
 		size := 0
+		r := s.readDay(b)
 		for _, t := range times {
 			s.documents.touch(lookupBytes)
-			some, n, err := s.pageOf(b, sp.only(t), nil)
+			some, n, err := s.pageOf(b, r, sp.only(t), nil, nil)
 			if err != nil {
 				return err
 			}
@@ -74,9 +75,12 @@ func (s *Store) fetchKeys(day string, keys []string) ([]lastnight.Document, erro
 		if b == nil {
 			return nil
 		}
-		values := b.Bucket(docBucket)
+		r := s.readDay(b)
 		for _, k := range keys {
-			v := values.Get([]byte(k))
+			v, err := r.get([]byte(k))
+			if err != nil {
+				return fmt.Errorf("read document %q: %w", k[8:], err)
+			}
 			if v == nil {
 				continue // dropped since
 			}
@@ -92,11 +96,11 @@ func (s *Store) fetchKeys(day string, keys []string) ([]lastnight.Document, erro
 	return docs, err
 }
 
-// scan yields all documents of a span.
-func (s *Store) scan(ctx context.Context, day string, sp span) iter.Seq2[lastnight.Document, error] {
+// scan yields the documents of a span but those that the plan or keep leaves out.
+func (s *Store) scan(ctx context.Context, day string, sp span, p plan, keep keeps) iter.Seq2[lastnight.Document, error] {
 	return func(yield func(lastnight.Document, error) bool) {
 		for more := true; more; {
-			docs, next, err := s.page(day, sp, nil)
+			docs, next, err := s.page(day, sp, p, keep)
 			if err == nil {
 				err = ctx.Err()
 			}
@@ -125,21 +129,28 @@ func (sp *span) goOn(next []byte) {
 	}
 }
 
-// page reads the next documents of a span that keep, if any, accepts, and where the
-// span goes on; nil at its end.
-func (s *Store) page(day string, sp span, keep func(value []byte) bool) (docs []lastnight.Document, next []byte, err error) {
+// keeps tells from a value in the bucket of a day whether its document is wanted.
+type keeps func(b *bolt.Bucket, value []byte) bool
+
+// page reads the next documents of a span that neither the plan nor keep leaves out, if there are any, and
+// where the span goes on; nil at its end.
+func (s *Store) page(day string, sp span, p plan, keep keeps) (docs []lastnight.Document, next []byte, err error) {
 	err = s.documents.View(func(tx *bolt.Tx) (err error) {
 		if b := tx.Bucket([]byte(day)); b != nil {
-			docs, next, err = s.pageOf(b, sp, keep)
+			docs, next, err = s.pageOf(b, s.readDay(b), sp, p, keep)
 		}
 		return err
 	})
 	return docs, next, err
 }
 
-func (s *Store) pageOf(b *bolt.Bucket, sp span, keep func(value []byte) bool) (docs []lastnight.Document, next []byte, err error) {
+func (s *Store) pageOf(b *bolt.Bucket, r *dayReader, sp span, p plan, keep keeps) (docs []lastnight.Document, next []byte, err error) {
 	size := 0
-	for k, v := range sp.walk(b.Bucket(docBucket).Cursor()) {
+	for e, err := range r.walk(sp, p) {
+		if err != nil {
+			return nil, nil, fmt.Errorf("read documents: %w", err)
+		}
+		k, v := e.key, e.value
 		if len(docs) == pageDocuments || size > pageBytes {
 			if next = bytes.Clone(k); sp.newest {
 				next = append(next, 0)
@@ -147,7 +158,7 @@ func (s *Store) pageOf(b *bolt.Bucket, sp span, keep func(value []byte) bool) (d
 			return docs, next, nil
 		}
 		s.documents.touch(len(k) + len(v))
-		if keep != nil && !keep(v) {
+		if keep != nil && !keep(b, v) {
 			continue
 		}
 		d, err := s.decode(b, k, v)

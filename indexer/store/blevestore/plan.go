@@ -2,18 +2,22 @@ package blevestore
 
 import (
 	"context"
+	"slices"
 
 	"github.com/blevesearch/bleve/v2/search"
 	"github.com/blevesearch/bleve/v2/search/searcher"
 	index "github.com/blevesearch/bleve_index_api"
 
 	"lastnight"
+	"lastnight/internal/bloom"
 	"lastnight/query"
 )
 
 // plan says which documents an index may leave out: everything that matches the query
 // matches the plan, not the other way. nil is everything.
 type plan interface {
+	// may tells whether documents with such a filter may match.
+	may(filter []byte) bool
 	searcher(ctx context.Context, r index.IndexReader) (search.Searcher, error)
 }
 
@@ -23,6 +27,23 @@ type (
 	allPlan    []plan // of all of them; at least one
 	anyPlan    []plan // of any of them; none is nothing
 )
+
+func (p termPlan) may(f []byte) bool { return bloom.MayHave(f, termHash(p.field, p.term)) }
+
+func (p prefixPlan) may([]byte) bool { return true }
+
+func (p allPlan) may(f []byte) bool {
+	for _, q := range p {
+		if !q.may(f) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p anyPlan) may(f []byte) bool {
+	return slices.ContainsFunc(p, func(q plan) bool { return q.may(f) })
+}
 
 var unscored = search.SearcherOptions{Score: "none"}
 

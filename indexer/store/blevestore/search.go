@@ -54,12 +54,18 @@ func (s *Store) candidates(ctx context.Context, f *query.Filter) iter.Seq2[lastn
 			if !sp.touches(d.name) {
 				continue
 			}
+			if d.hasFresh(s.maxFresh) {
+				if err := s.pack(ctx, d); err != nil {
+					yield(lastnight.Document{}, err)
+					return
+				}
+			}
 			times, indexed, err := s.lookUp(ctx, d, p, sp)
 			if err != nil {
 				yield(lastnight.Document{}, err)
 				return
 			}
-			docs := s.scan(ctx, d.name, sp)
+			docs := s.scan(ctx, d.name, sp, p, wanted(f))
 			if indexed {
 				docs = s.fetch(ctx, d.name, sp, times)
 			}
@@ -220,11 +226,18 @@ func (s *Store) few(day string, sp span) (few bool, err error) {
 			few = true
 			return nil
 		}
-		c := b.Bucket(docBucket).Cursor()
 		n := 0
-		for k, _ := c.Seek(sp.from); k != nil && (sp.to == nil || bytes.Compare(k, sp.to) < 0); k, _ = c.Next() {
+		for range sp.walk(b.Bucket(docBucket).Cursor()) {
 			if n++; n > s.scanDocuments {
 				return nil
+			}
+		}
+		if packs := b.Bucket(packBucket); packs != nil {
+			for _, value := range sp.walkPacks(packs.Cursor()) {
+				in, _, err := packHead(value)
+				if n += in; err != nil || n > s.scanDocuments {
+					return err
+				}
 			}
 		}
 		few = n <= s.scanDocuments

@@ -22,7 +22,10 @@ import (
 )
 
 // format is the version of the files, and the only one that is read.
-const format = 1
+const format = 2
+
+// allocBytes is by how much the files grow.
+const allocBytes = 512 << 10
 
 const (
 	exactFile     = "exact.db"
@@ -38,7 +41,7 @@ type Config struct {
 	Dir    string // its folder; made if it is missing
 	Logger *slog.Logger
 
-	// ScanBelow is how many documents a day has before it gets an index; 0 is 2,000.
+	// ScanBelow is how many documents a day has before it gets an index; 0 is 100,000.
 	// MaxOpen is how many indexes are open at a time; 0 is 8.
 	ScanBelow, MaxOpen int
 	// LockWait is how long to wait for another process; 0 is a second.
@@ -53,7 +56,7 @@ type Store struct {
 	analysis  *index.AnalysisQueue
 	codec     *codec
 
-	scanDocuments, maxPending int // the constants of these names; others in tests
+	scanDocuments, maxPending, maxFresh int // the constants of these names; others in tests
 
 	writing sync.Mutex // held while documents are committed and noted in their day
 
@@ -75,7 +78,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, codec: c, days: map[string]*day{}, scanDocuments: scanDocuments, maxPending: maxPending}
+	s := &Store{cfg: cfg, codec: c, days: map[string]*day{}, scanDocuments: scanDocuments, maxPending: maxPending, maxFresh: maxFresh}
 	if s.exact, err = openBolt(cfg, exactFile); err != nil {
 		return nil, err
 	}
@@ -98,7 +101,7 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.ScanBelow == 0 {
-		c.ScanBelow = 2000
+		c.ScanBelow = 100_000
 	}
 	if c.MaxOpen <= 0 {
 		c.MaxOpen = 8
@@ -116,6 +119,7 @@ func (s *Store) Close() error {
 	if s.analysis != nil {
 		s.analysis.Close()
 	}
+	err = errors.Join(err, s.packAll(), s.documents.shrink())
 	removed := os.Remove(filepath.Join(s.cfg.Dir, pidFile))
 	if errors.Is(removed, os.ErrNotExist) {
 		removed = nil
@@ -135,6 +139,7 @@ func openBolt(cfg Config, name string) (*bolt.DB, error) {
 	case err != nil:
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
+	db.AllocSize = allocBytes
 	if err := checkFormat(db, path); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

@@ -46,13 +46,30 @@ func indexedID(d *lastnight.Document) string {
 
 // indexed makes what bleve gets of a document: terms only.
 func indexed(d *lastnight.Document) index.Document {
-	text, large := &terms{name: textField, freqs: index.TokenFrequencies{}}, false
+	text := &terms{name: textField, freqs: index.TokenFrequencies{}}
+	values := &terms{name: valueField, freqs: index.TokenFrequencies{}}
+	eachTerm(d, func(field, term string) {
+		t := text
+		if field == valueField {
+			t = values
+		}
+		if _, ok := t.freqs[term]; !ok {
+			t.add(term)
+		}
+	})
+	doc := document.NewDocument(indexedID(d))
+	doc.AddField(text)
+	doc.AddField(values)
+	return doc
+}
+
+// eachTerm calls f with all that a document is found by: the words of its texts and its values. Some come more than once.
+func eachTerm(d *lastnight.Document, f func(field, term string)) {
+	large := false
 	add := func(s string) {
 		large = large || len(s) > maxIndexedBytes
 		query.ScanTokens(s[:min(len(s), maxIndexedBytes)], func(token []byte) bool {
-			if _, ok := text.freqs[string(token)]; !ok {
-				text.add(string(token))
-			}
+			f(textField, string(token))
 			return true
 		})
 	}
@@ -61,11 +78,10 @@ func indexed(d *lastnight.Document) index.Document {
 		add(d.Event.Reason)
 		add(d.Event.Object.Name)
 	}
-	values := &terms{name: valueField, freqs: index.TokenFrequencies{}}
 	var room [16]string
-	for _, f := range indexedFields {
-		for _, v := range f.Values(d, room[:0]) {
-			values.add(valueTerm(f, query.Fold(v)))
+	for _, field := range indexedFields {
+		for _, v := range field.Values(d, room[:0]) {
+			f(valueField, valueTerm(field, query.Fold(v)))
 		}
 	}
 	n := 0
@@ -74,15 +90,11 @@ func indexed(d *lastnight.Document) index.Document {
 			large = true
 			break
 		}
-		values.add(valueTerm(query.Field("attr."+name), query.Fold(v)))
+		f(valueField, valueTerm(query.Field("attr."+name), query.Fold(v)))
 	}
 	if large {
-		values.add(largeTerm)
+		f(valueField, largeTerm)
 	}
-	doc := document.NewDocument(indexedID(d))
-	doc.AddField(text)
-	doc.AddField(values)
-	return doc
 }
 
 // terms is a field that is terms already: no analysis, no positions, not stored.
