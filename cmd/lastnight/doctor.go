@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,12 +11,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fsnotify/fsnotify"
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/rest"
 
 	"lastnight"
 	"lastnight/collector"
-	"lastnight/collector/kube/watch"
 )
 
 // finding is what the doctor found out about one thing.
@@ -49,7 +47,9 @@ type doctor struct {
 	o       *options
 	podsDir string
 	kube    kubeFlags
-	found   []finding
+
+	checkpoint, caFile, tokenFile string // as of collect
+	found                         []finding
 }
 
 func newDoctor(o *options) *cobra.Command {
@@ -62,7 +62,8 @@ func newDoctor(o *options) *cobra.Command {
 the data directory be written, files be followed, Kubernetes be watched, the server be reached?
 Exits with 1 if something is broken. Changes nothing.`,
 		Example: `  lastnight doctor
-  kubectl -n lastnight exec ds/lastnight-agent -- /lastnight doctor --data /var/lib/lastnight`,
+  kubectl -n lastnight exec ds/lastnight-agent -- /lastnight doctor --checkpoint /var/lib/lastnight \
+    --server http://lastnight-server:7077 --token-file /etc/lastnight/ingest-token`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output, "text", "json"); err != nil {
@@ -75,6 +76,9 @@ Exits with 1 if something is broken. Changes nothing.`,
 		},
 	}
 	cmd.Flags().StringVar(&d.podsDir, "pods-dir", "/var/log/pods", "`directory` of pod logs; \"\": this machine collects nothing")
+	cmd.Flags().StringVar(&d.checkpoint, "checkpoint", "", "`directory` of collect's checkpoint and spool, to be looked at instead of --data")
+	cmd.Flags().StringVar(&d.caFile, "ca-file", "", "`file` with the authorities that the server's certificate may be from (PEM)")
+	cmd.Flags().StringVar(&d.tokenFile, "token-file", "", "`file` with the token with which collect sends, to be tried on the server")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	d.kube.flags(cmd.Flags())
 	return cmd
@@ -157,17 +161,21 @@ func (d *doctor) pods() {
 	}
 }
 
-// data looks whether the data directory can be written and has room.
+// data looks whether the data directory, or that of checkpoints, can be written and has room.
 func (d *doctor) data() {
-	const check = "data"
-	if d.o.tiers.shared() {
+	check, flag, room := "data", "--data", "free space, or lower --archive-max-share"
+	dir, err := d.checkpoint, error(nil)
+	switch {
+	case dir != "":
+		check, flag, room = "checkpoint", "--checkpoint", "free space, or lower --spool-max"
+	case d.o.tiers.shared():
 		d.add(check, findingOK, "", "nothing is kept on this machine's disk: both tiers are elsewhere")
 		return
-	}
-	dir, err := d.o.dataDir()
-	if err != nil {
-		d.add(check, findingBroken, lastnight.HintOf(err), "%v", err)
-		return
+	default:
+		if dir, err = d.o.dataDir(); err != nil {
+			d.add(check, findingBroken, lastnight.HintOf(err), "%v", err)
+			return
+		}
 	}
 	at := dir
 	for at != filepath.Dir(at) { // what is not there yet is made: its parent must be writable
@@ -178,7 +186,7 @@ func (d *doctor) data() {
 	}
 	f, err := os.CreateTemp(at, ".lastnight-doctor-*")
 	if err != nil {
-		d.add(check, findingBroken, "--data names a directory that may be written; in a pod, a volume of its own", "%s cannot be written: %v", dir, err)
+		d.add(check, findingBroken, flag+" names a directory that may be written; in a pod, a volume of its own", "%s cannot be written: %v", dir, err)
 		return
 	}
 	_ = f.Close()
@@ -190,7 +198,7 @@ func (d *doctor) data() {
 	}
 	free := int64(st.Bavail) * int64(st.Bsize) //nolint:unconvert // of other types elsewhere
 	if free < leastFree {
-		d.add(check, findingBroken, "free space, or lower --archive-max-share", "%s has %d MB left", dir, free>>20)
+		d.add(check, findingBroken, room, "%s has %d MB left", dir, free>>20)
 		return
 	}
 	d.add(check, findingOK, "", "%s can be written and has %d GB left", dir, free>>30)
@@ -206,110 +214,30 @@ func (d *doctor) limits() {
 			d.add("open files", findingOK, "", "%d may be open", r.Max)
 		}
 	}
-	const file = "/proc/sys/fs/inotify/max_user_watches"
+	d.inotify()
+}
+
+// inotify looks whether changes of files are told at once.
+func (d *doctor) inotify() {
+	const check, file = "inotify", "/proc/sys/fs/inotify/max_user_watches"
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		d.add(check, findingWarning, "sysctl fs.inotify.max_user_instances=1024", "nothing can be watched, changes are found by scanning, later: %v", err)
+		return
+	}
+	_ = w.Close()
 	b, err := os.ReadFile(file)
 	if err != nil {
-		d.add("inotify", findingSkipped, "", "this system does not tell its limits")
+		d.add(check, findingSkipped, "", "this system does not tell its limits")
 		return
 	}
 	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
 	switch {
 	case err != nil:
-		d.add("inotify", findingSkipped, "", "%s is no number", file)
+		d.add(check, findingSkipped, "", "%s is no number", file)
 	case n < leastWatches:
-		d.add("inotify", findingWarning, "sysctl fs.inotify.max_user_watches="+strconv.Itoa(leastWatches), "%d directories may be watched by a user; of others, changes are found by scanning, later", n)
+		d.add(check, findingWarning, "sysctl fs.inotify.max_user_watches="+strconv.Itoa(leastWatches), "%d directories may be watched by a user; of others, changes are found by scanning, later", n)
 	default:
-		d.add("inotify", findingOK, "", "%d directories may be watched", n)
+		d.add(check, findingOK, "", "%d directories may be watched", n)
 	}
-}
-
-// kubernetes looks whether the API server answers, may be asked, and has the same time.
-func (d *doctor) kubernetes(ctx context.Context) {
-	const check = "kubernetes"
-	cfg, err := d.kube.access()
-	switch {
-	case err != nil:
-		d.add(check, findingBroken, lastnight.HintOf(err), "%v", err)
-		return
-	case cfg == nil && d.kube.mode == "off":
-		d.add(check, findingSkipped, "", "--kube off")
-		return
-	case cfg == nil:
-		d.add(check, findingWarning, "--kubeconfig FILE, $KUBECONFIG, or in a pod its service account", "no access: events, nodes and why containers ended stay unknown")
-		return
-	}
-	cfg.Timeout = 15 * time.Second
-	lacking, err := watch.Lacking(ctx, cfg, watch.Rights(d.kube.leaseNamespace(), leaseName))
-	if err != nil {
-		d.add(check, findingBroken, "is the address right, and does a NetworkPolicy let it through? --kube off does without", "%s does not answer: %v", cfg.Host, err)
-		return
-	}
-	for _, r := range lacking {
-		d.add(check, findingBroken, "apply the RBAC that is shipped (deploy/base/rbac.yaml), or add this right", "may not %s: it tells %s", r, r.For)
-	}
-	if len(lacking) == 0 {
-		d.add(check, findingOK, "", "%s answers, and may be watched", cfg.Host)
-	}
-	d.kubeClock(ctx, cfg)
-}
-
-func (d *doctor) kubeClock(ctx context.Context, cfg *rest.Config) {
-	client, err := rest.HTTPClientFor(cfg)
-	if err == nil {
-		d.clock(ctx, client, strings.TrimSuffix(cfg.Host, "/")+"/version")
-	}
-}
-
-// clock compares this machine's clock with a server's. Its answer may be a refusal: the date is in it.
-func (d *doctor) clock(ctx context.Context, client *http.Client, url string) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return
-	}
-	_ = resp.Body.Close()
-	theirs, err := http.ParseTime(resp.Header.Get("Date"))
-	if err != nil {
-		return
-	}
-	skew := time.Since(theirs) - 500*time.Millisecond // the header has whole seconds
-	if skew.Abs() > mostSkew {
-		d.add("clock", findingBroken, "synchronize the clocks (chrony, systemd-timesyncd): order of lines and events comes from them", "differs by %v from %s", skew.Round(time.Second), req.URL.Host)
-		return
-	}
-	d.add("clock", findingOK, "", "agrees with %s", req.URL.Host)
-}
-
-// server looks whether the server that was named answers.
-func (d *doctor) server(ctx context.Context) {
-	const check = "server"
-	url := d.o.server
-	if url == "" {
-		url = serverFromEnv()
-	}
-	if url == "" {
-		d.add(check, findingSkipped, "", "none is named (--server, LASTNIGHT_SERVER)")
-		return
-	}
-	client := &http.Client{Timeout: 10 * time.Second}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+"/readyz", nil)
-	if err != nil {
-		d.add(check, findingBroken, "--server http://HOST:7077", "%v", err)
-		return
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		d.add(check, findingBroken, "is the address right, does it run, and does a NetworkPolicy let it through?", "%v", err)
-		return
-	}
-	_ = resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		d.add(check, findingBroken, "its log and "+url+"/readyz say why", "%s is not ready: %s", url, resp.Status)
-		return
-	}
-	d.add(check, findingOK, "", "%s is ready", url)
-	d.clock(ctx, client, url)
 }
