@@ -20,7 +20,8 @@ type op struct {
 	action string // index, create or delete
 	index  string
 	id     string
-	source []byte // nil of delete
+	source []byte              // nil of delete
+	doc    *lastnight.Document // source is made of it just before it is sent, unless nil
 
 	seq, term int64 // if term is not 0: only if the document still is that one
 
@@ -51,6 +52,22 @@ func (o *op) append(b []byte) ([]byte, error) {
 	return b, nil
 }
 
+// encode makes the source, if that is not done.
+func (o *op) encode() (err error) {
+	if o.doc != nil && o.source == nil {
+		o.source, err = encodeDocument(o.doc)
+	}
+	return err
+}
+
+// weight is about how many bytes the source has or will have.
+func (o *op) weight() int {
+	if o.doc != nil && o.source == nil {
+		return 2*len(o.doc.Text) + 1000
+	}
+	return len(o.source)
+}
+
 // bulk carries out operations in batches, several at a time, and returns when each is done
 // or refused for what it is, which is in its err. An error means that Elasticsearch did
 // not take some of them for now.
@@ -59,8 +76,8 @@ func (s *Store) bulk(ctx context.Context, ops []*op) error {
 	g.SetLimit(s.cfg.Workers)
 	for len(ops) > 0 {
 		n, size := 0, 0
-		for n < len(ops) && n < s.cfg.BatchDocuments && (n == 0 || size+len(ops[n].source) < s.cfg.BatchBytes) {
-			size += len(ops[n].source) + 100
+		for n < len(ops) && n < s.cfg.BatchDocuments && (n == 0 || size+ops[n].weight() < s.cfg.BatchBytes) {
+			size += ops[n].weight() + 100
 			n++
 		}
 		batch := ops[:n]
@@ -82,8 +99,12 @@ func (s *Store) batch(ctx context.Context, ops []*op) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil && lastnight.CodeOf(err) == lastnight.CodeTooLarge && len(ops) > 1 {
+		if err != nil && lastnight.CodeOf(err) == lastnight.CodeTooLarge {
 			half := len(ops) / 2
+			if half == 0 { // refused for what it is, and not to be tried for ever
+				ops[0].err, _ = errors.AsType[*apiError](err)
+				return nil
+			}
 			return errors.Join(s.batch(ctx, ops[:half]), s.batch(ctx, ops[half:]))
 		}
 		if err != nil && !passing(err) {
@@ -112,6 +133,9 @@ func (s *Store) batch(ctx context.Context, ops []*op) error {
 func (s *Store) sendBatch(ctx context.Context, ops []*op) (again []*op, wait time.Duration, err error) {
 	size := 0
 	for _, o := range ops {
+		if err := o.encode(); err != nil {
+			return nil, 0, err
+		}
 		size += len(o.source) + 200
 	}
 	body := make([]byte, 0, size)

@@ -50,11 +50,7 @@ func (s *Store) indexOps(docs []lastnight.Document) ([]*op, error) {
 		if d.ID == "" || len(d.ID) > maxIDBytes {
 			return nil, lastnight.Errorf(lastnight.CodeInvalid, "", "the id of a document has %d bytes, must have 1 to %d", len(d.ID), maxIDBytes)
 		}
-		body, err := encodeDocument(d)
-		if err != nil {
-			return nil, err
-		}
-		o := &op{action: "index", index: s.index(kindDocuments) + "-" + dayOf(query.Nanos(d.Time)), id: documentID(d.ID), source: body}
+		o := &op{action: "index", index: s.index(kindDocuments) + "-" + dayOf(query.Nanos(d.Time)), id: documentID(d.ID), doc: d}
 		p := place{o.index, o.id}
 		if j, ok := at[p]; ok {
 			ops[j] = o

@@ -239,6 +239,7 @@ func mappingConflict(t *testing.T, file string, letters func(*elasticstore.Store
 	wantAll(t, s, docs)
 }
 
+// A document that is too large by itself is dead; the others of its batch are not.
 func TestTooLargeBulkIsSplit(t *testing.T) {
 	cfg := config(t)
 	p := &proxy{fault: func(w http.ResponseWriter, r *http.Request) bool {
@@ -250,10 +251,16 @@ func TestTooLargeBulkIsSplit(t *testing.T) {
 		return true
 	}}
 	cfg.Addresses = []string{p.before(t, cfg.Addresses[0])}
+	cfg.DeadLetters = filepath.Join(t.TempDir(), "dead")
 	s := open(t, cfg)
 	docs := documents(300)
-	must(t, s.Index(t.Context(), docs))
+	huge := docs[7]
+	huge.ID, huge.Text = "huge", strings.Repeat("x ", 8<<10)
+	must(t, s.Index(t.Context(), append(slices.Clip(docs), huge)))
 	wantAll(t, s, docs)
+	if b, err := os.ReadFile(cfg.DeadLetters); err != nil || strings.Count(string(b), "\n") != 1 || !strings.Contains(string(b), `"status":413`) || !strings.Contains(string(b), `"id":"huge"`) {
+		t.Errorf("dead letters: %.300s %v", b, err)
+	}
 }
 
 func TestSlowAnswersEndWithTheContext(t *testing.T) {

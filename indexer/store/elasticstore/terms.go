@@ -38,13 +38,14 @@ func term(f query.Field, folded string) string {
 
 // termsOf gives the words of a document's texts and the terms of its fields.
 func termsOf(d *lastnight.Document) (tokens, terms []string) {
-	words, large := map[string]bool{}, false
+	words, large := make(map[string]struct{}, min(len(d.Text)/10, 1000)), false
 	add := func(s string) {
 		large = large || len(s) > maxIndexedBytes
 		query.ScanTokens(s[:min(len(s), maxIndexedBytes)], func(token []byte) bool {
-			if !words[string(token)] {
-				words[string(token)] = true
-				tokens = append(tokens, string(token))
+			if _, seen := words[string(token)]; !seen {
+				w := string(token)
+				words[w] = struct{}{}
+				tokens = append(tokens, w)
 			}
 			return true
 		})

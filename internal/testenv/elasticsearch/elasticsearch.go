@@ -28,15 +28,20 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
 )
 
-const (
-	startTimeout = 4 * time.Minute // of a machine that is busy with other tests
-	heap         = "512m"
+const startTimeout = 4 * time.Minute // of a machine that is busy with other tests
+
+// What Java is told: a node of tests starts quickly and is small, a large one is what production
+// would begin with.
+var (
+	small = []string{"-Xms512m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:MaxDirectMemorySize=128m"}
+	large = []string{"-Xms1g", "-Xmx1g", "-XX:MaxDirectMemorySize=512m"}
 )
 
 // Node is a running node. Its methods are for one goroutine at a time.
@@ -45,6 +50,7 @@ type Node struct {
 	Dir string // its data; node.log in it is what it said
 
 	home, port, transport string
+	java                  []string // its memory and compilers
 	cmd                   *exec.Cmd
 	stdin                 io.Closer
 	ended                 chan struct{} // closed when the process is gone
@@ -54,10 +60,21 @@ type Node struct {
 // no node can be had, and fails it where one does not start.
 func Start(t testing.TB) *Node {
 	t.Helper()
+	return start(t, small)
+}
+
+// StartLarge is Start with a heap of 1 GB and all of Java's compilers: for benchmarks.
+func StartLarge(t testing.TB) *Node {
+	t.Helper()
+	return start(t, large)
+}
+
+func start(t testing.TB, java []string) *Node {
+	t.Helper()
 	if reason := Missing(); reason != "" {
 		t.Skip("no Elasticsearch node: " + reason)
 	}
-	n, err := Open(t.Context(), t.TempDir())
+	n, err := open(t.Context(), t.TempDir(), java)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +102,9 @@ func Missing() string {
 
 // Open starts a node with its data in dir and returns when it answers. The first one of a
 // machine downloads its jars.
-func Open(ctx context.Context, dir string) (*Node, error) {
+func Open(ctx context.Context, dir string) (*Node, error) { return open(ctx, dir, small) }
+
+func open(ctx context.Context, dir string, java []string) (*Node, error) {
 	home, err := prepare(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("prepare Elasticsearch: %w", err)
@@ -94,7 +113,7 @@ func Open(ctx context.Context, dir string) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{URL: "http://127.0.0.1:" + ports[0], Dir: dir, home: home, port: ports[0], transport: ports[1]}
+	n := &Node{URL: "http://127.0.0.1:" + ports[0], Dir: dir, home: home, port: ports[0], transport: ports[1], java: java}
 	return n, n.start(ctx)
 }
 
@@ -119,11 +138,11 @@ func (n *Node) start(ctx context.Context) error {
 	defer func() { _ = log.Close() }() // the process has its own
 	data := filepath.Join(n.Dir, "data")
 	// The process outlives ctx, which may be that of one test: Close ends it.
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), "java", "-Xms"+heap, "-Xmx"+heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", //nolint:gosec // our own arguments
-		"-XX:MaxDirectMemorySize=128m", "-Des.path.home="+n.home, "-Djava.io.tmpdir="+os.TempDir(),
+	args := append(slices.Clone(n.java), "-Des.path.home="+n.home, "-Djava.io.tmpdir="+os.TempDir(),
 		"--add-exports", "org.elasticsearch.nativeaccess/org.elasticsearch.nativeaccess=ALL-UNNAMED",
 		"--add-modules=org.elasticsearch.server,ALL-MODULE-PATH", "--module-path", filepath.Join(n.home, "lib"),
 		"-cp", filepath.Join(n.home, "classes"), "TestNode", n.home, data, n.port, n.transport)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), "java", args...) //nolint:gosec // our own arguments
 	cmd.Stdout, cmd.Stderr = log, log
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -185,6 +204,9 @@ func (n *Node) lastWords() []byte {
 	b = b[max(0, len(b)-4000):]
 	return bytes.TrimSpace(b)
 }
+
+// PID is the number of the node's process.
+func (n *Node) PID() int { return n.cmd.Process.Pid }
 
 // Kill ends the node at once, as kill -9 does, and returns when it is gone.
 func (n *Node) Kill() error {
