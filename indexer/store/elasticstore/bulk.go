@@ -19,6 +19,7 @@ import (
 type op struct {
 	action string // index, create or delete
 	index  string
+	alias  bool // index is an alias, and must be one still
 	id     string
 	source []byte              // nil of delete
 	doc    *lastnight.Document // source is made of it just before it is sent, unless nil
@@ -34,10 +35,11 @@ type bulkAction struct {
 	ID    string `json:"_id"`
 	Seq   *int64 `json:"if_seq_no,omitempty"`
 	Term  *int64 `json:"if_primary_term,omitempty"`
+	Alias bool   `json:"require_alias,omitempty"`
 }
 
 func (o *op) append(b []byte) ([]byte, error) {
-	a := bulkAction{Index: o.index, ID: o.id}
+	a := bulkAction{Index: o.index, ID: o.id, Alias: o.alias}
 	if o.term != 0 {
 		a.Seq, a.Term = &o.seq, &o.term
 	}
@@ -201,5 +203,5 @@ func (o *op) settle(status int, e *itemErrorBody) bool {
 	if e.CausedBy.Reason != "" {
 		o.err.Reason += ": " + e.CausedBy.Reason
 	}
-	return !passingStatus(status, e.Type) && e.Type != "index_not_found_exception"
+	return !passingStatus(status, e.Type) && (o.alias || e.Type != "index_not_found_exception")
 }

@@ -65,6 +65,9 @@ func (s *Store) source(ctx context.Context, m *sourceMark) (store.Source, error)
 	for i, n := range m.Parts {
 		ids[i] = partID(m.Source, n)
 	}
+	if err := s.ensure(ctx, s.countsOf(m.Day)); err != nil { // it may be of an older format
+		return src, err
+	}
 	have, err := s.getMany(ctx, s.countsOf(m.Day), ids)
 	if err != nil {
 		return src, err

@@ -173,7 +173,7 @@ func (s *Store) Counts(ctx context.Context, req store.CountsRequest) iter.Seq2[l
 		q := []object{}
 		if !req.Start.IsZero() { // a source is where it ends
 			first := minuteOf(req.Start)
-			days = slices.DeleteFunc(days, func(name string) bool { return name < s.countsOf(dayOf(first*nanosPerMinute)) })
+			days = slices.DeleteFunc(days, func(name string) bool { return s.dayOfName(name) < dayOf(first*nanosPerMinute) })
 			q = append(q, object{"range": object{"last": object{"gte": first}}})
 		}
 		if !req.End.IsZero() {
@@ -249,16 +249,18 @@ func (s *Store) dropCounts(ctx context.Context, limit int64) error {
 		return err
 	}
 	for _, name := range days {
-		if name < s.countsOf(today) {
-			if _, err := s.dropIndex(ctx, name); err != nil {
-				return err
-			}
+		switch day := s.dayOfName(name); {
+		case day < today:
+			_, err = s.dropIndex(ctx, name)
+		case day == today:
+			_, err = s.dropFound(ctx, name, object{"range": object{"last": object{"lt": limit}}})
 		}
-	}
-	if slices.Contains(days, s.countsOf(today)) {
-		if _, err := s.dropFound(ctx, s.countsOf(today), object{"range": object{"last": object{"lt": limit}}}); err != nil {
+		if err != nil {
 			return err
 		}
+	}
+	if err := s.dropLeftBehind(ctx, kindCounts, today); err != nil {
+		return err
 	}
 	// The marks last: a put that is under way at the same time finds out what there was.
 	_, err = s.dropFound(ctx, s.index(kindSources), object{"range": object{"last": object{"lt": limit}}})

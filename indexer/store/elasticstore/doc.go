@@ -1,10 +1,10 @@
 // Package elasticstore is the backend of package store for more than one machine: all is
 // in Elasticsearch 8, so that servers hold nothing of their own.
 //
-//	PREFIX-documents-v1-2026.11.21   documents of a day, alias PREFIX-documents
-//	PREFIX-counts-v1-2026.11.21      counts of sources that end on that day, alias PREFIX-counts
-//	PREFIX-sources-v1                which sources gave counts, and where they are
-//	PREFIX-templates-v1 -pods-v1 -jobs-v1 -incidents-v1 -items-v1
+//	PREFIX-documents-v2-2026.11.21   documents of a day, alias PREFIX-documents
+//	PREFIX-counts-v2-2026.11.21      counts of sources that end on that day, alias PREFIX-counts
+//	PREFIX-sources-v2                which sources gave counts, and where they are
+//	PREFIX-templates-v2 -pods-v2 -jobs-v2 -incidents-v2 -items-v2
 //
 // Documents have OpenTelemetry's names, with alias fields for those of ECS; mappings are
 // strict. What searches look up is in two fields of exact terms that are made here: "tokens",
@@ -30,6 +30,8 @@
 //
 // Scripts, update or delete by query, data streams and lifecycle management are not needed.
 // Retention drops whole indices, and single documents only of the day that the limit cuts.
+//
+// Indices of an older format are read, and made anew beside before they are written to (upgrade.go).
 //
 // Limits: ids 512 bytes, keys of items 4 KiB, values 32 MiB; an index and so a shard for
 // each day that has documents. Indices of a version that is not known are refused by name.

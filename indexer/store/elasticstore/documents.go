@@ -111,7 +111,7 @@ func (s *Store) DropDocuments(ctx context.Context, t time.Time) (int, error) {
 	}
 	dropped := 0
 	for _, name := range days {
-		day := strings.TrimPrefix(name, s.index(kindDocuments)+"-")
+		day := s.dayOfName(name)
 		var n int
 		switch {
 		case day < dayOf(limit):
@@ -124,6 +124,9 @@ func (s *Store) DropDocuments(ctx context.Context, t time.Time) (int, error) {
 			return dropped, fmt.Errorf("drop documents of %s: %w", day, err)
 		}
 	}
+	if err := s.dropLeftBehind(ctx, kindDocuments, dayOf(limit)); err != nil {
+		return dropped, fmt.Errorf("drop documents: %w", err)
+	}
 	return dropped, nil
 }
 
@@ -133,11 +136,17 @@ func (s *Store) dropIndex(ctx context.Context, name string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	return n, s.removeIndex(ctx, name)
+}
+
+// removeIndex removes an index; a missing one is no error.
+func (s *Store) removeIndex(ctx context.Context, name string) error {
 	s.forget(name)
-	if _, err := s.call(ctx, request{method: http.MethodDelete, path: "/" + name, query: url.Values{"ignore_unavailable": {"true"}}}); err != nil && statusOf(err) != http.StatusNotFound {
-		return 0, err
+	_, err := s.call(ctx, request{method: http.MethodDelete, path: "/" + name, query: url.Values{"ignore_unavailable": {"true"}}})
+	if statusOf(err) == http.StatusNotFound {
+		return nil
 	}
-	return n, nil
+	return err
 }
 
 // countFound counts what a query finds in an index; nil finds all.

@@ -168,7 +168,7 @@ func TestWriteBlockIsBackPressure(t *testing.T) {
 	docs := documents(10)
 	must(t, s.Index(t.Context(), docs[:1]))
 	block := func(on bool) {
-		do(t.Context(), t, "PUT", cfg.Addresses[0]+"/"+cfg.Prefix+"-documents-v1-2026.11.21/_settings", fmt.Sprintf(`{"index.blocks.write":%v}`, on))
+		do(t.Context(), t, "PUT", cfg.Addresses[0]+"/"+cfg.Prefix+"-documents-v2-2026.11.21/_settings", fmt.Sprintf(`{"index.blocks.write":%v}`, on))
 	}
 	block(true)
 	if err := s.Index(t.Context(), docs); lastnight.CodeOf(err) != lastnight.CodeUnavailable {
@@ -209,7 +209,7 @@ func mappingConflict(t *testing.T, file string, letters func(*elasticstore.Store
 	cfg.DeadLetters = file
 	s := open(t, cfg)
 	// An administrator's template of a higher priority makes a field another type.
-	do(t.Context(), t, "PUT", cfg.Addresses[0]+"/"+cfg.Prefix+"-documents-v1-2026.11.21", `{"mappings":{"properties":{"alike":{"type":"boolean"}}}}`)
+	do(t.Context(), t, "PUT", cfg.Addresses[0]+"/"+cfg.Prefix+"-documents-v2-2026.11.21", `{"mappings":{"properties":{"alike":{"type":"boolean"}}}}`)
 	docs := documents(10)
 	docs[3].Alike = 7
 	must(t, s.Index(t.Context(), docs))
@@ -226,7 +226,7 @@ func mappingConflict(t *testing.T, file string, letters func(*elasticstore.Store
 			t.Errorf("while the reason is there: put %d, left %d, %v", done, left, err)
 		}
 	}
-	do(t.Context(), t, "DELETE", cfg.Addresses[0]+"/"+cfg.Prefix+"-documents-v1-2026.11.21", "")
+	do(t.Context(), t, "DELETE", cfg.Addresses[0]+"/"+cfg.Prefix+"-documents-v2-2026.11.21", "")
 	must(t, s.Close())
 	s = open(t, cfg)
 	must(t, s.Index(t.Context(), append(docs[:3:3], docs[4:]...)))

@@ -27,3 +27,19 @@ func do(ctx context.Context, t testing.TB, method, url, body string) string {
 	}
 	return string(b)
 }
+
+// status gives the code with which a request is answered.
+func status(t *testing.T, method, url, body string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode
+}

@@ -3,7 +3,6 @@ package elasticstore
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -141,9 +140,9 @@ func (s *Store) checkFormats(ctx context.Context) error {
 		return fmt.Errorf("open store: read mappings: %w", err)
 	}
 	for name, f := range found {
-		if ours := f.Mappings.Meta.Ours; ours != nil && ours.Format != format {
+		if ours := f.Mappings.Meta.Ours; ours != nil && (ours.Format > format || ours.Format < oldestFormat) {
 			return lastnight.Errorf(lastnight.CodeInvalid, "use the lastnight that wrote it or a newer one, or another --store-prefix",
-				"index %s has format %d, this lastnight knows format %d", name, ours.Format, format)
+				"index %s has format %d, this lastnight knows formats %d to %d", name, ours.Format, oldestFormat, format)
 		}
 	}
 	return nil
@@ -161,7 +160,8 @@ func (s *Store) putTemplate(ctx context.Context, kind string) error {
 }
 
 // ensure makes an index if it does not exist, as its template says, and once: a cluster
-// may forbid that indices come into being by being written.
+// may forbid that indices come into being by being written. Where there is one of an older
+// format, it is made anew of that.
 func (s *Store) ensure(ctx context.Context, name string) error {
 	s.mu.Lock()
 	known := s.days[name]
@@ -169,9 +169,16 @@ func (s *Store) ensure(ctx context.Context, name string) error {
 	if known {
 		return nil
 	}
-	_, err := s.call(ctx, request{method: http.MethodPut, path: "/" + name})
-	if e, ok := errors.AsType[*apiError](err); ok && e.Type == "resource_already_exists_exception" {
-		err = s.checkOurs(ctx, name)
+	old, err := s.older(ctx, name)
+	switch {
+	case err != nil:
+	case old != "":
+		err = s.upgrade(ctx, old, name)
+	default:
+		kind, _, _, _ := s.partsOfName(name)
+		if err = s.create(ctx, name, s.aliasOf(kind)); exists(err) {
+			err = s.takeIn(ctx, name, s.aliasOf(kind))
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("make index %s: %w", name, err)
@@ -182,8 +189,9 @@ func (s *Store) ensure(ctx context.Context, name string) error {
 	return nil
 }
 
-// checkOurs refuses an index that somebody else made under our name: its mapping may be any.
-func (s *Store) checkOurs(ctx context.Context, name string) error {
+// takeIn puts an index that exists behind the alias, unless somebody else made it under our name: its mapping
+// may be any.
+func (s *Store) takeIn(ctx context.Context, name, alias string) error {
 	b, err := s.call(ctx, request{method: http.MethodGet, path: "/" + name + "/_mapping", query: url.Values{"filter_path": {"*.mappings._meta.lastnight.format"}}})
 	if err != nil {
 		return err
@@ -191,7 +199,8 @@ func (s *Store) checkOurs(ctx context.Context, name string) error {
 	if !strings.Contains(string(b), `"format":`+strconv.Itoa(format)) {
 		return lastnight.Errorf(lastnight.CodeConflict, "remove it, or use another --store-prefix", "index %s exists and was not made by lastnight", name)
 	}
-	return nil
+	_, err = s.call(ctx, request{method: http.MethodPut, path: "/" + name + "/_alias/" + alias})
+	return err
 }
 
 // forget drops what is known of an index.

@@ -75,7 +75,7 @@ func TestFailedShardsAreAnError(t *testing.T) {
 		body := "{}"
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/_alias"):
-			body = `{"lastnight-documents-v1-2026.11.21":{}}`
+			body = `{"lastnight-documents-v2-2026.11.21":{}}`
 		case strings.HasSuffix(r.URL.Path, "/_search"):
 			body = `{"_shards":{"total":2,"failed":1,"failures":[{"index":"x","reason":{"type":"node_not_connected_exception","reason":"gone"}}]},"hits":{"hits":[]}}`
 		}
@@ -119,9 +119,26 @@ func TestTLSAndAPIKey(t *testing.T) {
 
 func TestNewerFormatIsRefused(t *testing.T) {
 	cfg := config(t)
-	do(t.Context(), t, "PUT", cfg.Addresses[0]+"/"+cfg.Prefix+"-jobs-v2", `{"mappings":{"_meta":{"lastnight":{"kind":"jobs","format":2}}}}`)
+	do(t.Context(), t, "PUT", cfg.Addresses[0]+"/"+cfg.Prefix+"-jobs-v3", `{"mappings":{"_meta":{"lastnight":{"kind":"jobs","format":3}}}}`)
 	_, err := elasticstore.Open(t.Context(), cfg)
-	if lastnight.CodeOf(err) != lastnight.CodeInvalid || !strings.Contains(err.Error(), "format 2, this lastnight knows format 1") {
+	if lastnight.CodeOf(err) != lastnight.CodeInvalid || !strings.Contains(err.Error(), "format 3, this lastnight knows formats 1 to 2") {
 		t.Errorf("a newer format: %v", err)
+	}
+}
+
+func TestIndexMode(t *testing.T) {
+	cfg := config(t)
+	cfg.IndexMode = "logsdb"
+	s := open(t, cfg)
+	docs := documents(30)
+	must(t, s.Index(t.Context(), docs))
+	wantAll(t, s, docs)
+	n := 0
+	for _, err := range s.Search(t.Context(), lastnight.SearchRequest{Query: `record 7 job:orders`}) {
+		must(t, err)
+		n++
+	}
+	if got := do(t.Context(), t, "GET", cfg.Addresses[0]+"/"+cfg.Prefix+"-documents/_settings?flat_settings=true", ""); n != 1 || !strings.Contains(got, `"index.mode":"logsdb"`) {
+		t.Errorf("found %d, settings %s", n, got)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"lastnight"
@@ -29,10 +28,15 @@ func (s *Store) putAgain(ctx context.Context, letters []DeadLetter) (refused []D
 	ops := make([]*op, len(letters))
 	for i := range letters {
 		l := &letters[i]
-		if !strings.HasPrefix(l.Index, s.index(kindDocuments)+"-") {
+		kind, _, day, ok := s.partsOfName(l.Index)
+		if !ok || kind != kindDocuments {
 			return nil, lastnight.Errorf(lastnight.CodeInvalid, "mend or remove it", "the dead letter %q is of another store: index %.80q", l.ID, l.Index)
 		}
-		ops[i] = &op{action: "create", index: l.Index, id: l.ID, source: l.Document}
+		source, err := modern(kind, l.Document) // it may be of an older format
+		if err != nil {
+			return nil, fmt.Errorf("dead letter %q: %w", l.ID, err)
+		}
+		ops[i] = &op{action: "create", index: s.index(kind) + "-" + day, id: l.ID, source: source}
 	}
 	for _, name := range indicesOf(ops) {
 		if err := s.ensure(ctx, name); err != nil {

@@ -44,7 +44,7 @@ func (s *Store) candidates(ctx context.Context, f *query.Filter) iter.Seq2[lastn
 			yield(lastnight.Document{}, err)
 			return
 		}
-		days = slices.DeleteFunc(days, func(name string) bool { return !sp.touches(strings.TrimPrefix(name, s.index(kindDocuments)+"-")) })
+		days = slices.DeleteFunc(days, func(name string) bool { return !sp.touches(s.dayOfName(name)) })
 		if !f.Request.Oldest {
 			slices.Reverse(days)
 		}
@@ -137,24 +137,38 @@ func (sp span) query() object {
 	return object{"range": object{"time_ns": bounds}}
 }
 
-// indices lists the daily indices of a kind, sorted.
+// indices lists the indices of a kind, of all formats, by day: those behind its alias.
 func (s *Store) indices(ctx context.Context, kind string) ([]string, error) {
-	b, err := s.call(ctx, request{
-		method: http.MethodGet, path: "/" + s.index(kind) + "-*/_alias",
-		query: url.Values{"ignore_unavailable": {"true"}, "allow_no_indices": {"true"}},
-	})
+	names, err := s.named(ctx, s.aliasOf(kind))
 	if err != nil {
 		return nil, fmt.Errorf("list indices of %s: %w", kind, err)
 	}
+	slices.SortFunc(names, func(a, b string) int { return strings.Compare(s.dayOfName(a), s.dayOfName(b)) })
+	return names, nil
+}
+
+// named lists the indices of ours that a name, an alias or a pattern stands for.
+func (s *Store) named(ctx context.Context, pattern string) ([]string, error) {
+	b, err := s.call(ctx, request{
+		method: http.MethodGet, path: "/" + pattern + "/_alias",
+		query: url.Values{"ignore_unavailable": {"true"}, "allow_no_indices": {"true"}},
+	})
+	if statusOf(err) == http.StatusNotFound { // no alias yet
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
 	var found map[string]json.RawMessage
 	if err := json.Unmarshal(b, &found); err != nil {
-		return nil, fmt.Errorf("list indices of %s: %w", kind, err)
+		return nil, fmt.Errorf("decode answer of Elasticsearch: %w", err)
 	}
 	names := make([]string, 0, len(found))
 	for name := range found {
-		names = append(names, name)
+		if _, _, _, ok := s.partsOfName(name); ok {
+			names = append(names, name)
+		}
 	}
-	slices.Sort(names)
 	return names, nil
 }
 
