@@ -1,6 +1,6 @@
 // Asking the server: addresses of its routes, and its errors as it tells them.
 
-import type { HistogramQuery, IncidentsQuery, JobsQuery, LabelsQuery, Problem, QueueQuery, RawQuery, SearchQuery, StreamsQuery, TailQuery, TemplatesQuery, ValuesQuery } from './types'
+import type { HistogramQuery, IncidentsQuery, JobsQuery, LabelsQuery, Problem, QueueQuery, RatesQuery, RawQuery, SearchQuery, StreamsQuery, TailQuery, TemplatesQuery, ValuesQuery } from './types'
 
 const base = '/api/v1'
 
@@ -29,6 +29,7 @@ export const route = {
   raw: (q: Loose<RawQuery>): string => address('/logs/raw', q),
   tail: (q: Loose<TailQuery>): string => address('/tail', q),
   histogram: (q: Loose<HistogramQuery>): string => address('/histogram', q),
+  rates: (q: Loose<RatesQuery>): string => address('/rates', q),
   templates: (q: Loose<TemplatesQuery>): string => address('/templates', q),
   template: (id: string): string => address(`/templates/${encodeURIComponent(id)}`, {}),
   split: (id: string, preview: boolean): string => address(`/templates/${encodeURIComponent(id)}/split`, { preview: preview || undefined }),

@@ -16,6 +16,7 @@ export const keys: [string, string][] = [
   ['l', 'label: to the form'],
   ['1 … 9', 'label: say what was said of a similar one, and next'],
   ['s / u / x', 'label: skip / undo / choose for many'],
+  ['p / m / t', 'label: preview / merge / split'],
   ['a / r', 'review: approve / reject the row'],
   ['+ - ← → 0', 'timeline: zoom, move, show all'],
   ['c', 'copy the link to what is shown'],

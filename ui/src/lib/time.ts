@@ -167,6 +167,26 @@ export function rangeOf(name: RangeName, now: number, zone: Zone): Interval {
   }
 }
 
+/** The interval with both bounds: one without an end ends now, one without a beginning has 30 days. */
+export function bounded(i: Interval, now = Date.now()): { start: string; end: string } {
+  const end = i.end ?? new Date(now).toISOString()
+  return { start: i.start ?? new Date(parseTime(end) - 30 * day).toISOString(), end }
+}
+
+/** A time as an address has it, ms: absolute, or so long before now. NaN if it is none. */
+export function addressTime(text: string, now: number): number {
+  const m = /^(?:now)?-(\d+)([smhdw])$/.exec(text)
+  if (m) return now - Number(m[1]) * ({ s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }[m[2] as 's'] ?? 1) * 1000
+  return text === 'now' ? now : parseTime(text)
+}
+
+/** Sat 21 Nov 18:00:00 – Sun 22 Nov 08:00:00, the day said once where it is the same. */
+export function spanName(start: string | undefined, end: string | undefined, zone: Zone): string {
+  const say = (t: string): string => (Number.isNaN(parseTime(t)) ? t : dateTime(t, zone))
+  if (start && end) return `${say(start)} – ${date(start, zone) === date(end, zone) ? clock(end, zone) : say(end)}`
+  return start ? `From ${say(start)}` : end ? `To ${say(end)}` : ''
+}
+
 /** What an input of type datetime-local shows for a time, in the zone. */
 export function toInput(iso: string | undefined, zone: Zone): string {
   if (isNoTime(iso)) return ''

@@ -4,17 +4,20 @@ import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import type { ApiError } from '../api/client'
 
-/** Says that something is under way, after a moment: quick answers should not flicker. */
-export function Loading({ what, cancel }: { what: string; cancel?: () => void }) {
-  const [late, setLate] = useState(false)
+/** Says that something is under way, after a moment: quick answers should not flicker. What takes long says how long, and can be ended. */
+export function Loading({ what, cancel, hint }: { what: string; cancel?: () => void; hint?: string }) {
+  const [seconds, setSeconds] = useState(-1)
   useEffect(() => {
-    const t = setTimeout(() => setLate(true), 250)
-    return () => clearTimeout(t)
+    const begun = Date.now()
+    const first = setTimeout(() => setSeconds(0), 250)
+    const every = setInterval(() => setSeconds(Math.round((Date.now() - begun) / 1000)), 1000)
+    return () => { clearTimeout(first); clearInterval(every) }
   }, [])
   return (
-    <p class="state" role="status">
-      {late ? <><span class="spinner" aria-hidden="true" /> Loading {what}… {cancel && <button type="button" class="small" onClick={cancel}>Cancel</button>}</> : ''}
-    </p>
+    <div class="state loading">
+      <p role="status">{seconds >= 0 && <><span class="spinner" aria-hidden="true" /> Loading {what}…</>}</p>
+      {seconds >= 2 && <p class="actions"><span class="quiet" aria-hidden="true">{seconds} s</span> {cancel && <button type="button" class="small" onClick={cancel}>Cancel</button>} {seconds >= 5 && hint && <span class="quiet">{hint}</span>}</p>}
+    </div>
   )
 }
 

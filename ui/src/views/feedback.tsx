@@ -53,12 +53,19 @@ export function Feedback({ incident: i }: { incident: Incident }) {
       {error && !needsName(error) && <Failed error={error} />}
       {error && needsName(error) && <p role="alert">{error.message}: {error.hint}. Then answer again.</p>}
       {asked.data.items.length > 0 && (
-        <ul class="plain">
-          {asked.data.items.map((f) => (
-            <li key={f.by + f.at}><strong>{f.by}</strong>: {said[f.answer]}{f.other ? `, ${f.other}` : ''}{f.comment ? `, “${f.comment}”` : ''} <span class="quiet"><When at={f.at} /></span></li>
-          ))}
-        </ul>
+        <Answers items={asked.data.items} />
       )}
     </section>
+  )
+}
+
+/** What people answered. */
+export function Answers({ items }: { items: Answer[] }) {
+  return (
+    <ul class="plain">
+      {items.map((f) => (
+        <li key={f.by + f.at}><strong>{f.by}</strong>: {said[f.answer]}{f.other ? `, ${f.other}` : ''}{f.comment ? `, “${f.comment}”` : ''} <span class="quiet"><When at={f.at} /></span></li>
+      ))}
+    </ul>
   )
 }

@@ -1,14 +1,13 @@
 import { route } from '../api/client'
-import type { Incident, IncidentList as Answer, JobList } from '../api/types'
-import { useApi } from '../api/use'
-import { readRange } from '../lib/address'
-import { useZone } from '../lib/prefs'
+import type { Incident, JobList } from '../api/types'
+import { useApi, usePages } from '../api/use'
 import { setParams, usePlace } from '../lib/router'
-import { rangeOf, ranges, type RangeName } from '../lib/time'
-import { useMemo } from 'preact/hooks'
+import { ranges, type RangeName } from '../lib/time'
 import { Health } from '../parts/health'
 import { IncidentList, summary } from '../parts/incident-row'
-import { RangePicker } from '../parts/range-picker'
+import { JobChooser } from '../parts/job-chooser'
+import { More } from '../parts/more'
+import { RangePicker, useChosen, type Chosen } from '../parts/range-picker'
 import { Empty, Failed, Loading } from '../parts/states'
 import { useTitle } from './title'
 
@@ -17,37 +16,34 @@ const names: RangeName[] = ['last-night', '24h', '7d', '30d']
 /** What failed, last night first. */
 export function Home() {
   const { search } = usePlace()
-  const zone = useZone()
   const p = new URLSearchParams(search)
-  const range = readRange(search, 'last-night')
+  const time = useChosen(search, 'last-night')
   const namespace = p.get('namespace') ?? ''
   const job = p.get('job') ?? ''
   const planned = p.get('planned') === '1'
-  // The interval is fixed when it is chosen: one that moved would ask anew on every drawing.
-  const interval = useMemo(() => rangeOf(range, Date.now(), zone), [range, zone])
-  const asked = useApi<Answer>(route.incidents({ ...interval, namespace, job, planned, chain: false, limit: 500 }))
-  const title = range === 'last-night' ? 'Last night' : `Last ${ranges[range]}`
-  useTitle(title)
-  const all = asked.data?.items ?? []
+  const asked = usePages<Incident>(route.incidents({ ...time.interval, namespace, job, planned, chain: false, limit: 500 }))
+  useTitle(time.title)
+  const all = asked.items ?? []
   const state = readState(search)
   const items = all.filter(states[state].is)
   return (
     <>
       <div class="head">
-        <h1>{title}</h1>
-        {all.length > 0 && <p class="lead" role="status">{summary(all)}{asked.data?.next_cursor ? ' (the newest of them)' : ''}</p>}
+        <h1>{time.title}</h1>
+        {all.length > 0 && <p class="lead" role="status">{summary(all)}{asked.more ? ' (the newest of them)' : ''}</p>}
       </div>
       <div class="bar">
-        <RangePicker value={range} names={names} fallback="last-night" />
+        <RangePicker value={time} names={names} fallback="last-night" />
         <Filters namespace={namespace} job={job} planned={planned} />
       </div>
       {all.length > 0 && <States all={all} state={state} />}
-      {asked.error ? <Failed error={asked.error} again={asked.again} />
-        : !asked.data ? <Loading what="incidents" />
+      {asked.error && !asked.items ? <Failed error={asked.error} again={asked.again} />
+        : !asked.items ? <Loading what="incidents" cancel={asked.cancel} />
         : items.length ? <IncidentList incidents={items} />
         : all.length ? <Empty title={`None of them: ${states[state].name.toLowerCase()}`}><p><button type="button" onClick={() => setParams({ state: undefined })}>Show all {all.length}</button></p></Empty>
-        : <Nothing range={range} filtered={!!(namespace || job)} planned={planned} />}
-      {!namespace && !job && asked.data && !asked.error && <Health />}
+        : <Nothing time={time} filtered={!!(namespace || job)} planned={planned} />}
+      {asked.items && <More pages={asked} what="incidents" />}
+      {!namespace && !job && asked.items && !asked.error && <Health />}
     </>
   )
 }
@@ -81,9 +77,8 @@ function States({ all, state }: { all: Incident[]; state: State }) {
 }
 
 function Filters({ namespace, job, planned }: { namespace: string; job: string; planned: boolean }) {
-  const jobs = useApi<JobList>(route.jobs({})).data?.items ?? []
+  const jobs = useApi<JobList>(route.jobs({ limit: 1000 })).data?.items ?? []
   const namespaces = [...new Set([...jobs.map((j) => j.namespace), ...(namespace ? [namespace] : [])])].sort()
-  const inIt = [...new Set([...jobs.filter((j) => !namespace || j.namespace === namespace).map((j) => j.name), ...(job ? [job] : [])])].sort()
   return (
     <div class="filters">
       <label>Namespace{' '}
@@ -92,12 +87,7 @@ function Filters({ namespace, job, planned }: { namespace: string; job: string; 
           {namespaces.map((n) => <option key={n} value={n}>{n}</option>)}
         </select>
       </label>
-      <label>Job{' '}
-        <select value={job} onChange={(e) => setParams({ job: e.currentTarget.value })}>
-          <option value="">all</option>
-          {inIt.map((n) => <option key={n} value={n}>{n}</option>)}
-        </select>
-      </label>
+      <JobChooser namespace={namespace} job={job} by="name" within choose={(n, j) => setParams(j ? { namespace: n, job: j } : { job: undefined })} />
       <label class="check">
         <input type="checkbox" checked={planned} onChange={(e) => setParams({ planned: e.currentTarget.checked })} /> Planned too
       </label>
@@ -105,13 +95,13 @@ function Filters({ namespace, job, planned }: { namespace: string; job: string; 
   )
 }
 
-function Nothing({ range, filtered, planned }: { range: RangeName; filtered: boolean; planned: boolean }) {
-  const wider = names[names.indexOf(range) + 1]
+function Nothing({ time, filtered, planned }: { time: Chosen; filtered: boolean; planned: boolean }) {
+  const wider = time.name ? names[names.indexOf(time.name) + 1] : '7d'
   return (
-    <Empty title={(range === 'last-night' ? 'Nothing failed last night' : `Nothing failed in the last ${ranges[range]}`) + (filtered ? ', with these filters' : '')}>
+    <Empty title={`Nothing failed ${time.within}` + (filtered ? ', with these filters' : '')}>
       <p>No job left RUNNING against its owner’s will.</p>
       <p class="actions">
-        {wider && <button type="button" onClick={() => setParams({ range: wider })}>Look at {wider === '24h' ? 'the last 24 hours' : `the last ${ranges[wider]}`}</button>}
+        {wider && <button type="button" onClick={() => setParams({ range: wider, start: undefined, end: undefined })}>Look at {wider === '24h' ? 'the last 24 hours' : `the last ${ranges[wider]}`}</button>}
         {filtered && <button type="button" onClick={() => setParams({ namespace: undefined, job: undefined })}>Drop the filters</button>}
         {!planned && <button type="button" onClick={() => setParams({ planned: true })}>Show planned ones</button>}
       </p>

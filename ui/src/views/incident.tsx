@@ -14,6 +14,7 @@ import { Chain } from './chain'
 import { Changes } from './changes'
 import { Feedback } from './feedback'
 import { Lifecycle } from './lifecycle'
+import { SimilarIncidents } from './similar'
 import { Timeline } from './timeline'
 import { useTitle } from './title'
 
@@ -23,7 +24,7 @@ export function Incident({ id }: { id: string }) {
   const i = asked.data?.id === id ? asked.data : undefined
   useTitle(i ? `${i.job}: ${i.diagnosis.title || 'unexplained'}` : 'Incident')
   if (asked.error) return <><h1>Incident {id}</h1><Failed error={asked.error} again={asked.again} /></>
-  if (!i) return <><h1 class="sr">Incident</h1><Loading what="the incident" /></>
+  if (!i) return <><h1 class="sr">Incident</h1><Loading what="the incident" cancel={asked.cancel} /></>
   return <Shown incident={i} />
 }
 
@@ -109,19 +110,7 @@ function Others({ incident: i }: { incident: Found }) {
           </ul>
         ) : <p class="quiet">Nothing else had evidence.</p>}
       </section>
-      <section aria-labelledby="similar">
-        <h2 id="similar">Similar incidents</h2>
-        {i.similar.length ? (
-          <ul class="plain">
-            {i.similar.map((s) => (
-              <li key={s.id}>
-                <a data-row href={incidentHref(s.id)}>{s.job || 'Incident'} · <When at={s.start} /></a>
-                <span class="quiet"> {s.cause || 'unexplained'}, {Math.round(s.score * 100)} % alike</span>
-              </li>
-            ))}
-          </ul>
-        ) : <p class="quiet">None so far.</p>}
-      </section>
+      <SimilarIncidents incident={i} />
     </div>
   )
 }

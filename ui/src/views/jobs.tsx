@@ -1,54 +1,52 @@
-import { useMemo } from 'preact/hooks'
 import { route } from '../api/client'
-import type { Job, JobList } from '../api/types'
-import { useApi } from '../api/use'
-import { jobHref, logsHref, readRange } from '../lib/address'
-import { useZone } from '../lib/prefs'
+import type { Job } from '../api/types'
+import { usePages } from '../api/use'
+import { jobHref, logsHref } from '../lib/address'
+import { useDeferred } from '../lib/deferred'
 import { setParams, usePlace } from '../lib/router'
-import { rangeOf, ranges, type RangeName } from '../lib/time'
+import type { RangeName } from '../lib/time'
 import { Icon } from '../parts/icons'
-import { RangePicker } from '../parts/range-picker'
+import { More } from '../parts/more'
+import { RangePicker, useChosen, type Chosen } from '../parts/range-picker'
 import { Empty, Failed, Loading } from '../parts/states'
 import { When } from '../parts/when'
 import { useTitle } from './title'
+
+const page = 100
 
 const names: RangeName[] = ['last-night', '24h', '7d', '30d']
 
 /** What there is: jobs, those with incidents first. */
 export function Jobs() {
   const { search } = usePlace()
-  const zone = useZone()
-  const range = readRange(search, '7d')
+  const time = useChosen(search, '7d')
   const name = new URLSearchParams(search).get('name') ?? ''
-  const interval = useMemo(() => rangeOf(range, Date.now(), zone), [range, zone])
-  const asked = useApi<JobList>(route.jobs({ ...interval }))
+  const find = useDeferred(name)
+  const asked = usePages<Job>(route.jobs({ ...time.interval, find, order: 'incidents', limit: page }))
   useTitle('Jobs')
-  const wanted = name.toLowerCase()
-  const items = (asked.data?.items ?? [])
-    .filter((j) => `${j.namespace}/${j.name} ${j.flink_ids?.join(' ') ?? ''}`.toLowerCase().includes(wanted))
-    .sort((a, b) => b.incidents - a.incidents || a.namespace.localeCompare(b.namespace) || a.name.localeCompare(b.name))
+  const items = asked.items ?? []
   return (
     <>
       <div class="head"><h1>Jobs</h1></div>
       <div class="bar">
-        <RangePicker value={range} names={names} fallback="7d" />
+        <RangePicker value={time} names={names} fallback="7d" />
         <label class="grow">Find{' '}
           <input type="search" data-search value={name} placeholder="name, namespace or Flink job id" onInput={(e) => setParams({ name: e.currentTarget.value }, true)} />
         </label>
       </div>
-      {asked.error ? <Failed error={asked.error} again={asked.again} />
-        : !asked.data ? <Loading what="jobs" />
-        : items.length ? <Table jobs={items} range={range} />
-        : name ? <Empty title={`No job has “${name}” in its name`}><p><button type="button" onClick={() => setParams({ name: undefined })}>Show all jobs</button></p></Empty>
+      {asked.error && !asked.items ? <Failed error={asked.error} again={asked.again} />
+        : !asked.items ? <Loading what="jobs" cancel={asked.cancel} />
+        : items.length ? <><Table jobs={items} time={time} /><More pages={asked} what="jobs" /></>
+        : name ? <Empty title={`No job has “${name}” in its name ${time.within}`}><p><button type="button" onClick={() => setParams({ name: undefined })}>Show all jobs</button></p></Empty>
         : <Empty title="No job left logs in this time"><p>Choose a longer time, or load recorded logs: <code>lastnight import DIR</code>.</p></Empty>}
     </>
   )
 }
 
-function Table({ jobs, range }: { jobs: Job[]; range: RangeName }) {
+function Table({ jobs, time }: { jobs: Job[]; time: Chosen }) {
   return (
     <table class="list">
-      <caption class="sr">Jobs and their incidents, {ranges[range]}</caption>
+      <caption class="sr">Jobs and their incidents, {time.title}</caption>
       <thead>
         <tr><th scope="col">Job</th><th scope="col">Namespace</th><th scope="col">Incidents</th><th scope="col">Kind</th><th scope="col">First seen</th><th scope="col">Last seen</th><th scope="col">Log</th></tr>
       </thead>

@@ -2,16 +2,15 @@ import { useMemo } from 'preact/hooks'
 import { route } from '../api/client'
 import type { DocumentList, Histogram, TemplateDetail } from '../api/types'
 import { useApi } from '../api/use'
-import { incidentHref, logsHref, readRange, templateHref, templatesHref } from '../lib/address'
+import { incidentHref, logsHref, templateHref, templatesHref } from '../lib/address'
 import { count } from '../lib/numbers'
-import { useZone } from '../lib/prefs'
 import { usePlace } from '../lib/router'
 import { indexOfByte } from '../lib/text'
 import { valuesOf } from '../lib/templates'
-import { rangeOf, type RangeName } from '../lib/time'
+import { bounded, type RangeName } from '../lib/time'
 import { Icon } from '../parts/icons'
 import { LogText } from '../parts/log-text'
-import { RangePicker } from '../parts/range-picker'
+import { RangePicker, useChosen } from '../parts/range-picker'
 import { Sparkline } from '../parts/sparkline'
 import { Failed, Loading } from '../parts/states'
 import { TemplateText } from '../parts/template-text'
@@ -25,22 +24,18 @@ const mostValues = 8
 /** One template: where and when, the values of its variables, what people said of it. */
 export function Template({ id }: { id: string }) {
   const { search } = usePlace()
-  const zone = useZone()
   const p = new URLSearchParams(search)
   const namespace = p.get('namespace') ?? ''
   const job = p.get('job') ?? ''
-  const range = readRange(search, '7d')
-  const interval = useMemo(() => {
-    const r = rangeOf(range, Date.now(), zone)
-    return { start: r.start ?? '', end: r.end ?? new Date().toISOString() }
-  }, [range, zone])
+  const time = useChosen(search, '7d')
+  const interval = useMemo(() => bounded(time.interval), [time])
   const asked = useApi<TemplateDetail>(route.template(id))
   const t = asked.data?.id === id ? asked.data : undefined
   useTitle(t ? t.text.slice(0, 60) : 'Template')
   const found = useApi<DocumentList>(route.search({ q: `template:${id}`, ...interval, namespace, job, limit: samples }))
   const over = useApi<Histogram>(route.histogram({ template_id: id, ...interval, namespace, job }))
   if (asked.error) return <><h1>Template {id}</h1><Failed error={asked.error} again={asked.again} /></>
-  if (!t) return <><h1 class="sr">Template</h1><Loading what="the template" /></>
+  if (!t) return <><h1 class="sr">Template</h1><Loading what="the template" cancel={asked.cancel} /></>
   const docs = found.data?.items ?? []
   const n = over.data?.items.reduce((sum, b) => sum + Object.values(b.levels).reduce((a, x) => a + x, 0), 0)
   return (
@@ -51,7 +46,7 @@ export function Template({ id }: { id: string }) {
         <p class="quiet">{t.id}{t.became && t.became !== t.id && <>, became <a href={templateHref(t.became, { namespace, job })}>{t.became}</a></>}, seen <When at={t.first_seen} /> to <When at={t.last_seen} /></p>
       </div>
       <div class="bar">
-        <RangePicker value={range} names={names} fallback="7d" />
+        <RangePicker value={time} names={names} fallback="7d" />
         <a class="button" href={logsHref({ namespace, job, q: `template:${id}`, ...interval })}><Icon name="log" /> Its records</a>
         <a class="button" href={`/label?template=${encodeURIComponent(id)}`}>Label this</a>
         {over.data && <span>{count(n ?? 0)} records <Sparkline histogram={over.data} interval={interval} /></span>}

@@ -49,8 +49,8 @@ export function Form({ draft: d, set, targets, causes, submit, busy }: Props) {
       {text('why', 'Why (for the history)')}
       <p class="actions">
         <button type="submit" class="primary" disabled={busy || !saysSomething(d)} title="Ctrl Enter">{targets.length > 1 ? `Label ${targets.length} and next` : 'Label and next'}</button>
-        <button type="button" disabled={!saysSomething(d)} onClick={() => void preview()}>Preview</button>
-        <span class="quiet"><kbd>Ctrl</kbd> <kbd>Enter</kbd></span>
+        <button type="button" disabled={!saysSomething(d)} data-key="p" onClick={() => void preview()}>Preview</button>
+        <span class="quiet"><kbd>Ctrl</kbd> <kbd>Enter</kbd> labels, <kbd>Esc</kbd> <kbd>p</kbd> previews</span>
       </p>
       {error && <Failed error={error} />}
       {previews && <Preview previews={previews} />}

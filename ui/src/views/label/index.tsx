@@ -57,6 +57,8 @@ function Work({ kind, chosen, template, covered }: { kind: 'template' | 'inciden
   const [said, setSaid] = useState('')
   const [error, setError] = useState<ApiError>()
   const [busy, setBusy] = useState(false)
+  const [progress, setProgress] = useState(0)
+  const stop = useRef(false)
   const items = useMemo(() => (asked.data?.items ?? []).filter((i) => !finished.has(i.id)), [asked.data, finished])
   const item = template ? undefined : (items.find((i) => i.id === chosen) ?? items[0])
   const templateId = template || (item?.kind === 'template' ? item.id : '')
@@ -71,11 +73,17 @@ function Work({ kind, chosen, template, covered }: { kind: 'template' | 'inciden
   const say = async (d: Draft): Promise<void> => {
     if (busy || !targets.length || !saysSomething(d)) return
     setBusy(true)
+    setProgress(0)
+    stop.current = false
     setError(undefined)
     const ids = bulk.length ? bulk.map((i) => i.id) : item ? [item.id] : []
     const made: Label[] = []
     try {
-      for (const t of targets) made.push(await propose(d, t))
+      for (const t of targets) {
+        if (stop.current) throw new ApiError('you stopped it', '', 0)
+        made.push(await propose(d, t))
+        setProgress(made.length)
+      }
       setFinished(new Set([...finished, ...ids]))
       setPicked(new Set())
       setDraft(emptyDraft)
@@ -123,7 +131,8 @@ function Work({ kind, chosen, template, covered }: { kind: 'template' | 'inciden
       if (e.key === 's') k.next()
       else if (e.key === 'u') void k.undo()
       else if (e.key === 'l') document.querySelector<HTMLElement>('[data-label]')?.focus()
-      else if (e.key === 'x' && k.item) pick(k.item.id)
+      else if (e.key === 'x' && k.item) pick(focusedItem() ?? k.item.id)
+      else if ('pmt'.includes(e.key) && e.key.length === 1) document.querySelector<HTMLButtonElement>(`[data-key="${e.key}"]`)?.click()
       else if (/^[1-9]$/.test(e.key)) document.querySelectorAll<HTMLButtonElement>('.label-item ol button.small')[Number(e.key) - 1]?.click()
       else return
       e.preventDefault()
@@ -134,13 +143,14 @@ function Work({ kind, chosen, template, covered }: { kind: 'template' | 'inciden
   const pick = (id: string): void => setPicked((old) => { const s = new Set(old); if (!s.delete(id)) s.add(id); return s })
 
   if (asked.error) return <Failed error={asked.error} again={asked.again} />
-  if (!asked.data) return <Loading what="the queue" />
+  if (!asked.data) return <Loading what="the queue" cancel={asked.cancel} />
   return (
     <>
       <p class="actions label-said">
         <span role="status">{said}</span>
+        {busy && targets.length > 1 && <><progress max={targets.length} value={progress} aria-label="Labels made" /> {progress} of {targets.length} <button type="button" class="small" onClick={() => { stop.current = true }}>Stop</button></>}
         {done.length > 0 && <button type="button" class="small" onClick={() => void undo()}><kbd>u</kbd> Undo</button>}
-        <span class="quiet label-keys"><kbd>l</kbd> label, <kbd>1</kbd>–<kbd>9</kbd> say what was said of a similar one, <kbd>s</kbd> skip, <kbd>x</kbd> choose for many, <kbd>u</kbd> undo</span>
+        <span class="quiet label-keys"><kbd>l</kbd> label, <kbd>1</kbd>–<kbd>9</kbd> say what was said of a similar one, <kbd>s</kbd> skip, <kbd>x</kbd> choose for many, <kbd>p</kbd> preview, <kbd>u</kbd> undo</span>
       </p>
       {error && <Failed error={error} />}
       {!items.length && !template ? <Empty title={kind === 'template' ? 'Every template that took part in a failure is labeled' : 'Every incident is explained'}><p>Look at <a href="/label?queue=review">what waits for review</a>, or at <a href="/templates">all templates</a>.</p></Empty> : (
@@ -148,7 +158,7 @@ function Work({ kind, chosen, template, covered }: { kind: 'template' | 'inciden
           <QueueList items={items} chosen={item?.id ?? ''} picked={picked} pick={pick} />
           <div class="label-detail">
             {bulk.length > 1 && <p class="badge warn">The form says the same of {bulk.length} chosen ones</p>}
-            <Item key={templateId || item?.id || ''} item={item} template={templateId} adopt={(id) => void adopt(id)} changed={asked.again} />
+            <Item key={templateId || item?.id || ''} item={item} template={templateId} picked={bulk.filter((i) => i.kind === 'template' && i.id !== templateId).map((i) => i.id)} adopt={(id) => void adopt(id)} changed={asked.again} />
             <Form draft={draft} set={setDraft} targets={targets} causes={causes.data?.items ?? []} submit={() => void say(draft)} busy={busy} />
           </div>
         </div>
@@ -157,12 +167,15 @@ function Work({ kind, chosen, template, covered }: { kind: 'template' | 'inciden
   )
 }
 
+/** The item of the queue that has the focus. */
+const focusedItem = (): string | undefined => document.activeElement?.closest('[data-item]')?.getAttribute('data-item') ?? undefined
+
 function QueueList({ items, chosen, picked, pick }: { items: QueueItem[]; chosen: string; picked: ReadonlySet<string>; pick: (id: string) => void }) {
   return (
     <nav class="queue" aria-label="Queue">
       <ol class="plain">
         {items.map((i) => (
-          <li key={i.id} class={i.id === chosen ? 'current' : ''}>
+          <li key={i.id} data-item={i.id} class={i.id === chosen ? 'current' : ''}>
             <input type="checkbox" checked={picked.has(i.id)} onChange={() => pick(i.id)} aria-label={`Choose for many: ${i.title}`} />
             <button type="button" class="link-like" data-row aria-current={i.id === chosen ? 'true' : undefined} onClick={() => setParams({ item: i.id, template: undefined }, true)}>
               <TemplateText text={i.title || targetName(i.target)} max={110} />

@@ -1,10 +1,12 @@
+import { useMemo } from 'preact/hooks'
 import { route } from '../../api/client'
-import type { QueueItem, TemplateDetail } from '../../api/types'
+import type { Document, DocumentList, Histogram, QueueItem, TemplateDetail } from '../../api/types'
 import { useApi } from '../../api/use'
 import { incidentHref, logsHref, templateHref } from '../../lib/address'
 import { count } from '../../lib/numbers'
 import { indexOfByte } from '../../lib/text'
 import { LogText } from '../../parts/log-text'
+import { Sparkline } from '../../parts/sparkline'
 import { Failed, Loading } from '../../parts/states'
 import { TemplateText } from '../../parts/template-text'
 import { When } from '../../parts/when'
@@ -12,15 +14,30 @@ import { Variables } from '../template'
 import { Parting } from './parting'
 import { targetName } from './work'
 
+interface ItemProps {
+  item: QueueItem | undefined
+  template: string
+  picked: string[] // other templates that are chosen
+  adopt: (labelId: string) => void
+  changed: () => void
+}
+
+const day = 86_400_000
+const newest = 200
+
 /** What there is to know of one thing in the queue before it is labeled. */
-export function Item({ item, template, adopt, changed }: { item: QueueItem | undefined; template: string; adopt: (labelId: string) => void; changed: () => void }) {
+export function Item({ item, template, picked, adopt, changed }: ItemProps) {
   const asked = useApi<TemplateDetail>(template ? route.template(template) : undefined)
   const t = asked.data
+  const month = useMemo(() => { const now = Date.now(); return { start: new Date(now - 30 * day).toISOString(), end: new Date(now).toISOString() } }, [template])
+  const found = useApi<DocumentList>(template ? route.search({ q: `template:${template}`, ...month, limit: newest }) : undefined)
+  const over = useApi<Histogram>(template ? route.histogram({ template_id: template, ...month }) : undefined)
   if (template && asked.error) return <Failed error={asked.error} again={asked.again} />
-  if (template && !t) return <Loading what="the template" />
+  if (template && !t) return <Loading what="the template" cancel={asked.cancel} />
   const incidents = t?.incidents ?? item?.incidents ?? []
   const similar = t?.similar.length ? t.similar : (item?.proposals ?? [])
-  const firstLines = (t?.samples ?? []).map((d) => (d.text.split('\n')[0] ?? '').slice(indexOfByte(d.text, d.message_at ?? 0)))
+  const docs = found.data?.items.length ? found.data.items : (t?.samples ?? [])
+  const firstLines = docs.map((d) => (d.text.split('\n')[0] ?? '').slice(indexOfByte(d.text, d.message_at ?? 0)))
   return (
     <div class="label-item">
       <h2 class="label-what">{t ? <TemplateText text={t.text} max={1500} /> : item ? (item.title || targetName(item.target)) : ''}</h2>
@@ -51,14 +68,38 @@ export function Item({ item, template, adopt, changed }: { item: QueueItem | und
           </ul>
         </section>
       )}
-      {t && <Variables template={t.text} messages={firstLines} loading={false} />}
+      {t && <Variables template={t.text} messages={firstLines} loading={!found.data && !found.error} />}
+      {t && <Where docs={docs} over={over.data} month={month} template={t.id} />}
       <section>
         <h3>Incidents that it touches</h3>
         {incidents.length ? (
           <ul class="plain">{incidents.slice(0, 20).map((i) => <li key={i.id}><a data-row href={incidentHref(i.id)}>{i.job} · <When at={i.start} /></a> <span class="quiet">{i.cause || 'unexplained'}, {i.failovers} failover{i.failovers === 1 ? '' : 's'}</span></li>)}</ul>
         ) : <p class="quiet">None so far.</p>}
       </section>
-      {t && <Parting template={t} changed={changed} />}
+      {t && <Parting template={t} picked={picked} changed={changed} />}
     </div>
+  )
+}
+
+/** In which jobs and pods it stands, and how often over the last month. */
+function Where({ docs, over, month, template }: { docs: Document[]; over: Histogram | undefined; month: { start: string; end: string }; template: string }) {
+  const total = over?.items.reduce((n, b) => n + Object.values(b.levels).reduce((x, y) => x + y, 0), 0)
+  const jobs = new Map<string, { namespace: string; job: string; n: number; pods: Set<string> }>()
+  for (const d of docs) {
+    const j = jobs.get(`${d.namespace}/${d.job}`) ?? { namespace: d.namespace ?? '', job: d.job ?? '', n: 0, pods: new Set<string>() }
+    j.n += d.alike ?? 1
+    j.pods.add(d.pod ?? '')
+    jobs.set(`${d.namespace}/${d.job}`, j)
+  }
+  return (
+    <section>
+      <h3>Where and when {over && <><span class="quiet">{count(total ?? 0)} records in 30 days</span> <Sparkline histogram={over} interval={month} /></>}</h3>
+      <ul class="plain">
+        {[...jobs.values()].sort((a, b) => b.n - a.n).slice(0, 8).map((j) => (
+          <li key={`${j.namespace}/${j.job}`}><a data-row href={logsHref({ namespace: j.namespace, job: j.job, q: `template:${template}`, ...month })}>{j.job}</a> <span class="quiet">{j.namespace}, {count(j.n)} in {count(j.pods.size)} pod{j.pods.size === 1 ? '' : 's'}</span></li>
+        ))}
+      </ul>
+      {docs.length >= newest && <p class="quiet">Of the newest {count(newest)} records.</p>}
+    </section>
   )
 }

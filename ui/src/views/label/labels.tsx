@@ -46,7 +46,7 @@ export function Labels({ states, chosen, review: reviewing }: { states: Label['s
     return () => removeEventListener('keydown', on)
   }, [reviewing, items])
   if (asked.error) return <Failed error={asked.error} again={asked.again} />
-  if (!asked.data) return <Loading what="labels" />
+  if (!asked.data) return <Loading what="labels" cancel={asked.cancel} />
   const some = items.filter((l) => picked.has(l.id))
   return (
     <>
@@ -125,7 +125,7 @@ function History({ label: l, again }: { label: Label; again: () => void }) {
   const asked = useApi<LabelHistory>(route.label(l.id, 'history'))
   const [error, setError] = useState<ApiError>()
   if (asked.error) return <Failed error={asked.error} again={asked.again} />
-  if (!asked.data) return <Loading what="the history" />
+  if (!asked.data) return <Loading what="the history" cancel={asked.cancel} />
   const back = (version: number): void => {
     undoTo(l, version).then(() => { again(); asked.again() }, (e: unknown) => setError(e instanceof ApiError ? e : new ApiError(String(e), '', 0)))
   }
@@ -150,7 +150,7 @@ export function Merges() {
   const asked = useApi<MergeList>(route.merges())
   const [error, setError] = useState<ApiError>()
   if (asked.error) return <Failed error={asked.error} again={asked.again} />
-  if (!asked.data) return <Loading what="merges" />
+  if (!asked.data) return <Loading what="merges" cancel={asked.cancel} />
   if (!asked.data.items.length) return <Empty title="No template was merged or split by hand"><p>It is done beside a template in <a href="/label">the queue</a>.</p></Empty>
   const undo = (id: string): void => {
     send('POST', `${route.merges()}/${encodeURIComponent(id)}/undo`, {}).then(asked.again, (e: unknown) => setError(e instanceof ApiError ? e : new ApiError(String(e), '', 0)))

@@ -6,7 +6,7 @@ import { Failed } from '../../parts/states'
 import { TemplateText } from '../../parts/template-text'
 
 /** Making two templates one, or one two: shown what it touches before it is done. */
-export function Parting({ template: t, changed }: { template: TemplateDetail; changed: () => void }) {
+export function Parting({ template: t, picked, changed }: { template: TemplateDetail; picked: string[]; changed: () => void }) {
   const [what, setWhat] = useState<'merge' | 'split'>()
   const [from, setFrom] = useState('')
   const [text, setText] = useState(t.text)
@@ -34,16 +34,16 @@ export function Parting({ template: t, changed }: { template: TemplateDetail; ch
     <section>
       <h3>Is it one template?</h3>
       <p class="actions">
-        <button type="button" class="small" aria-expanded={what === 'merge'} onClick={() => { setWhat('merge'); setPreview(undefined) }}>Merge others into it…</button>
-        <button type="button" class="small" aria-expanded={what === 'split'} onClick={() => { setWhat('split'); setPreview(undefined) }}>Split a part off…</button>
+        <button type="button" class="small" aria-expanded={what === 'merge'} data-key="m" onClick={() => { setWhat('merge'); setFrom(picked.join(' ')); setPreview(undefined) }}><kbd>m</kbd> Merge {picked.length ? `the ${picked.length} chosen` : 'others'} into it…</button>
+        <button type="button" class="small" aria-expanded={what === 'split'} data-key="t" onClick={() => { setWhat('split'); setPreview(undefined) }}><kbd>t</kbd> Split a part off…</button>
         <span role="status">{done}</span>
       </p>
       {what && (
-        <form class="stack" onSubmit={(e) => { e.preventDefault(); void ask(false) }}>
+        <form class="stack" aria-label={what === 'merge' ? 'Merge' : 'Split'} ref={(el) => { if (el && !el.contains(document.activeElement)) el.querySelector<HTMLElement>('input, textarea')?.focus() }} onSubmit={(e) => { e.preventDefault(); void ask(false) }}>
           {what === 'merge'
             ? <label>Ids of the templates that become this one<input type="text" required value={from} onInput={(e) => { setFrom(e.currentTarget.value); setPreview(undefined) }} /></label>
             : <label>The text of the part, with values instead of some variables<textarea rows={3} required value={text} onInput={(e) => { setText(e.currentTarget.value); setPreview(undefined) }} /></label>}
-          <p class="actions"><button>Show what it touches</button>{preview && <button type="button" class="primary" onClick={() => void ask(true)}>{what === 'merge' ? 'Merge them' : 'Split it'}</button>}</p>
+          <p class="actions"><button>Show what it touches</button>{preview && <button type="button" class="primary" ref={(el) => el?.focus()} onClick={() => void ask(true)}>{what === 'merge' ? 'Merge them' : 'Split it'}</button>} <button type="button" onClick={() => { setWhat(undefined); setPreview(undefined) }}>Not now</button></p>
         </form>
       )}
       {error && <Failed error={error} />}

@@ -176,7 +176,21 @@ function differences(items: Document[]): Differences {
   const records = items.filter((d) => d.kind === 'record') // Events name their object themselves.
   const first = records[0]
   const differs = (of: (d: Document) => unknown): boolean => first !== undefined && records.some((d) => of(d) !== of(first))
-  return { pod: differs((d) => d.pod), container: differs((d) => d.container), restart: differs((d) => d.restart) }
+  return { pod: differs((d) => d.pod), container: differs((d) => d.container), restart: differs((d) => d.restart), prefix: commonPrefix([...new Set(records.map((d) => d.pod ?? ''))]) }
+}
+
+/** How many characters the names of the pods have in common, up to a dash: the job's name, which the reader knows. */
+function commonPrefix(names: string[]): number {
+  const [first = '', ...rest] = names
+  if (!rest.length) return 0
+  let n = first.length
+  for (const name of rest) {
+    let i = 0
+    while (i < n && first[i] === name[i]) i++
+    n = i
+  }
+  n = first.lastIndexOf('-', n - 1) + 1
+  return n > 8 ? n : 0
 }
 
 type Virtual = ReturnType<typeof useVirtual>

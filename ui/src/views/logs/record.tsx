@@ -12,6 +12,7 @@ export interface Differences {
   pod: boolean
   container: boolean
   restart: boolean
+  prefix: number // characters that all pods' names begin with
 }
 
 interface Props {
@@ -69,8 +70,8 @@ export function Record({ doc: d, chosen, open, toggle, choose, differ, newDay, r
 }
 
 function Source({ doc: d, differ }: { doc: Document; differ: Differences }) {
-  const said = [differ.pod && d.pod, differ.container && d.container, differ.restart && d.restart > 0 && `restart ${d.restart}`].filter(Boolean).join(' / ')
-  return said ? <span class="record-source">{said}</span> : null
+  const said = [differ.pod && (d.pod ?? '').slice(differ.prefix), differ.container && d.container, differ.restart && d.restart > 0 && `restart ${d.restart}`].filter(Boolean).join(' / ')
+  return said ? <span class="record-source" title={d.pod}>{said}</span> : null
 }
 
 /** So much of one line is shown while the record is folded. */

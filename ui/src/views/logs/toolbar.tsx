@@ -3,11 +3,13 @@ import { route } from '../../api/client'
 import type { LogsState } from '../../lib/address'
 import { useZone } from '../../lib/prefs'
 import { setParams } from '../../lib/router'
-import { clock, date, dateTime, fromInput, lastNight, parseTime, toInput } from '../../lib/time'
+import { lastNight, spanName } from '../../lib/time'
 import { onWalk } from '../../lib/keys'
 import { asksForLog, boundsOf, filtersOf } from './data'
 import { SearchBox } from './complete'
 import { Icon } from '../../parts/icons'
+import { Popup } from '../../parts/popup'
+import { Span } from '../../parts/span'
 
 /** The search box and what is shown how. Everything goes into the address. */
 export function Toolbar({ state: s }: { state: LogsState }) {
@@ -35,14 +37,11 @@ export function Toolbar({ state: s }: { state: LogsState }) {
       <label class="check"><input type="checkbox" checked={s.wrap} onChange={(e) => setParams({ wrap: e.currentTarget.checked ? undefined : '0' }, true)} /> Wrap</label>
       <label class="check"><input type="checkbox" checked={s.raw} onChange={(e) => setParams({ raw: e.currentTarget.checked }, true)} /> Whole lines</label>
       <label class="check"><input type="checkbox" checked={s.ansi} onChange={(e) => setParams({ ansi: e.currentTarget.checked ? undefined : '0' }, true)} /> Colours</label>
-      <details class="times">
-        <summary title="Streamed by the server, of any length"><Icon name="down" /> Download</summary>
-        <div class="popup">
+      <Popup title="Streamed by the server, of any length" said={<><Icon name="down" /> Download</>}>
           {(s.pod || s.job) && <a download={`${nameOf(s)}.log`} href={rawHref(s)}>Raw lines, as written</a>}
           {(s.pod || s.job) && <a download={`${nameOf(s)}.ndjson`} href={rawHref(s, 'ndjson')}>Lines with time and source, NDJSON</a>}
           <a download={`${nameOf(s)}-records.ndjson`} href={route.search({ ...filtersOf(s), ...boundsOf(s), order: s.oldest ? 'oldest' : 'newest', format: 'ndjson' })}>The records{s.q ? ' found' : ''}, NDJSON</a>
-        </div>
-      </details>
+      </Popup>
       </div>}
     </form>
   )
@@ -58,22 +57,9 @@ function rawHref(s: LogsState, format?: 'ndjson'): string {
 function Times({ state: s }: { state: LogsState }) {
   const zone = useZone()
   const set = (start: string | undefined, end: string | undefined): void => setParams({ start, end, line: undefined, at: undefined, live: undefined })
-  const say = (t: string): string => (Number.isNaN(parseTime(t)) ? t : dateTime(t, zone))
-  const said = s.start && s.end ? `${say(s.start)} – ${date(s.start, zone) === date(s.end, zone) ? clock(s.end, zone) : say(s.end)}`
-    : s.start ? `From ${say(s.start)}` : s.end ? `To ${say(s.end)}` : s.pod || s.job ? 'Time: all' : 'Time: 7 days'
+  const night = (): void => { const n = lastNight(Date.now(), zone); set(n.start, n.end) }
   return (
-    <details class="times">
-      <summary>{said}</summary>
-      <div class="popup">
-        <label>From <input type="datetime-local" step="1" value={toInput(s.start, zone)} onChange={(e) => set(fromInput(e.currentTarget.value, zone), s.end)} /></label>
-        <label>To <input type="datetime-local" step="1" value={toInput(s.end, zone)} onChange={(e) => set(s.start, fromInput(e.currentTarget.value, zone))} /></label>
-        <div class="choices">
-          <button type="button" onClick={() => { const n = lastNight(Date.now(), zone); set(n.start, n.end) }}>Last night</button>
-          <button type="button" onClick={() => set('now-24h', undefined)}>24 hours</button>
-          <button type="button" onClick={() => set('now-7d', undefined)}>7 days</button>
-          <button type="button" onClick={() => set(undefined, undefined)}>All</button>
-        </div>
-      </div>
-    </details>
+    <Span start={s.start} end={s.end} set={set} said={spanName(s.start, s.end, zone) || (s.pod || s.job ? 'Time: all' : 'Time: 7 days')}
+      quick={[['Last night', night], ['24 hours', () => set('now-24h', undefined)], ['7 days', () => set('now-7d', undefined)], ['All', () => set(undefined, undefined)]]} />
   )
 }
