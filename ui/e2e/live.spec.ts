@@ -1,30 +1,12 @@
 // The log viewer while lines arrive, while the server restarts, and on a log of many lines.
 
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { launch } from './browser'
-import { livingPod, startLiving, type Living } from './server'
-import { session, type Session } from './session'
+import { expect, test } from 'vitest'
+import { page, pageForEach, s, serverFor } from './harness'
+import { post } from './otlp'
+import { livingPod, startLiving } from './server'
 
-let browser: Browser
-let server: Living
-let s: Session
-let page: Page
-
-beforeAll(async () => {
-  ;[browser, server] = await Promise.all([launch(), startLiving()])
-})
-afterAll(async () => {
-  await browser?.close()
-  await server?.stop()
-})
-beforeEach(async () => {
-  s = await session(browser)
-  page = s.page
-})
-afterEach(async () => {
-  await s.close()
-})
+const server = serverFor(startLiving)
+pageForEach()
 
 /** Waits until the newest record has the words. */
 const arrived = (words: string): Promise<void> => expect.poll(async () => {
@@ -67,6 +49,47 @@ test('lines come as they are written, each once, in order, and while the server 
   await expect.poll(() => new URL(page.url()).searchParams.has('live')).toBe(false)
   // The console tells of connections that failed while the server was away.
   expect(s.errors.filter((e) => !/ERR_|status of 503|EventSource/.test(e))).toEqual([])
+})
+
+test('lines of a node that was cut off come into a live tail in their place, each once', { timeout: 90_000 }, async () => {
+  await page.goto(`${server.url}/logs?namespace=late&job=late&live=1`)
+  const now = Date.now()
+  await post(server.url, 'late', [{ pod: 'late-0', lines: [{ at: now, text: 'on time' }] }])
+  await expect.poll(shown, { timeout: 20_000 }).toContain('on time')
+  await post(server.url, 'late', [{ pod: 'late-1', lines: [1, 2, 3].map((i) => ({ at: now - 4 * 60_000 + i * 1000, text: `late by minutes ${i}` })) }])
+  await expect.poll(shown, { timeout: 20_000 }).toContain('late by minutes 3')
+  await page.waitForTimeout(5000)
+  const lines = (await shown()).match(/late by minutes \d|on time/g)
+  expect(lines).toEqual(['late by minutes 1', 'late by minutes 2', 'late by minutes 3', 'on time'])
+  expect(s.errors).toEqual([])
+})
+
+test('n and N go through what was found, ] and [ through trouble, further than what is drawn', { timeout: 60_000 }, async () => {
+  const from = Date.now() - 3600_000
+  const texts = Array.from({ length: 900 }, (_, i) => (i === 300 ? 'WARN the lamp flickers' : i === 700 ? 'ERROR the lamp is out' : i % 250 === 100 ? `needle ${i}` : `hay ${i}`))
+  await post(server.url, 'walk', [{ pod: 'walk-0', lines: texts.map((t, i) => ({ at: from + i * 1000, text: `2026-11-21 10:00:00,000 ${/^(WARN|ERROR)/.test(t) ? t.replace(' ', ' com.acme.Lamp - ') : `INFO com.acme.Lamp - ${t}`}` })) }])
+  await expect.poll(async () => (await (await fetch(`${server.url}/api/v1/search?namespace=walk&limit=1000`)).json() as { items: unknown[] }).items.length, { timeout: 20_000 }).toBe(900)
+  await page.goto(`${server.url}/logs?namespace=walk&pod=walk-0&order=oldest&mark=needle`)
+  await page.locator('.record').first().waitFor()
+  const focused = (): Promise<string> => page.evaluate(() => document.activeElement?.closest('.record')?.textContent ?? '')
+  const press = async (key: string, text: string): Promise<void> => {
+    // The next one may not be loaded yet: a press loads more, the next one goes there.
+    await expect.poll(async () => {
+      if ((await focused()).includes(text)) return text
+      await page.keyboard.press(key)
+      await page.waitForTimeout(250)
+      return (await focused()).includes(text) ? text : ''
+    }, { timeout: 15_000 }).toBe(text)
+  }
+  await press('n', 'needle 100')
+  await press('n', 'needle 350')
+  await press('n', 'needle 600')
+  await press('N', 'needle 350')
+  expect(await page.evaluate(() => document.querySelector('.records')?.contains(document.activeElement))).toBe(true)
+  await press('[', 'the lamp flickers')
+  await press(']', 'the lamp is out')
+  await press('[', 'the lamp flickers')
+  expect(s.errors).toEqual([])
 })
 
 test('fields and values are completed with the keyboard, and the search finds', async () => {

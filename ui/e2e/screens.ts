@@ -1,4 +1,4 @@
-import type { IncidentList, Incident, TemplateList } from '../src/api/types'
+import type { IncidentList, Incident, LabelList, TemplateList } from '../src/api/types'
 import { incidentHref, jobHref, logsHref, templateHref, templatesHref } from '../src/lib/address'
 
 /** An incident that is explained by a record of a pod, from the server under test. */
@@ -28,10 +28,16 @@ export async function screens(url: string): Promise<Record<string, string>> {
   const record = i.diagnosis.chain.find((e) => e.record_id)?.record_id ?? ''
   const found = (await (await fetch(`${url}/api/v1/templates?namespace=${i.namespace}&job=${i.workload || i.job}&limit=3`)).json()) as TemplateList
   const template = found.items[2]?.id ?? ''
+  const { items } = (await (await fetch(`${url}/api/v1/incidents?start=now-7d`)).json()) as IncidentList
+  const alike = items.find((x) => x.similar.length > 0)
+  const { items: labels } = (await (await fetch(`${url}/api/v1/labels?limit=1`)).json()) as LabelList
   return {
     'home': '/?planned=1',
+    'home-time': '/?start=2026-01-01T00:00:00Z',
     'home-empty': '/?namespace=nowhere',
     'incident': incidentHref(i.id),
+    ...(alike ? { 'incident-alike': incidentHref(alike.id) } : {}),
+    'incident-zoomed': incidentHref(i.id) + '?from=' + encodeURIComponent(i.start) + '&to=' + encodeURIComponent(new Date(Date.parse(i.end) + 2000).toISOString()),
     'incident-unknown': incidentHref('no-such-incident'),
     'logs-choose': '/logs',
     'logs-line': logLink,
@@ -41,11 +47,13 @@ export async function screens(url: string): Promise<Record<string, string>> {
     'logs-around': logsHref({ line: record, mark: 'job' }),
     'logs-live': logsHref({ namespace: i.namespace, job: i.workload || i.job, live: true }),
     'templates': templatesHref({ namespace: i.namespace, job: i.workload || i.job }),
+    'templates-windows': templatesHref({ namespace: i.namespace, job: i.workload || i.job, only: 'new', start: i.start, end: new Date(Date.parse(i.end) + 60_000).toISOString(), start2: new Date(Date.parse(i.start) - 1800_000).toISOString(), end2: i.start }),
     'template': templateHref(template, { namespace: i.namespace, job: i.workload || i.job }),
     'label': '/label',
     'label-incidents': '/label?queue=incidents',
     'label-review': '/label?queue=review',
     'label-all': '/label?queue=labels',
+    ...(labels[0] ? { 'label-history': `/label?queue=labels&label=${encodeURIComponent(labels[0].id)}` } : {}),
     'label-merges': '/label?queue=merges',
     'jobs': '/jobs',
     'job': jobHref(i.namespace, i.job),

@@ -2,34 +2,16 @@
 
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { StreamList } from '../src/api/types'
-import { launch } from './browser'
+import { browser, page, s, serverFor, pageForEach } from './harness'
 import { fillers, lines, pod } from './hostile'
 import { example, exampleEvent, screens } from './screens'
-import { start, type Server } from './server'
-import { idle, inSight, noOverflow, session, type Session } from './session'
+import { start } from './server'
+import { idle, inSight, noOverflow, session } from './session'
 
-let browser: Browser
-let server: Server
-let s: Session
-let page: Page
-
-beforeAll(async () => {
-  ;[browser, server] = await Promise.all([launch(), start()])
-})
-afterAll(async () => {
-  await browser?.close()
-  await server?.stop()
-})
-beforeEach(async () => {
-  s = await session(browser)
-  page = s.page
-})
-afterEach(async () => {
-  await s.close()
-})
+const server = serverFor(start)
+pageForEach()
 
 test('last night’s failure is found without knowing a pod, down to the very line', async () => {
   await page.goto(server.url)

@@ -2,31 +2,24 @@
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Page } from 'playwright-core'
+import { beforeAll, describe, expect, test } from 'vitest'
 import type { IncidentList } from '../../src/api/types'
 import { incidentHref } from '../../src/lib/address'
-import { hasBrowser, launch } from '../browser'
-import { hasServer, start, type Server } from '../server'
+import { browser, serverFor } from '../harness'
+import { start } from '../server'
 
 const dir = join(import.meta.dirname, '../../../docs/images')
 const job = 'clickstream-sessions'
 
 describe.runIf(process.env['README_IMAGES'])('README', () => {
-  let browser: Browser
-  let server: Server
+  const server = serverFor(start)
   let page: Page
 
   beforeAll(async () => {
-    if (!hasBrowser || !hasServer) throw new Error('needs chromium and bin/lastnight (make build), or LASTNIGHT_URL')
     mkdirSync(dir, { recursive: true })
-    ;[browser, server] = await Promise.all([launch(), start()])
-    const context = await browser.newContext({ viewport: { width: 1280, height: 1100 }, colorScheme: 'light', locale: 'en-GB', timezoneId: 'Europe/Berlin' })
+    const context = await browser.newContext({ viewport: { width: 1280, height: 1100 }, colorScheme: 'light', locale: 'en-GB', timezoneId: Intl.DateTimeFormat().resolvedOptions().timeZone })
     page = await context.newPage()
-  })
-  afterAll(async () => {
-    await browser?.close()
-    await server?.stop()
   })
 
   /** The page down to where its content ends, at most so high. */

@@ -1,7 +1,5 @@
 import { expect, test } from 'vitest'
 import { errorOf, route } from './client'
-import { join } from '../views/logs/data'
-import type { Document } from './types'
 
 test('addresses of routes', () => {
   expect(route.incidents({ start: 'now-1d', namespace: '', planned: false, limit: 5 })).toBe('/api/v1/incidents?start=now-1d&limit=5')
@@ -21,11 +19,4 @@ test('an answer that is no problem is told by its status', () => {
     expect(e.message).toBe('The server answered 502 Bad Gateway')
     expect(e.hint).not.toBe('')
   }
-})
-
-test('records join at either end, none twice', () => {
-  const docs = (ids: string): Document[] => [...ids].map((id) => ({ id }) as Document)
-  const ids = (d: Document[]): string => d.map((x) => x.id).join('')
-  expect(ids(join(docs('cde'), docs('efg'), true))).toBe('cdefg')
-  expect(ids(join(docs('cde'), docs('abc'), false))).toBe('abcde')
 })

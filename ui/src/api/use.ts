@@ -43,7 +43,8 @@ export function useApi<T>(url: string | undefined): Asked<T> {
       (e: unknown) => {
         if (gone.signal.aborted) return
         const error = e instanceof ApiError ? e : new ApiError(String(e), '', 0)
-        setState({ url, data: undefined, error, loading: false })
+        // What is shown stays while the server is away for a moment, if it is asked again by itself.
+        setState((s) => (kept.has(url) && turn > 0 && error.status === 0 ? { ...s, loading: false } : { url, data: undefined, error, loading: false }))
       },
     )
     return () => gone.abort()
@@ -54,6 +55,22 @@ export function useApi<T>(url: string | undefined): Asked<T> {
     setState((s) => ({ ...s, data: undefined, error: cancelled(), loading: false }))
   }, [])
   return { data: state.data, error: state.error, loading: state.loading || state.url !== url, again, cancel }
+}
+
+/** Asks again every so many ms while somebody looks and wanted is true, and at once when the page comes into sight again. */
+export function useRefresh(again: () => void, every: number, wanted = true): void {
+  useEffect(() => {
+    if (!wanted) return
+    let last = Date.now()
+    const look = (): void => {
+      if (document.visibilityState !== 'visible' || Date.now() - last < every) return
+      last = Date.now()
+      again()
+    }
+    const t = setInterval(look, Math.min(every, 5000))
+    document.addEventListener('visibilitychange', look)
+    return () => { clearInterval(t); document.removeEventListener('visibilitychange', look) }
+  }, [again, every, wanted])
 }
 
 export interface Paged<T> extends Omit<Asked<unknown>, 'data'> {

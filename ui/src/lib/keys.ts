@@ -28,17 +28,11 @@ function rows(): HTMLElement[] {
   return [...document.querySelectorAll<HTMLElement>('[data-row]')].filter((r) => r.getClientRects().length > 0)
 }
 
-/** Moves the focus by whole rows: from the focused one, else from the first that is in sight. */
-export function step(by: 1 | -1): void {
+/** Moves the focus by whole rows: from the focused one, else to the first or last. */
+function step(by: 1 | -1): void {
   const all = rows()
   const at = all.findIndex((r) => r === document.activeElement || r.contains(document.activeElement))
-  let to = at + by
-  if (at < 0) {
-    const scroller = document.querySelector('.records')?.getBoundingClientRect()
-    const top = scroller?.top ?? 0
-    to = all.findIndex((r) => r.getBoundingClientRect().top >= top - 1)
-  }
-  const row = all[to]
+  const row = all[at < 0 ? (by > 0 ? 0 : all.length - 1) : at + by]
   if (!row) return
   row.focus({ preventScroll: true })
   row.scrollIntoView({ block: 'nearest' })
@@ -54,7 +48,7 @@ const places: Record<string, string> = { i: '/', l: '/logs', j: '/jobs', t: '/te
 
 const walks = new EventTarget()
 
-/** Hears n, N, [ and ] until the answer is called. */
+/** Hears n, N, [, ] and f, and in a log j and k, until the answer is called. */
 export function onWalk(hear: (key: string) => void): () => void {
   const on = (e: Event): void => hear((e as CustomEvent<string>).detail)
   walks.addEventListener('walk', on)
@@ -77,8 +71,11 @@ export function listen(actions: KeyActions): () => void {
     afterG = 0
     if (place) actions.go(place)
     else if (e.key === 'g') afterG = Date.now()
-    else if (e.key === 'j') step(1)
-    else if (e.key === 'k') step(-1)
+    else if (e.key === 'j' || e.key === 'k') {
+      // Of a log only the rows in sight are there: it knows itself what comes next.
+      if (document.querySelector('.records') && !t.closest('.picker')) walks.dispatchEvent(new CustomEvent('walk', { detail: e.key }))
+      else step(e.key === 'j' ? 1 : -1)
+    }
     else if ('nN[]f'.includes(e.key) && e.key.length === 1) walks.dispatchEvent(new CustomEvent('walk', { detail: e.key }))
     else if (e.key === 'c') actions.copy()
     else if (e.key === '?') actions.help()

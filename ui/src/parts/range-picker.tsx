@@ -29,7 +29,7 @@ function chosen(start: string, end: string, range: RangeName, zone: Zone): Chose
   const own: Interval = { start: iso(start), end: iso(end) }
   if (own.start || own.end) {
     const said = spanName(own.start, own.end, zone)
-    return { interval: own, name: undefined, title: said, within: `in the time ${said.charAt(0).toLowerCase()}${said.slice(1)}` }
+    return { interval: own, name: undefined, title: said, within: `in the time ${said.replace(/^(From|To)/, (w) => w.toLowerCase())}` }
   }
   return {
     interval: rangeOf(range, now, zone), name: range, title: range === 'last-night' ? 'Last night' : `Last ${ranges[range]}`,

@@ -1,6 +1,6 @@
 import { route } from '../api/client'
 import type { Incident, JobList } from '../api/types'
-import { useApi, usePages } from '../api/use'
+import { useApi, usePages, useRefresh } from '../api/use'
 import { setParams, usePlace } from '../lib/router'
 import { ranges, type RangeName } from '../lib/time'
 import { Health } from '../parts/health'
@@ -11,6 +11,7 @@ import { RangePicker, useChosen, type Chosen } from '../parts/range-picker'
 import { Empty, Failed, Loading } from '../parts/states'
 import { useTitle } from './title'
 
+const pageSize = 500
 const names: RangeName[] = ['last-night', '24h', '7d', '30d']
 
 /** What failed, last night first. */
@@ -21,7 +22,9 @@ export function Home() {
   const namespace = p.get('namespace') ?? ''
   const job = p.get('job') ?? ''
   const planned = p.get('planned') === '1'
-  const asked = usePages<Incident>(route.incidents({ ...time.interval, namespace, job, planned, chain: false, limit: 500 }))
+  const asked = usePages<Incident>(route.incidents({ ...time.interval, namespace, job, planned, chain: false, limit: pageSize }))
+  // Failures come while somebody looks; pages that were asked for are left as they are.
+  useRefresh(asked.again, 15_000, (asked.items?.length ?? 0) <= pageSize)
   useTitle(time.title)
   const all = asked.items ?? []
   const state = readState(search)

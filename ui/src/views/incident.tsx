@@ -1,6 +1,6 @@
 import { route } from '../api/client'
 import type { Incident as Found } from '../api/types'
-import { useApi } from '../api/use'
+import { useApi, useRefresh } from '../api/use'
 import { incidentHref, jobHref, logsHref } from '../lib/address'
 import { incidentMarkdown } from '../lib/markdown'
 import { harmless } from '../lib/text'
@@ -22,6 +22,8 @@ import { useTitle } from './title'
 export function Incident({ id }: { id: string }) {
   const asked = useApi<Found>(route.incident(id))
   const i = asked.data?.id === id ? asked.data : undefined
+  // One that is open goes on, and one that nobody could explain may be labeled meanwhile.
+  useRefresh(asked.again, 15_000, !!i && (i.open || !i.diagnosis.explained))
   useTitle(i ? `${i.job}: ${i.diagnosis.title || 'unexplained'}` : 'Incident')
   if (asked.error) return <><h1>Incident {id}</h1><Failed error={asked.error} again={asked.again} /></>
   if (!i) return <><h1 class="sr">Incident</h1><Loading what="the incident" cancel={asked.cancel} /></>

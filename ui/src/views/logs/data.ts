@@ -5,7 +5,9 @@ import { useEffect, useReducer, useRef } from 'preact/hooks'
 import { ApiError, get, route } from '../../api/client'
 import type { ContextList, Document, DocumentList } from '../../api/types'
 import { isLine, type LogsState } from '../../lib/address'
+import { arrive, join } from '../../lib/join'
 import { parseTime, plusNano } from '../../lib/time'
+import { cancelled } from '../../api/use'
 import { useTail, type TailState } from './tail'
 
 const page = 200
@@ -62,13 +64,6 @@ export const filtersOf = (s: LogsState) => ({
 
 function searchUrl(s: LogsState, later: boolean, bounds: { start?: string; end?: string }, limit: number, cursor = ''): string {
   return route.search({ ...filtersOf(s), ...boundsOf(s), ...bounds, order: later ? 'oldest' : 'newest', limit, cursor })
-}
-
-/** Adds records that are not there yet, at one end. */
-export function join(items: Document[], more: Document[], atEnd: boolean): Document[] {
-  const known = new Set(items.map((d) => d.id))
-  const fresh = more.filter((d) => !known.has(d.id))
-  return atEnd ? [...items, ...fresh] : [...fresh, ...items]
 }
 
 const contextMode = (s: LogsState): boolean => isLine(s.line) && !s.q && !s.at && !s.live
@@ -175,7 +170,7 @@ export function useRecords(s: LogsState): Records {
 
   const tail = useTail(s.live && !state.loading && !state.error, s, state.items, (fresh) => {
     const had = now.current.state.items
-    const items = join(had, s.oldest ? fresh : [...fresh].reverse(), s.oldest)
+    const items = arrive(had, fresh, s.oldest, s.oldest ? now.current.state.above : now.current.state.below)
     if (items.length <= maxLive) update({ items })
     else update(s.oldest ? { items: items.slice(-maxLive + 1000), above: true } : { items: items.slice(0, maxLive - 1000), below: true })
   })
@@ -185,7 +180,7 @@ export function useRecords(s: LogsState): Records {
     above: state.above ? () => load('above') : undefined,
     below: state.below ? () => load('below') : undefined,
     again: () => { now.current.question = ''; again(undefined) },
-    cancel: () => { running.current?.abort(); update({ busy: false, loading: false, error: new ApiError('Cancelled', 'Ask for a shorter time, or one pod, and it is quicker.', 0) }) },
+    cancel: () => { running.current?.abort(); update({ busy: false, loading: false, error: cancelled('Ask for a shorter time, or one pod, and it is quicker.') }) },
   }
 }
 

@@ -140,33 +140,39 @@ function useFollow(scroller: { current: HTMLDivElement | null }, rows: Virtual, 
   return { now, again: () => setNow(true) }
 }
 
-/** n and N go to the next and previous record with the words, ] and [ to the next and previous trouble. */
+/** j and k go to the next and previous record, n and N to one with the words, ] and [ to trouble. */
 function useWalk(rows: Virtual, items: Document[], words: string[], ends: Map<string, Boundary>, records: Records): string {
   const now = useRef({ items, words, ends, records })
   now.current = { items, words, ends, records }
+  const going = useRef<{ to: number; id: string } | undefined>(undefined) // chosen, but not drawn yet: keys may come quicker
   useEffect(() => onWalk((key) => {
     const { items: all, words: w, ends: limits, records: r } = now.current
-    const hit = (d: Document): boolean => (key === 'n' || key === 'N' ? splitHits(d.text, w).length > 1 : isTrouble(d) || limits.has(d.id))
-    const by = key === 'n' || key === ']' ? 1 : -1
+    const near = key === 'j' || key === 'k'
+    const hit = (d: Document): boolean => near || (key === 'n' || key === 'N' ? splitHits(d.text, w).length > 1 : isTrouble(d) || limits.has(d.id))
+    const by = key === 'n' || key === ']' || key === 'j' ? 1 : -1
     const focused = document.activeElement?.closest('[data-index]')
     const top = rows.getVirtualItems().find((v) => v.end > (rows.scrollOffset ?? 0))?.index ?? 0
-    let at = focused ? Number(focused.getAttribute('data-index')) : top - (by > 0 ? 1 : 0)
+    const pending = going.current && all[going.current.to]?.id === going.current.id ? going.current.to : undefined
+    let at = pending ?? (focused ? Number(focused.getAttribute('data-index')) : top - (by > 0 ? 1 : 0))
     for (at += by; at >= 0 && at < all.length; at += by) if (hit(all[at] as Document)) break
     if (at < 0 || at >= all.length) {
       if (by > 0) r.below?.()
       else r.above?.()
       return
     }
-    const to = at
-    rows.scrollToIndex(to, { align: 'center' })
+    const mine = { to: at, id: all[at]?.id ?? '' }
+    going.current = mine
+    rows.scrollToIndex(at, { align: near ? 'auto' : 'center' })
     const focus = (tries: number): void => {
-      const el = document.querySelector<HTMLElement>(`.row[data-index="${to}"] [data-row]`)
+      if (going.current !== mine) return
+      const el = document.querySelector<HTMLElement>(`.row[data-index="${mine.to}"] [data-row]`)
       if (el) el.focus({ preventScroll: true })
-      else if (tries) requestAnimationFrame(() => focus(tries - 1))
+      else if (tries) { requestAnimationFrame(() => focus(tries - 1)); return }
+      going.current = undefined
     }
-    requestAnimationFrame(() => focus(20))
+    focus(60)
   }), [rows])
-  return 'n N [ ]'
+  return 'j k n N [ ]'
 }
 
 const isTrouble = (d: Document): boolean => d.event?.type === 'Warning' || /^(WARN|ERROR|FATAL)$/.test(d.level ?? '')
