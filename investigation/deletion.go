@@ -248,8 +248,8 @@ func (tl *timeline) abnormalEnd(f *fact) bool {
 	if f.p.stoppedByFlink {
 		return false
 	}
-	if !f.p.asked.IsZero() && !f.p.asked.After(f.t.Add(time.Second)) {
-		return false // it was told to end
+	if !f.p.asked.IsZero() && f.p.asked.Before(f.t.Add(time.Second)) {
+		return false // it was told to end; of the end only the second may be known
 	}
 	return f.exit != 143 || !strings.Contains(f.doc.Text, "SIGTERM")
 }

@@ -35,6 +35,7 @@ type Detector struct {
 	dirty map[workloadKey]stretch
 	due   map[workloadKey]recheck
 	read  map[workloadKey]bool // workloads that were read before; under run
+	likes likes                // under run
 }
 
 // DetectorConfig is what a detector works with. Source, Keeper and Catalogue must be given.
@@ -324,7 +325,7 @@ func (d *Detector) window(ctx context.Context, k workloadKey, s stretch) error {
 func (d *Detector) extent(ctx context.Context, k workloadKey, s stretch) (from, to time.Time, old []lastnight.Incident, err error) {
 	from, to = s.from.Add(-readBefore), s.to.Add(readAfter)
 	earliest := s.from.Add(-maxReadBefore)
-	all, err := d.cfg.Keeper.Incidents(ctx, lastnight.IncidentsRequest{Namespace: k.namespace, Start: earliest, End: to, Planned: true})
+	all, err := d.cfg.Keeper.Incidents(ctx, lastnight.IncidentsRequest{Namespace: k.namespace, Job: k.workload, Start: earliest, End: to, Planned: true})
 	if err != nil {
 		return from, to, nil, fmt.Errorf("list incidents: %w", err)
 	}
@@ -361,11 +362,14 @@ func (d *Detector) keep(ctx context.Context, k workloadKey, found, old []lastnig
 		if err := d.cfg.Keeper.DeleteIncidents(ctx, gone); err != nil {
 			return fmt.Errorf("delete incidents: %w", err)
 		}
+		for _, id := range gone {
+			delete(d.likes.known, id)
+		}
 	}
 	if len(found) == 0 {
 		return nil
 	}
-	if err := d.findSimilar(ctx, k, found); err != nil {
+	if err := d.findSimilar(ctx, found); err != nil {
 		return err
 	}
 	if err := d.cfg.Keeper.PutIncidents(ctx, found); err != nil {

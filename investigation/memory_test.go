@@ -210,7 +210,7 @@ func (m *memory) DeleteIncidents(_ context.Context, ids []string) error {
 func (m *memory) Incidents(_ context.Context, q lastnight.IncidentsRequest) ([]lastnight.Incident, error) {
 	var out []lastnight.Incident
 	for _, i := range m.incidents {
-		if (q.Namespace == "" || i.Namespace == q.Namespace) && (q.Job == "" || i.Job == q.Job) && !i.Start.Before(q.Start) && (q.End.IsZero() || i.Start.Before(q.End)) && (q.Planned || !i.Planned) {
+		if (q.Namespace == "" || i.Namespace == q.Namespace) && (q.Job == "" || i.Job == q.Job || i.Workload == q.Job) && !i.Start.Before(q.Start) && (q.End.IsZero() || i.Start.Before(q.End)) && (q.Planned || !i.Planned) {
 			out = append(out, i)
 		}
 	}

@@ -73,7 +73,7 @@ func (x *investigator) linkPending(tl *timeline, fo *failover) {
 			if f.p != nil && f.p.component == fromTaskManager || f.t.After(fo.start.Add(-lookback)) {
 				fo.links.add(tl.itemOf(f, linkPending, whyPending))
 			}
-		case f.doc.Event == nil && tl.speaker(f) == fromJobManager && (f.doc.Level == "WARN" || f.doc.Level == "ERROR") && platformRecord(f.doc):
+		case f.doc.Event == nil && tl.speaker(f) == fromJobManager && (f.doc.Level == "WARN" || f.doc.Level == "ERROR" || strings.HasPrefix(message(f.doc), "Could not ")) && platformRecord(f.doc):
 			fo.links.add(tl.itemOf(f, linkPending, whyPending))
 		case f.kind == factContainerEnd || f.kind == factWorkerTerminated:
 			if tl.abnormalEnd(f) {

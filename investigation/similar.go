@@ -3,6 +3,8 @@ package investigation
 import (
 	"context"
 	"fmt"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,10 +17,34 @@ const (
 	maxSimilar    = 5
 	minSimilar    = 0.3
 	maxCompared   = 2000 // incidents that one is compared with
+	likesFresh    = 10 * time.Minute
+	likesMargin   = 24 * time.Hour
 )
 
+// likes remembers what incidents are compared by, since reading 2,000 of them takes a hundred times as long as
+// explaining one. What another process found is seen after likesFresh.
+type likes struct {
+	read     time.Time // when; zero: never
+	from, to time.Time // those that begin in it are known, the newest maxCompared of them
+	known    map[string]lastnight.Incident
+}
+
+// covers tells whether what is known serves incidents that begin in [first, last], at now.
+func (l *likes) covers(first, last, now time.Time) bool {
+	return !l.read.IsZero() && now.Sub(l.read) < likesFresh &&
+		!first.Add(-similarWithin).Before(l.from) && !last.Before(l.to.Add(-likesMargin)) && !last.After(l.to.Add(likesMargin))
+}
+
+// note keeps of an incident what it is compared by.
+func (l *likes) note(in *lastnight.Incident) {
+	l.known[in.ID] = lastnight.Incident{
+		ID: in.ID, Namespace: in.Namespace, Job: in.Job, Start: in.Start, Planned: in.Planned, Features: in.Features,
+		Diagnosis: lastnight.Diagnosis{Cause: in.Diagnosis.Cause},
+	}
+}
+
 // findSimilar fills in the likes of the incidents, from those kept before them.
-func (d *Detector) findSimilar(ctx context.Context, _ workloadKey, found []lastnight.Incident) error {
+func (d *Detector) findSimilar(ctx context.Context, found []lastnight.Incident) error {
 	first, last := found[0].Start, found[0].Start
 	for i := range found {
 		if found[i].Start.Before(first) {
@@ -28,29 +54,34 @@ func (d *Detector) findSimilar(ctx context.Context, _ workloadKey, found []lastn
 			last = found[i].Start
 		}
 	}
-	kept, err := d.cfg.Keeper.Incidents(ctx, lastnight.IncidentsRequest{Start: first.Add(-similarWithin), End: last, Limit: maxCompared})
-	if err != nil {
-		return fmt.Errorf("list incidents to compare with: %w", err)
-	}
-	for _, f := range found {
-		if !slices.ContainsFunc(kept, func(k lastnight.Incident) bool { return k.ID == f.ID }) {
-			kept = append(kept, f)
+	if now := d.cfg.Now(); !d.likes.covers(first, last, now) {
+		from := first.Add(-similarWithin - likesMargin)
+		kept, err := d.cfg.Keeper.Incidents(ctx, lastnight.IncidentsRequest{Start: from, End: last.Add(likesMargin), Limit: maxCompared})
+		if err != nil {
+			return fmt.Errorf("list incidents to compare with: %w", err)
+		}
+		d.likes = likes{read: now, from: from, to: last, known: make(map[string]lastnight.Incident, len(kept))}
+		for i := range kept {
+			d.likes.note(&kept[i])
 		}
 	}
 	for i := range found {
-		found[i].Similar = similarTo(&found[i], kept)
+		d.likes.note(&found[i])
+	}
+	for i := range found {
+		found[i].Similar = similarTo(&found[i], maps.Values(d.likes.known))
 	}
 	return nil
 }
 
 // similarTo ranks the incidents that began before one by how much they have in common with it.
-func similarTo(to *lastnight.Incident, among []lastnight.Incident) []lastnight.Similar {
+func similarTo(to *lastnight.Incident, among iter.Seq[lastnight.Incident]) []lastnight.Similar {
 	out := []lastnight.Similar{}
 	if to.Planned {
 		return out
 	}
-	for i := range among {
-		o := &among[i]
+	for in := range among {
+		o := &in
 		if o.ID == to.ID || o.Planned || !o.Start.Before(to.Start) {
 			continue
 		}

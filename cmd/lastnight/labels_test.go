@@ -186,7 +186,7 @@ func TestEditorsAndKills(t *testing.T) {
 }
 
 // night imports a recorded case as if it had happened in the night before now, into an open node.
-func (n *node) night(t *testing.T, now time.Time) {
+func (n *node) night(t testing.TB, now time.Time) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "cases")
 	if err := recorded.Replay(t.Context(), dir, recorded.Shift{Now: now, Zone: time.UTC}); err != nil {
@@ -197,7 +197,7 @@ func (n *node) night(t *testing.T, now time.Time) {
 	}
 }
 
-func openTest(t *testing.T, data string) *node {
+func openTest(t testing.TB, data string) *node {
 	t.Helper()
 	n, err := openNode(t.Context(), nodeConfig{dir: data, create: true, log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -206,7 +206,7 @@ func openTest(t *testing.T, data string) *node {
 	return n
 }
 
-func closeTest(t *testing.T, n *node) {
+func closeTest(t testing.TB, n *node) {
 	t.Helper()
 	if err := n.Close(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
