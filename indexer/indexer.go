@@ -194,7 +194,11 @@ func (x *Indexer) ingestSpans(ctx context.Context, spans []lastnight.Span) error
 	}
 	if err := x.index(ctx, seg.Name, p); err != nil {
 		// The lines are safe: say so by acknowledging them, and index them later.
-		x.log.Error("index segment", "segment", seg.Name, "err", err)
+		level := slog.LevelError
+		if errors.Is(err, errLate) {
+			level = slog.LevelInfo
+		}
+		x.log.Log(ctx, level, "index segment later", "segment", seg.Name, "err", err)
 		x.merger.reset()
 		x.mu.Lock()
 		x.unindexed = append(x.unindexed, seg.Name)

@@ -121,6 +121,12 @@ func compare(t *testing.T, data string, want map[container][]byte) {
 			t.Error(err)
 		}
 	}()
+	compareIn(t, n, want)
+}
+
+// compareIn is compare for a node that is open.
+func compareIn(t *testing.T, n *node, want map[container][]byte) {
+	t.Helper()
 	var lines, counted int64
 	for c, w := range want {
 		var got []byte

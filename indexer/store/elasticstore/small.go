@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"lastnight"
 )
@@ -56,6 +57,20 @@ func (s *Store) getMany(ctx context.Context, index string, ids []string) ([]held
 		if err != nil {
 			return nil, fmt.Errorf("encode ids: %w", err)
 		}
+		some, err := s.getPart(ctx, index, part, body)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+// getPart sends one request of getMany, again while the index has no shard to read from: it has just been made,
+// maybe by another server that starts at the same time, or its node has just started.
+func (s *Store) getPart(ctx context.Context, index string, ids []string, body []byte) ([]held, error) {
+	deadline := time.Now().Add(s.cfg.MaxWait)
+	for try := 1; ; try++ {
 		b, err := s.call(ctx, request{method: http.MethodPost, path: "/" + index + "/_mget", body: body})
 		if err != nil {
 			return nil, err
@@ -66,17 +81,22 @@ func (s *Store) getMany(ctx context.Context, index string, ids []string) ([]held
 		if err := json.Unmarshal(b, &said); err != nil {
 			return nil, fmt.Errorf("decode answer of Elasticsearch: %w", err)
 		}
-		if len(said.Docs) != len(part) {
-			return nil, fmt.Errorf("read %d documents: Elasticsearch answered for %d", len(part), len(said.Docs))
+		if len(said.Docs) != len(ids) {
+			return nil, fmt.Errorf("read %d documents: Elasticsearch answered for %d", len(ids), len(said.Docs))
 		}
-		for i := range said.Docs {
-			if e := said.Docs[i].Error; e != nil {
-				return nil, lastnight.Errorf(lastnight.CodeUnavailable, "see whether Elasticsearch is well", "read %q of %s: %s: %s", part[i], index, e.Type, e.Reason)
-			}
+		bad := slices.IndexFunc(said.Docs, func(h held) bool { return h.Error != nil })
+		if bad < 0 {
+			return said.Docs, nil
 		}
-		all = append(all, said.Docs...)
+		e, wait := said.Docs[bad].Error, jittered(try, 0)
+		if e.Type != "no_shard_available_action_exception" || time.Now().Add(wait).After(deadline) {
+			return nil, lastnight.Errorf(lastnight.CodeUnavailable, "see whether Elasticsearch is well", "read %q of %s: %s: %s", ids[bad], index, e.Type, e.Reason)
+		}
+		s.metrics.retries.Add(1)
+		if err := sleep(ctx, wait); err != nil {
+			return nil, err
+		}
 	}
-	return all, nil
 }
 
 // wrapped is how values of ours lie in Elasticsearch: as JSON text, which nothing in it can break.
