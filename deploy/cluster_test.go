@@ -72,8 +72,9 @@ func TestAccepted(t *testing.T) {
 		}
 	}
 	for name, objects := range map[string][]*unstructured.Unstructured{
-		"base":  shipped,
-		"chart": rendered(t, "--set", "dashboard.enabled=true", "--set", "agent.podAnnotations={a,b}", "--set", "agent.supplementalGroups={0}"),
+		"base":            shipped,
+		"chart":           rendered(t, "--set", "dashboard.enabled=true", "--set", "agent.podAnnotations={a,b}", "--set", "agent.supplementalGroups={0}"),
+		"chart, replicas": rendered(t, replicas()...),
 		"chart, agents alone": rendered(t, "--set", "server.enabled=false", "--set", "agent.serverURL=https://elsewhere:7077",
 			"--set", "networkPolicy.enabled=false"),
 	} {

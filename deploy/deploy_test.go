@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -15,7 +16,9 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
@@ -108,6 +111,151 @@ func rendered(t *testing.T, args ...string) []*unstructured.Unstructured {
 		t.Fatal(err)
 	}
 	return decode(t, out)
+}
+
+// replicas are the values of a server that is several.
+func replicas() []string {
+	return []string{
+		"--set", "server.replicas=3", "--set", "server.store=https://elasticsearch:9200", "--set", "server.archive=s3://lastnight?region=eu-central-1",
+		"--set", "server.envFrom[0].secretRef.name=lastnight-tiers",
+	}
+}
+
+// With both tiers elsewhere the server is several pods without a disk, and agents see each of them.
+func TestReplicas(t *testing.T) {
+	objects := rendered(t, replicas()...)
+	if n := len(find(objects, "StatefulSet")); n != 0 {
+		t.Errorf("%d StatefulSets", n)
+	}
+	servers := find(objects, "Deployment")
+	if len(servers) != 1 {
+		t.Fatalf("%d Deployments", len(servers))
+	}
+	if n, _, _ := unstructured.NestedFieldNoCopy(servers[0].Object, "spec", "replicas"); fmt.Sprint(n) != "3" {
+		t.Errorf("%v replicas", n)
+	}
+	volumes, _, _ := unstructured.NestedSlice(servers[0].Object, "spec", "template", "spec", "volumes")
+	for _, v := range volumes {
+		m, _ := v.(map[string]any)
+		if m["emptyDir"] == nil && m["secret"] == nil {
+			t.Errorf("a volume that outlives the pod: %v", v)
+		}
+	}
+	headless := ""
+	for _, s := range find(objects, "Service") {
+		if ip, _, _ := unstructured.NestedString(s.Object, "spec", "clusterIP"); ip == "None" {
+			headless = s.GetName()
+		}
+	}
+	text := func(u *unstructured.Unstructured) string {
+		b, err := yaml.Marshal(u.Object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	agent := text(find(objects, "DaemonSet")[0])
+	if headless == "" || !strings.Contains(agent, "--server=http://"+headless+":7077") {
+		t.Errorf("agents do not send to the headless Service %q:\n%s", headless, agent)
+	}
+	for _, want := range []string{"--store=https://elasticsearch:9200", "--archive=s3://lastnight", headless + ".lastnight.svc", "lastnight-tiers"} {
+		if !strings.Contains(text(servers[0]), want) {
+			t.Errorf("the Deployment lacks %q", want)
+		}
+	}
+	if strings.Contains(text(servers[0]), "--data") {
+		t.Error("a server without a disk is given a data directory")
+	}
+	if n := len(find(objects, "PodDisruptionBudget")); n != 1 {
+		t.Errorf("%d PodDisruptionBudgets", n)
+	}
+}
+
+// Each pod that is shipped has no more than it needs: no root file system to write, no privileges to gain.
+func TestLeastPrivilege(t *testing.T) {
+	for name, objects := range map[string][]*unstructured.Unstructured{"base": base(t), "chart": rendered(t), "replicas": rendered(t, replicas()...)} {
+		pods := 0
+		for _, kind := range []string{"DaemonSet", "StatefulSet", "Deployment"} {
+			for _, u := range find(objects, kind) {
+				pods++
+				leastPrivilege(t, name+" "+kind, u)
+			}
+		}
+		if pods != 2 {
+			t.Errorf("%s: %d kinds of pods", name, pods)
+		}
+	}
+}
+
+func leastPrivilege(t *testing.T, name string, u *unstructured.Unstructured) {
+	t.Helper()
+	raw, _, err := unstructured.NestedMap(u.Object, "spec", "template", "spec")
+	var pod corev1.PodSpec
+	if err == nil {
+		err = runtime.DefaultUnstructuredConverter.FromUnstructured(raw, &pod)
+	}
+	if err != nil || len(pod.Containers) != 1 {
+		t.Fatalf("%s: %v", name, err)
+	}
+	c := pod.Containers[0]
+	s := c.SecurityContext
+	switch {
+	case s == nil || s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem:
+		t.Errorf("%s: its root file system may be written", name)
+	case s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation || s.Privileged != nil && *s.Privileged:
+		t.Errorf("%s: may gain privileges", name)
+	case s.Capabilities == nil || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) || len(s.Capabilities.Add) > 0:
+		t.Errorf("%s: capabilities %+v", name, s.Capabilities)
+	case pod.SecurityContext == nil || pod.SecurityContext.SeccompProfile == nil || pod.SecurityContext.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault:
+		t.Errorf("%s: no seccomp profile", name)
+	case pod.HostNetwork || pod.HostPID || pod.HostIPC:
+		t.Errorf("%s: shares the node's namespaces", name)
+	}
+	hostPaths := map[string]string{}
+	for _, v := range pod.Volumes {
+		if v.HostPath != nil {
+			hostPaths[v.Name] = v.HostPath.Path
+		}
+	}
+	for _, m := range c.VolumeMounts {
+		if p := hostPaths[m.Name]; p != "" && !m.ReadOnly && p != "/var/lib/lastnight-agent" {
+			t.Errorf("%s: writes %s of the node", name, p)
+		}
+	}
+	if u.GetKind() != "DaemonSet" {
+		if len(hostPaths) > 0 || pod.SecurityContext.RunAsNonRoot == nil || !*pod.SecurityContext.RunAsNonRoot || *pod.AutomountServiceAccountToken {
+			t.Errorf("%s: hostPaths %v, root, or a token", name, hostPaths)
+		}
+	} else if len(hostPaths) != 2 {
+		t.Errorf("%s: hostPaths %v, want the logs and a directory for checkpoints", name, hostPaths)
+	}
+}
+
+// The schema refuses what would not work, and says where.
+func TestWrongValues(t *testing.T) {
+	for _, wrong := range [][]string{
+		{"server.replicas=2"}, {"server.replicas=2", "server.store=https://e:9200"}, {"server.replicas=2", "server.archive=s3://b"},
+		{"server.replicas=0"}, {"server.store=elasticsearch"}, {"server.archive=/data"}, {"server.storage=lots"}, {"server.archiveMaxAge=30d"},
+		{"image.repository="}, {"image.pullPolicy=Sometimes"}, {"agent.podsDir=var/log/pods"}, {"agent.serverURL=elsewhere:7077"},
+		{"agent.supplementalGroups={-1}"}, {"secrets.ingest=Not_A_Name"}, {"serviceMonitor.interval=often"}, {"nonsense=1"}, {"server.nonsense=1"},
+	} {
+		var args []string
+		for _, w := range wrong {
+			args = append(args, "--set", w)
+		}
+		_, err := helm(t, args...)
+		field := strings.Split(wrong[0], "=")[0]
+		leaf := field[strings.LastIndex(field, ".")+1:]
+		leaf, _, _ = strings.Cut(leaf, "[")
+		if err == nil {
+			t.Errorf("%v is taken", wrong)
+		} else if !strings.Contains(err.Error(), "schema") || field != "server.replicas" && !strings.Contains(err.Error(), leaf) {
+			t.Errorf("%v: %v", wrong, err)
+		}
+	}
+	if _, err := helm(t, replicas()...); err != nil {
+		t.Errorf("right values are refused: %v", err)
+	}
 }
 
 // find gives the objects of a kind.

@@ -15,6 +15,16 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end }}
 
+{{/* "true" where a server has no disk of its own, so that there may be several */}}
+{{- define "lastnight.shared" -}}
+{{- if and .Values.server.store .Values.server.archive }}true{{ end }}
+{{- end }}
+
+{{/* the Service that agents send to: with replicas the headless one, behind which they see each */}}
+{{- define "lastnight.target" -}}
+{{ include "lastnight.name" . }}-{{ if include "lastnight.shared" . }}replicas{{ else }}server{{ end }}
+{{- end }}
+
 {{- define "lastnight.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
