@@ -41,6 +41,7 @@ type collecting struct {
 	metricsListen          string
 	patience               time.Duration
 	kube                   kubeFlags
+	redact                 redactFlags
 }
 
 func newCollect(o *options) *cobra.Command {
@@ -73,6 +74,7 @@ they are replicas. Each stream stays with one of them while that answers, and go
 	f.StringVar(&c.compression, "compression", "zstd", "of requests: zstd or gzip")
 	f.StringVar(&c.metricsListen, "metrics-listen", "", "`address` for /metrics and /healthz, such as 127.0.0.1:7078 (default none)")
 	f.DurationVar(&c.patience, "patience", 10*time.Second, "how long a server may not answer before the spool is used")
+	c.redact.flags(f)
 	c.kube.flags(f)
 	return cmd
 }
@@ -115,6 +117,10 @@ type collectorParts struct {
 
 // open puts the parts together. Close them after use.
 func (c *collecting) open(server string, log *slog.Logger) (p *collectorParts, err error) {
+	rules, err := c.redact.open()
+	if err != nil {
+		return nil, err
+	}
 	client, err := send.NewClient(send.ClientConfig{
 		URL: server, CAFile: c.caFile, TokenFile: c.tokenFile, Agent: "lastnight-collector/" + version, Logger: log,
 	})
@@ -148,7 +154,7 @@ func (c *collecting) open(server string, log *slog.Logger) (p *collectorParts, e
 	p.sender = send.New(cfg)
 	p.tailer = tail.New(tail.Config{
 		Dir: c.podsDir, Cluster: c.cluster, Node: c.node, Ingester: p.sender, Positions: p.sender, Log: log,
-		Skip: p.sender.Skip, Lost: p.sender.Lost, MaxHeld: int64(c.maxHeld), RateLimit: int64(c.rateLimit),
+		Skip: p.sender.Skip, Lost: p.sender.Lost, MaxHeld: int64(c.maxHeld), RateLimit: int64(c.rateLimit), Redact: rules,
 		// A line is to be found within 3 s, the server's part included.
 		Interval: 400 * time.Millisecond, Quiet: 800 * time.Millisecond,
 	})

@@ -150,12 +150,20 @@ func (p *proxy) set(cut bool) {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	a, err := findAddress(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	return a
+}
+
+func findAddress(ctx context.Context) (string, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
 	defer l.Close()
-	return l.Addr().String()
+	return l.Addr().String(), nil
 }
 
 func getText(ctx context.Context, u string) ([]byte, error) {

@@ -77,6 +77,7 @@ func newRun(o *options) *cobra.Command {
 	var s serving
 	var podsDir, nodeName string
 	var k kubeFlags
+	var masked redactFlags
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Everything in one process: collect this node's pod logs, keep them, answer",
@@ -87,6 +88,10 @@ func newRun(o *options) *cobra.Command {
 			if err := k.check(); err != nil {
 				return err
 			}
+			rules, err := masked.open()
+			if err != nil {
+				return err
+			}
 			return o.serve(cmd, &s, func(ctx context.Context, n *node, reg prometheus.Registerer) error {
 				w, err := k.open(ctx, watchConfig{node: nodeName, log: n.cfg.log})
 				if err != nil {
@@ -95,7 +100,7 @@ func newRun(o *options) *cobra.Command {
 				if w.metrics != nil {
 					reg.MustRegister(w.metrics)
 				}
-				t := tail.New(tail.Config{Dir: podsDir, Cluster: w.cluster, Node: nodeName, Ingester: n.indexer, Positions: n.indexer, Log: n.cfg.log})
+				t := tail.New(tail.Config{Dir: podsDir, Cluster: w.cluster, Node: nodeName, Ingester: n.indexer, Positions: n.indexer, Log: n.cfg.log, Redact: rules})
 				g, ctx := errgroup.WithContext(ctx)
 				g.Go(func() error { return w.run(ctx, n.indexer) })
 				g.Go(func() error { return t.Run(ctx) })
@@ -109,6 +114,7 @@ func newRun(o *options) *cobra.Command {
 	s.flags(cmd)
 	cmd.Flags().StringVar(&podsDir, "pods-dir", "/var/log/pods", "`directory` of pod logs")
 	cmd.Flags().StringVar(&nodeName, "node", "", "name of this node; Kubernetes is then asked for its pods alone")
+	masked.flags(cmd.Flags())
 	k.flags(cmd.Flags())
 	return cmd
 }

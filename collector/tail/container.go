@@ -1,6 +1,7 @@
 package tail
 
 import (
+	"bytes"
 	"cmp"
 	"io/fs"
 	"os"
@@ -281,10 +282,16 @@ func (t *Tailer) size(f *follow, now time.Time) {
 	if err != nil {
 		return // of a closed file: a scan finds out where it is
 	}
-	if size != f.size {
-		f.size, f.grown, f.dirty = size, now, true
+	if size == f.size {
+		return
 	}
-	f.most = max(f.most, size)
+	f.size, f.grown, f.dirty = size, now, true
+	if size > f.most && f.file != nil {
+		// What was truncated and has grown again has another beginning, and its size says nothing of what was there.
+		if mark, err := readMark(f.file); err == nil && bytes.HasPrefix(mark, f.mark) {
+			f.most = size
+		}
+	}
 }
 
 // ready tells whether there is something to read in a file now.

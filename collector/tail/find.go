@@ -24,10 +24,20 @@ type notifier interface {
 
 // change is what a notifier has to say.
 type change struct {
-	dirs map[string]bool
-	gone []string // no longer watched
-	all  bool     // notifications were lost: anything may have changed
+	dirs   map[string]bool
+	gone   []string // no longer watched
+	all    bool     // notifications were lost: anything may have changed
+	opened []opened // new files: who takes the change closes them
 }
+
+// opened is a file that was opened when it came.
+type opened struct {
+	dir, base string
+	file      *os.File
+}
+
+// maxOpened is how many files are opened before anybody has looked at them.
+const maxOpened = 256
 
 func (c *change) add(d change) {
 	if c.dirs == nil {
@@ -36,11 +46,23 @@ func (c *change) add(d change) {
 	maps.Copy(c.dirs, d.dirs)
 	c.gone = append(c.gone, d.gone...)
 	c.all = c.all || d.all
+	c.opened = append(c.opened, d.opened...)
+	if over := len(c.opened) - maxOpened; over > 0 {
+		closeOpened(c.opened[maxOpened:])
+		c.opened = c.opened[:maxOpened]
+	}
+}
+
+func closeOpened(files []opened) {
+	for _, o := range files {
+		_ = o.file.Close()
+	}
 }
 
 // gather hands changes on, and gathers those that come while nobody takes them.
 func gather(in <-chan change, out chan<- change, done <-chan struct{}) {
 	var waiting change
+	defer func() { closeOpened(waiting.opened) }()
 	for {
 		to := out
 		if len(waiting.dirs) == 0 && len(waiting.gone) == 0 && !waiting.all {
@@ -149,6 +171,9 @@ func (t *Tailer) scan(now time.Time) {
 // list looks at directories that changed.
 func (t *Tailer) list(c change) {
 	now := time.Now()
+	for _, o := range c.opened {
+		t.take(o)
+	}
 	for _, dir := range c.gone {
 		delete(t.finder.watched, dir)
 		if p := t.pods[dir]; p != nil {
@@ -344,13 +369,34 @@ func (t *Tailer) found(c *container, base string, as name, seen map[fileID]bool)
 		seen[id] = true
 		return
 	}
+	seen[id] = true
+	t.follow(c, f, opened, as)
+}
+
+// follow begins to follow an open file.
+func (t *Tailer) follow(c *container, f *os.File, info fs.FileInfo, as name) {
 	stream := c.stream
 	stream.Restart = as.restart
-	seen[id] = true
 	c.files = append(c.files, &follow{
-		file: f, id: id, path: path, name: as, stream: t.streamOf(c, stream), grown: time.Now(), ended: -1, closed: -1, caught: -1, dirty: true,
-		modified: opened.ModTime(),
+		file: f, id: idOf(info), path: f.Name(), name: as, stream: t.streamOf(c, stream), modified: info.ModTime(),
+		grown: time.Now(), ended: -1, closed: -1, caught: -1, dirty: true,
 	})
+}
+
+// take follows a file that was opened when it came, unless it is known. The listing that follows says what it is called now.
+func (t *Tailer) take(o opened) {
+	restart, rotated, _ := collector.ParseLogName(o.base)
+	c := t.containers[o.dir]
+	info, err := o.file.Stat()
+	if c == nil || err != nil || !info.Mode().IsRegular() || c.file(idOf(info)) != nil {
+		_ = o.file.Close()
+		return
+	}
+	if _, ok := c.finished[idOf(info)]; ok {
+		_ = o.file.Close()
+		return
+	}
+	t.follow(c, o.file, info, name{restart: restart, rotated: rotated})
 }
 
 // streamOf shares one Stream among the files of a container's restart.

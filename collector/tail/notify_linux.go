@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"lastnight/collector"
 )
 
 // inotifyMask has no IN_MODIFY: see the package's comment.
@@ -93,22 +97,26 @@ func (n *inotify) read() {
 		if err != nil {
 			return
 		}
+		c := n.parse(buf[:k])
 		select {
-		case raw <- n.parse(buf[:k]):
+		case raw <- c:
 		case <-n.done:
+			closeOpened(c.opened)
 			return
 		}
 	}
 }
 
-// parse reads the kernel's records.
+// parse reads the kernel's records. A file that comes is opened at once, however busy the tailer is: it may live for a moment.
 func (n *inotify) parse(b []byte) change {
 	c := change{dirs: map[string]bool{}}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for len(b) >= unix.SizeofInotifyEvent {
 		wd, mask := int32(binary.NativeEndian.Uint32(b)), binary.NativeEndian.Uint32(b[4:])
-		b = b[min(len(b), unix.SizeofInotifyEvent+int(binary.NativeEndian.Uint32(b[12:]))):]
+		end := min(len(b), unix.SizeofInotifyEvent+int(binary.NativeEndian.Uint32(b[12:])))
+		base := strings.TrimRight(string(b[unix.SizeofInotifyEvent:end]), "\x00")
+		b = b[end:]
 		dir, known := n.dirs[wd]
 		switch {
 		case mask&unix.IN_Q_OVERFLOW != 0:
@@ -121,7 +129,18 @@ func (n *inotify) parse(b []byte) change {
 			c.gone = append(c.gone, dir)
 		case known:
 			c.dirs[dir] = true
+			if _, _, isLog := collector.ParseLogName(base); isLog && mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 && mask&unix.IN_ISDIR == 0 {
+				c.opened = append(c.opened, openNow(dir, base)...)
+			}
 		}
 	}
 	return c
+}
+
+func openNow(dir, base string) []opened {
+	f, err := os.OpenFile(filepath.Join(dir, base), os.O_RDONLY|unix.O_NONBLOCK, 0) //nolint:gosec // a log file that the kernel named
+	if err != nil {
+		return nil // the listing tells why, if it is there still
+	}
+	return []opened{{dir, base, f}}
 }
