@@ -43,7 +43,10 @@ func foretell(l *lastnight.Line) int64 {
 // lineColumns encodes what lines have besides their text: which stream, how many a
 // record, when, where, and how they were cut.
 type lineColumns struct {
-	runs, lines, times, offsets, flags, parts enc
+	runs, lines, offsets, flags, parts enc
+	deltas                             []uint64 // of the lines' times
+	times                              enc
+	ints                               intPacker
 
 	marks enc   // offset of each markEvery-th line, against the one before
 	n     int   // lines
@@ -54,7 +57,7 @@ func (c *lineColumns) reset() {
 	for _, e := range []*enc{&c.runs, &c.lines, &c.times, &c.offsets, &c.flags, &c.parts, &c.marks} {
 		e.b = e.b[:0]
 	}
-	c.n, c.mark = 0, 0
+	c.n, c.mark, c.deltas = 0, 0, c.deltas[:0]
 }
 
 // encode fills the columns. Rows of one key that follow each other are one run.
@@ -79,7 +82,7 @@ func (c *lineColumns) encode(rows []row) {
 }
 
 func (c *lineColumns) line(l *lastnight.Line, at, t int64) (nextAt, nextT int64) {
-	c.times.int(l.Time - t)
+	c.deltas = append(c.deltas, timeDelta(l.Time-t))
 	c.offsets.int(l.Offset - at)
 	if c.n%markEvery == 0 {
 		c.marks.int(l.Offset - c.mark)
@@ -108,14 +111,18 @@ func (c *lineColumns) line(l *lastnight.Line, at, t int64) (nextAt, nextT int64)
 	return foretell(l), l.Time
 }
 
+// timeDelta makes the difference of two times a number whose order is that of the differences; it is its own inverse.
+func timeDelta(ns int64) uint64 { return uint64(ns) ^ 1<<63 }
+
 func (c *lineColumns) sections() []section {
+	c.ints.pack(&c.times, c.deltas)
 	return []section{
-		{secRuns, c.runs.b},
-		{secLines, c.lines.b},
-		{secTimes, c.times.b},
-		{secOffsets, c.offsets.b},
-		{secFlags, c.flags.b},
-		{secParts, c.parts.b},
+		{id: secRuns, raw: c.runs.b},
+		{id: secLines, raw: c.lines.b},
+		{id: secPackTimes, raw: c.times.b, dense: true},
+		{id: secOffsets, raw: c.offsets.b},
+		{id: secFlags, raw: c.flags.b},
+		{id: secParts, raw: c.parts.b},
 	}
 }
 
@@ -140,6 +147,9 @@ func (r *blockReader) open(id sectionID) (*dec, error) {
 	}
 	return &dec{b: b}, nil
 }
+
+// lines gives how many lines the block says that it has.
+func (r *blockReader) lines() int { return min(r.stored[secFlags].rawLen, maxBlockLines) }
 
 // opens opens several sections at once.
 func (r *blockReader) opens(ids ...sectionID) ([]*dec, error) {
@@ -223,7 +233,7 @@ func (r *blockReader) decodeLines(keys int) (*lineSet, error) {
 }
 
 func (r *blockReader) decodeTimes(set *lineSet) error {
-	times, err := r.open(secTimes)
+	deltas, err := r.timeDeltas(len(set.lines))
 	if err != nil {
 		return err
 	}
@@ -232,11 +242,38 @@ func (r *blockReader) decodeTimes(set *lineSet) error {
 		if set.starts[i] {
 			t = 0
 		}
-		t += times.int()
+		t += deltas[i]
 		l := &set.lines[i]
 		l.Time, l.Stderr, l.Partial = t, set.flags[i]&flagStderr != 0, set.flags[i]&flagPartial != 0
 	}
-	return times.done("times")
+	return nil
+}
+
+// timeDeltas gives the time of each of n lines, against the one before in its run.
+func (r *blockReader) timeDeltas(n int) ([]int64, error) {
+	out := make([]int64, n)
+	if _, packed := r.stored[secPackTimes]; !packed {
+		d, err := r.open(secTimes)
+		if err != nil {
+			return nil, err
+		}
+		for i := range out {
+			out[i] = d.int()
+		}
+		return out, d.done("times")
+	}
+	d, err := r.open(secPackTimes)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]uint64, n)
+	if err := unpackInts(d, list); err != nil {
+		return nil, err
+	}
+	for i, v := range list {
+		out[i] = int64(v ^ 1<<63)
+	}
+	return out, d.done("times")
 }
 
 // decodeOffsets comes after the texts, whose lengths foretell the offsets.

@@ -14,6 +14,7 @@ const (
 	colText    = 0 // values, each ended by a newline
 	colDelta   = 1 // decimal numbers, as differences to the one before
 	colSame    = 2 // one value, once
+	colNumbers = 3 // see numbers.go
 	bigColumn  = 2 << 10
 	varNewline = '\n'
 )
@@ -45,8 +46,11 @@ type columnEncoder struct {
 	tails   enc
 	meta    metaEncoder
 	words   *wordSet
-	raw     int // bytes of text
-	shaped  int // bytes of shapes
+	z       *compressor
+	numbers numberPacker
+	trial   []byte // compressed to see how large it is
+	raw     int    // bytes of text
+	shaped  int    // bytes of shapes
 }
 
 // begin makes ready for a block.
@@ -181,38 +185,90 @@ func (c *columnEncoder) sections() []section {
 	for _, id := range c.lineIDs {
 		ids.len(c.shapes[id].id)
 	}
-	out := append(c.cols.sections(), section{secShapes, dict.b}, section{secShapeIDs, ids.b}, section{secStamps, c.stamps.b}, section{secTails, c.tails.b})
+	out := append(c.cols.sections(), section{id: secShapes, raw: dict.b}, section{id: secShapeIDs, raw: ids.b}, section{id: secStamps, raw: c.stamps.b}, section{id: secTails, raw: c.tails.b})
 	next := secFirstVars
-	var kinds, classes enc
+	var kinds, classes, smallNums enc
 	for _, s := range order {
 		for i := range s.vars {
-			kind, data := s.vars[i].pack()
+			kind, data := c.pack(&s.vars[i])
 			classes.byte(classesOf(s.vars[i].text))
 			if len(data) >= bigColumn {
 				kinds.byte(kind<<1 | 1)
-				out = append(out, section{next, data})
+				if kind == colNumbers {
+					data = slices.Clone(data)
+				}
+				out = append(out, section{id: next, raw: data, dense: kind == colNumbers})
 				next++
 				continue
 			}
 			kinds.byte(kind << 1)
 			kinds.len(len(data))
-			small.b = append(small.b, data...)
+			if kind == colNumbers {
+				smallNums.b = append(smallNums.b, data...)
+			} else {
+				small.b = append(small.b, data...)
+			}
 		}
 	}
-	out = append(out, section{secVarKinds, kinds.b}, section{secSmallVars, small.b}, section{secClasses, classes.b}, section{secMarks, c.cols.marks.b})
+	out = append(out, section{id: secVarKinds, raw: kinds.b}, section{id: secSmallVars, raw: small.b}, section{id: secSmallNums, raw: smallNums.b, dense: true}, section{id: secClasses, raw: classes.b}, section{id: secMarks, raw: c.cols.marks.b})
 	return append(out, c.meta.sections()...)
 }
 
-// pack gives the kind and bytes of a column.
-func (c *column) pack() (kind byte, data []byte) {
-	end := bytes.IndexByte(c.text, varNewline) + 1
-	if c.same(c.text[:end]) {
-		return colSame, c.text[:end]
+// pack gives the kind and bytes of a column: the smallest, as far as one can tell without trying all.
+func (c *columnEncoder) pack(col *column) (kind byte, data []byte) {
+	end := bytes.IndexByte(col.text, varNewline) + 1
+	if col.same(col.text[:end]) {
+		return colSame, col.text[:end]
 	}
-	if d := c.deltas(); d != nil {
-		return colDelta, d
+	kind, data = colText, col.text
+	size := c.sizeOf(col.text, col.repeats())
+	if d := col.deltas(); d != nil {
+		if n := c.sizeOf(d, true); n < size {
+			kind, data, size = colDelta, d, n
+		}
 	}
-	return colText, c.text
+	if d := c.numbers.pack(col.text, col.n); d != nil && len(d) < size {
+		return colNumbers, d
+	}
+	return kind, data
+}
+
+const (
+	// digitWorth is how many bytes compressing makes of 256 that are numbers without repeats: 3.3 bits of a digit.
+	digitWorth = 112
+	// repeatWorth is that of a small column in which values come again.
+	repeatWorth = 64
+)
+
+// sizeOf gives how many bytes a column has when it is compressed: by trying where values come again, else as is usual.
+func (c *columnEncoder) sizeOf(data []byte, repeats bool) int {
+	switch {
+	case !repeats:
+		return len(data) * digitWorth / 256
+	case len(data) < bigColumn || c.z == nil:
+		return len(data) * repeatWorth / 256
+	}
+	c.trial = c.z.zstd.EncodeAll(data, c.trial[:0])
+	return len(c.trial)
+}
+
+// repeats tells whether many of the first values come again soon: then compressing finds them.
+func (c *column) repeats() bool {
+	var seen [1 << 9]uint32
+	n, again := 0, 0
+	for t := c.text; len(t) > 0 && n < 2048; n++ {
+		h, i := uint32(2166136261), 0
+		for ; t[i] != varNewline; i++ {
+			h = (h ^ uint32(t[i])) * 16777619
+		}
+		t = t[i+1:]
+		if slot := &seen[(h^h>>15)%uint32(len(seen))]; *slot == h {
+			again++
+		} else {
+			*slot = h
+		}
+	}
+	return again*3 > n
 }
 
 // same tells whether all values are v.
@@ -260,6 +316,7 @@ const deltaWorth = 5
 
 // packColumns makes a block in the column layout or, if that is smaller, in the plain one.
 func (t *tools) packColumns(rows []row) []byte {
+	t.cols.z = t.z
 	t.cols.encode(rows, &t.words)
 	block := t.z.pack(t.cols.sections(), codecZstd)
 	if t.cols.shaped*4 < t.cols.raw {

@@ -86,7 +86,7 @@ func (r *blockReader) decodeColumns(set *lineSet) error {
 }
 
 func (r *blockReader) textReader() (*textReader, error) {
-	d, err := r.opens(secShapes, secShapeIDs, secStamps, secTails, secVarKinds, secSmallVars)
+	d, err := r.opens(secShapes, secShapeIDs, secStamps, secTails, secVarKinds, secSmallVars, secSmallNums)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (r *blockReader) textReader() (*textReader, error) {
 			if tok.mark != markVar {
 				continue
 			}
-			c, big, err := r.column(d[4], d[5], next)
+			c, big, err := r.column(d[4], d[5], d[6], next)
 			if err != nil {
 				return nil, err
 			}
@@ -125,20 +125,29 @@ func (r *blockReader) textReader() (*textReader, error) {
 }
 
 // column finds the next column: a section of its own, or a part of the one for small ones.
-func (r *blockReader) column(kinds, small *dec, next sectionID) (c columnReader, big bool, err error) {
+func (r *blockReader) column(kinds, small, smallNums *dec, next sectionID) (c columnReader, big bool, err error) {
 	k := kinds.byte()
 	c.kind = k >> 1
-	if c.kind > colSame {
+	if c.kind > colNumbers {
 		return c, false, corruptf("column of unknown kind %d", c.kind)
 	}
-	if big = k&1 != 0; big {
+	switch big = k&1 != 0; {
+	case big:
 		d, err := r.open(next)
 		if err != nil {
 			return c, false, err
 		}
 		c.b = d.b
-	} else {
+	case c.kind == colNumbers:
+		c.b = smallNums.take(kinds.upTo(len(smallNums.b)))
+	default:
 		c.b = small.take(kinds.upTo(len(small.b)))
+	}
+	if c.kind == colNumbers {
+		if c.b, err = decodeNumbers(c.b, r.lines(), nil); err != nil {
+			return c, false, err
+		}
+		c.kind = colText
 	}
 	c.d = dec{b: c.b}
 	return c, big, nil

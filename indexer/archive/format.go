@@ -22,8 +22,9 @@ import (
 const (
 	magicSegment = "LNsegmnt"
 	magicChunk   = "LNchunk\x00"
-	// version is that of the files written now. Older ones stay readable.
-	version = 1
+	// version is that of the files written now. Those from oldest on stay readable.
+	version = 2
+	oldest  = 1
 
 	headerSize = 16
 	tailSize   = 32
@@ -182,8 +183,8 @@ func parseTail(tail []byte, size int64) (kind, part, error) {
 	if !ok {
 		return 0, part{}, corruptf("offset %d: no segment, chunk or manifest, or its end is missing", size-tailSize)
 	}
-	if v := binary.LittleEndian.Uint32(tail[12:16]); v != version {
-		return 0, part{}, fmt.Errorf("%w %d of a %s: this lastnight reads %d", ErrVersion, v, k, version)
+	if v := binary.LittleEndian.Uint32(tail[12:16]); v < oldest || v > version {
+		return 0, part{}, fmt.Errorf("%w %d of a %s: this lastnight reads %d to %d", ErrVersion, v, k, oldest, version)
 	}
 	off := binary.LittleEndian.Uint64(tail[0:8])
 	n := int64(binary.LittleEndian.Uint32(tail[8:12]))

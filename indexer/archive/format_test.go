@@ -15,7 +15,7 @@ import (
 	"lastnight/internal/vfs"
 )
 
-const formatV1 = "testdata/format/v1"
+const formatV1, formatV2 = "testdata/format/v1", "testdata/format/v2"
 
 // sampleItems is what the kept files were made of, with everything that a record can have.
 func sampleItems() [][]archive.Item {
@@ -41,23 +41,29 @@ func sampleItems() [][]archive.Item {
 	return [][]archive.Item{{first, json}, {one.span("2026-03-01 02:00:01,000 INFO  last 1"), part}}
 }
 
-// TestFormatV1 reads files of version 1 as they were written when they were kept. They stay
-// readable for ever. With LASTNIGHT_UPDATE=1 they are made anew: only before the first release.
-func TestFormatV1(t *testing.T) {
+// TestFormats reads files of each version as they were written when they were kept. They stay
+// readable for ever. With LASTNIGHT_UPDATE=1 those of the newest are made anew: only before the first release.
+func TestFormats(t *testing.T) {
 	if os.Getenv("LASTNIGHT_UPDATE") != "" {
-		makeFormatV1(t)
+		makeFormat(t)
 	}
-	want, err := os.ReadFile(filepath.Join(formatV1, "want.json"))
+	for _, version := range []string{formatV1, formatV2} {
+		t.Run(filepath.Base(version), func(t *testing.T) { testFormat(t, version) })
+	}
+}
+
+func testFormat(t *testing.T, version string) {
+	want, err := os.ReadFile(filepath.Join(version, "want.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, folders := range [][]string{{"segments"}, {"chunks"}, {"chunks", "manifests"}} {
 		fsys := vfs.NewMem()
 		for _, name := range folders {
-			putFolder(t, fsys, name)
+			putFolder(t, fsys, version, name)
 		}
 		a := open(t, fsys)
-		equal(t, string(wantV1(t, a)), string(want))
+		equal(t, string(wantFormat(t, a)), string(want))
 		st, err := a.Stats(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -66,9 +72,9 @@ func TestFormatV1(t *testing.T) {
 	}
 }
 
-func putFolder(t *testing.T, fsys vfs.FS, name string) {
+func putFolder(t *testing.T, fsys vfs.FS, version, name string) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(formatV1, name, "*"))
+	files, err := filepath.Glob(filepath.Join(version, name, "*"))
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
 	}
@@ -95,8 +101,8 @@ func put(t *testing.T, fsys vfs.FS, name string, data []byte) {
 	}
 }
 
-// wantV1 shows everything that an archive holds.
-func wantV1(t *testing.T, a *archive.Archive) []byte {
+// wantFormat shows everything that an archive holds.
+func wantFormat(t *testing.T, a *archive.Archive) []byte {
 	t.Helper()
 	streams, err := a.Streams(t.Context(), lastnight.StreamsRequest{})
 	if err != nil {
@@ -113,7 +119,7 @@ func wantV1(t *testing.T, a *archive.Archive) []byte {
 	return append(out, '\n')
 }
 
-func makeFormatV1(t *testing.T) {
+func makeFormat(t *testing.T) {
 	t.Helper()
 	fsys := vfs.NewMem()
 	dir, err := archive.NewDir(fsys)
@@ -131,7 +137,7 @@ func makeFormatV1(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			name := filepath.Join(formatV1, filepath.FromSlash(b.Name))
+			name := filepath.Join(formatV2, filepath.FromSlash(b.Name))
 			if err := os.MkdirAll(filepath.Dir(name), 0o750); err != nil {
 				t.Fatal(err)
 			}
@@ -141,7 +147,7 @@ func makeFormatV1(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"segments", "chunks", "manifests"} {
-		if err := os.RemoveAll(filepath.Join(formatV1, name)); err != nil {
+		if err := os.RemoveAll(filepath.Join(formatV2, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -149,7 +155,7 @@ func makeFormatV1(t *testing.T) {
 		add(t, a, items...)
 	}
 	keep()
-	if err := os.WriteFile(filepath.Join(formatV1, "want.json"), wantV1(t, a), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(formatV2, "want.json"), wantFormat(t, a), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.Compact(t.Context()); err != nil {
@@ -167,7 +173,7 @@ func TestUnknownVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = fsys.Corrupt(files[0].Name, func(b []byte) []byte {
-		b[len(b)-32+12] = 2
+		b[len(b)-32+12] = 3
 		return b
 	})
 	if err != nil {
@@ -178,14 +184,14 @@ func TestUnknownVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = archive.Open(t.Context(), archive.Config{Blobs: dir, ManifestChunks: 1})
-	if err == nil || !strings.Contains(err.Error(), "unknown version 2 of a segment: this lastnight reads 1") || strings.Contains(err.Error(), "corrupt") {
+	if err == nil || !strings.Contains(err.Error(), "unknown version 3 of a segment: this lastnight reads 1 to 2") || strings.Contains(err.Error(), "corrupt") {
 		t.Fatalf("got %v", err)
 	}
 }
 
 func TestDump(t *testing.T) {
 	for _, pattern := range []string{"segments/*", "chunks/*", "manifests/*"} {
-		files, err := filepath.Glob(filepath.Join(formatV1, pattern))
+		files, err := filepath.Glob(filepath.Join(formatV2, pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatal(files, err)
 		}

@@ -258,11 +258,11 @@ func (r *ref) encode(e *enc, t *stringTable) {
 
 func (m *metaEncoder) sections() []section {
 	return []section{
-		{secDict, m.table.encode()},
-		{secMeta, m.dict.b},
-		{secMetaIDs, m.perRec.b},
-		{secAppTimes, m.appTimes.b},
-		{secAttrs, m.attrs.b},
+		{id: secDict, raw: m.table.encode()},
+		{id: secMeta, raw: m.dict.b},
+		{id: secMetaIDs, raw: m.perRec.b},
+		{id: secAppTimes, raw: m.appTimes.b},
+		{id: secAttrs, raw: m.attrs.b},
 	}
 }
 

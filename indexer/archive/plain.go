@@ -77,8 +77,8 @@ func (p *plainEncoder) encode(rows []row) []section {
 	}
 	return append(
 		p.cols.sections(),
-		section{secDict, p.table.encode()}, section{secRecords, p.records.b}, section{secAttrs, p.attrs.b},
-		section{secLengths, p.lengths.b}, section{secText, p.text},
+		section{id: secDict, raw: p.table.encode()}, section{id: secRecords, raw: p.records.b}, section{id: secAttrs, raw: p.attrs.b},
+		section{id: secLengths, raw: p.lengths.b}, section{id: secText, raw: p.text},
 	)
 }
 

@@ -39,6 +39,8 @@ const (
 	secSmallVars sectionID = 21 // column layout: small columns of variables
 	secMarks     sectionID = 22 // column layout: offset of each 256th line
 	secClasses   sectionID = 23 // column layout: kinds of bytes that each column of variables has
+	secSmallNums sectionID = 24 // column layout: small columns of numbers
+	secPackTimes sectionID = 25 // time of each line, packed; instead of secTimes
 	secFirstVars sectionID = 32 // column layout: this and all above are large columns of variables
 	maxSections            = 1 << 16
 )
@@ -59,8 +61,9 @@ const (
 )
 
 type section struct {
-	id  sectionID
-	raw []byte
+	id    sectionID
+	raw   []byte
+	dense bool // compressing it again gains nothing
 }
 
 // compressor holds what compressing needs, reused over blocks. Not safe for concurrent use.
@@ -85,7 +88,7 @@ func (z *compressor) pack(sections []section, c codec) []byte {
 	z.buf = z.buf[:0]
 	for _, s := range sections {
 		from, used := len(z.buf), codecNone
-		if len(s.raw) >= minCompress {
+		if len(s.raw) >= minCompress && !s.dense {
 			z.buf, used = z.compress(z.buf, s.raw, c)
 		}
 		if used != codecNone && len(z.buf)-from >= len(s.raw) {

@@ -14,10 +14,11 @@ type view struct {
 	keys int // of the file
 
 	// known from open on
-	shapes  []viewShape
-	columns []viewColumn
-	ids     *dec // shape of each line, not yet read
-	small   []byte
+	shapes    []viewShape
+	columns   []viewColumn
+	ids       *dec // shape of each line, not yet read
+	small     []byte
+	smallNums []byte // of numbers
 
 	// known after loadLines
 	flags    []byte
@@ -67,7 +68,7 @@ func openView(stored map[sectionID]stored, keys int, mem *slabs) (*view, error) 
 	v.ids = d[1]
 	v.ids.upTo(maxSectionBytes)
 	dict, kinds, classes := d[0], d[2], d[3].b
-	small, next := 0, secFirstVars
+	small, smallNums, next := 0, 0, secFirstVars
 	for len(dict.b) > 0 {
 		tokens, err := parseShape(dict.bytes())
 		if err != nil {
@@ -87,14 +88,18 @@ func openView(stored map[sectionID]stored, keys int, mem *slabs) (*view, error) 
 					c.section = next
 					next++
 				} else {
-					c.from = small
-					small += kinds.upTo(maxSectionBytes)
-					c.to = small
+					at := &small
+					if c.kind == colNumbers {
+						at, c.section = &smallNums, secSmallNums
+					}
+					c.from = *at
+					*at += kinds.upTo(maxSectionBytes)
+					c.to = *at
 				}
 				if n := len(v.columns); n < len(classes) {
 					c.classes = classes[n]
 				}
-				if c.kind > colSame {
+				if c.kind > colNumbers {
 					return nil, corruptf("column of unknown kind %d", c.kind)
 				}
 				v.columns = append(v.columns, c)
@@ -114,18 +119,20 @@ func (v *view) loadLines() error {
 	if v.rowFirst != nil {
 		return nil
 	}
-	d, err := v.opens(secRuns, secLines, secFlags, secTimes)
+	d, err := v.opens(secRuns, secLines, secFlags)
 	if err != nil {
 		return err
 	}
-	runs, perRecord, times := d[0], d[1], d[3]
+	runs, perRecord := d[0], d[1]
 	v.flags = d[2].b
 	n := len(v.flags)
 	if n > maxBlockLines {
 		return corruptf("%d lines are more than a block may have", n)
 	}
 	v.rowFirst = v.mem.small.take(len(perRecord.b) + 1)[:0]
-	v.times = v.mem.large.take(n)
+	if v.times, err = v.timeDeltas(n); err != nil {
+		return err
+	}
 	line := 0
 	for len(runs.b) > 0 && runs.err == nil {
 		run := viewRun{key: runs.index(v.keys), firstRow: len(v.rowFirst), firstLine: line}
@@ -141,7 +148,7 @@ func (v *view) loadLines() error {
 		v.runs = append(v.runs, run)
 		var t int64
 		for i := run.firstLine; i < line; i++ {
-			t += times.int()
+			t += v.times[i]
 			v.times[i] = t
 		}
 	}
@@ -150,9 +157,6 @@ func (v *view) loadLines() error {
 	}
 	v.rowFirst = append(v.rowFirst, int32(n))
 	if err := runs.done("streams"); err != nil {
-		return err
-	}
-	if err := times.done("times"); err != nil {
 		return err
 	}
 	return v.loadShapes()

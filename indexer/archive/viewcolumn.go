@@ -69,8 +69,11 @@ func (v *view) load(column int) (*viewColumn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.kind == colDelta {
+	switch c.kind {
+	case colDelta:
 		raw, err = v.numbers(raw)
+	case colNumbers:
+		raw, err = decodeNumbers(raw, v.lines(), &v.mem.bytes)
 	}
 	if err != nil {
 		return nil, err
@@ -103,24 +106,28 @@ func (v *view) numbers(raw []byte) ([]byte, error) {
 }
 
 func (v *view) columnBytes(c *viewColumn) ([]byte, error) {
-	if c.section != secSmallVars {
+	if c.section >= secFirstVars {
 		d, err := v.open(c.section)
 		if err != nil {
 			return nil, err
 		}
 		return d.b, nil
 	}
-	if v.small == nil {
-		d, err := v.open(secSmallVars)
+	small := &v.small
+	if c.section == secSmallNums {
+		small = &v.smallNums
+	}
+	if *small == nil {
+		d, err := v.open(c.section)
 		if err != nil {
 			return nil, err
 		}
-		v.small = d.b
+		*small = d.b
 	}
-	if c.to > len(v.small) {
+	if c.to > len(*small) {
 		return nil, corruptf("small columns are cut short")
 	}
-	return v.small[c.from:c.to], nil
+	return (*small)[c.from:c.to], nil
 }
 
 // value gives the nth value of a column.

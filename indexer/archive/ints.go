@@ -1,0 +1,306 @@
+package archive
+
+import (
+	"math/bits"
+
+	"github.com/klauspost/compress/huff0"
+)
+
+// Lists of whole numbers, of whatever distribution: most of a log's bytes are digits. A number's high bits, as a
+// symbol, are entropy coded (or packed, where there are few), the low ones, in which there mostly is no
+// order, are packed as they are. Two symbols are special: the usual number, and one that is too large.
+//
+//	least(uvarint) shift(1) usual(uvarint: 0 or, less least, plus 1) way(1) symbols… low bits… large ones(uvarint)…
+const (
+	symbolUsual = 254
+	symbolLarge = 255
+	// rarely is how seldom numbers must be large: once in so many.
+	rarely = 128
+	// usually is how often a number must come, in a sample, to be the usual one: once in so many.
+	usually     = 16
+	sampleUsual = 256
+	// huffPiece is how many symbols are coded with one table.
+	huffPiece = 1 << 16
+	// minHuff is how many symbols are worth a table.
+	minHuff = 64
+)
+
+// Ways to keep symbols.
+const (
+	symbolsSame   = 0 // one byte for all
+	symbolsPacked = 1 // width(1), then so many bits each
+	symbolsHuff   = 2 // pieces: length(uvarint), Huffman coded
+)
+
+// intPacker packs lists of numbers. Not safe for concurrent use.
+type intPacker struct {
+	symbols []byte
+	huff    *huff0.Scratch
+	counts  map[uint64]int
+}
+
+// pack appends the numbers to e. It changes them.
+func (p *intPacker) pack(e *enc, list []uint64) {
+	if len(list) == 0 {
+		return
+	}
+	least := list[0]
+	for _, v := range list {
+		least = min(least, v)
+	}
+	var lengths [65]int
+	for i := range list {
+		list[i] -= least
+		lengths[bits.Len64(list[i])]++
+	}
+	shift := shiftFor(list, &lengths)
+	usual, has := uint64(0), false
+	if shift > 0 {
+		usual, has = p.usual(list)
+	}
+	e.uint(least)
+	e.byte(byte(shift))
+	if has {
+		e.uint(usual + 1)
+	} else {
+		e.uint(0)
+	}
+	var low bitWriter
+	var large enc
+	p.symbols = p.symbols[:0]
+	for _, v := range list {
+		switch s := v >> shift; {
+		case has && v == usual:
+			p.symbols = append(p.symbols, symbolUsual)
+		case s >= symbolUsual:
+			p.symbols = append(p.symbols, symbolLarge)
+			large.uint(v)
+		default:
+			p.symbols = append(p.symbols, byte(s))
+			low.write(v&(1<<shift-1), shift)
+		}
+	}
+	p.packSymbols(e)
+	e.b = append(append(e.b, low.done()...), large.b...)
+}
+
+// shiftFor gives how many low bits to pack, so that few numbers are large.
+func shiftFor(list []uint64, lengths *[65]int) uint {
+	long, above := 64, 0
+	for long > 0 && above+lengths[long] <= len(list)/rarely {
+		above += lengths[long]
+		long--
+	}
+	shift := uint(max(long-8, 0))
+	large := 0
+	for _, v := range list {
+		if v>>shift >= symbolUsual {
+			large++
+		}
+	}
+	if large > len(list)/rarely+1 {
+		shift++
+	}
+	return shift
+}
+
+// usual gives the number that comes often enough to have a symbol of its own, if there is one.
+func (p *intPacker) usual(list []uint64) (v uint64, ok bool) {
+	if p.counts == nil {
+		p.counts = map[uint64]int{}
+	}
+	clear(p.counts)
+	step := max(len(list)/sampleUsual, 1)
+	n, best := 0, 0
+	for i := 0; i < len(list); i += step {
+		n++
+		p.counts[list[i]]++
+		if c := p.counts[list[i]]; c > best && list[i]+1 != 0 {
+			v, best = list[i], c
+		}
+	}
+	return v, best > 2 && best >= n/usually
+}
+
+func (p *intPacker) packSymbols(e *enc) {
+	width, same := uint(0), true
+	for _, s := range p.symbols {
+		width = max(width, uint(bits.Len8(s)))
+		same = same && s == p.symbols[0]
+	}
+	if same {
+		e.byte(symbolsSame)
+		e.byte(p.symbols[0])
+		return
+	}
+	packed := (len(p.symbols)*int(width) + 7) / 8
+	at := len(e.b)
+	if len(p.symbols) >= minHuff && p.huffman(e, packed) {
+		return
+	}
+	e.b = e.b[:at]
+	e.byte(symbolsPacked)
+	e.byte(byte(width))
+	var w bitWriter
+	for _, s := range p.symbols {
+		w.write(uint64(s), width)
+	}
+	e.b = append(e.b, w.done()...)
+}
+
+// huffman codes the symbols if that takes less than so many bytes.
+func (p *intPacker) huffman(e *enc, limit int) bool {
+	if p.huff == nil {
+		p.huff = &huff0.Scratch{Reuse: huff0.ReusePolicyNone}
+	}
+	e.byte(symbolsHuff)
+	begin := len(e.b)
+	for rest := p.symbols; len(rest) > 0; {
+		n := min(len(rest), huffPiece)
+		if len(rest)-n < minHuff {
+			n = len(rest)
+		}
+		out, _, err := huff0.Compress1X(rest[:n], p.huff)
+		if err != nil { // nothing to gain
+			return false
+		}
+		e.bytes(out)
+		rest = rest[n:]
+	}
+	return len(e.b)-begin < limit
+}
+
+// unpackInts reads n numbers that pack wrote into list, which has that length.
+func unpackInts(d *dec, list []uint64) error {
+	n := len(list)
+	if n == 0 {
+		return nil
+	}
+	least, shift, usual := d.uint(), uint(d.byte()), d.uint()
+	if shift > 57 {
+		d.fail("numbers of too many bits")
+	}
+	symbols := unpackSymbols(d, n)
+	if d.err != nil {
+		return d.err
+	}
+	lows := 0
+	for _, s := range symbols {
+		if s < symbolUsual {
+			lows++
+		}
+	}
+	low := bitReader{b: d.take((lows*int(shift) + 7) / 8)}
+	for i, s := range symbols {
+		v := uint64(0)
+		switch s {
+		case symbolUsual:
+			v = usual - 1
+		case symbolLarge:
+			v = d.uint()
+		default:
+			v = uint64(s)<<shift | low.read(shift)
+		}
+		list[i] = v + least
+	}
+	return d.err
+}
+
+func unpackSymbols(d *dec, n int) []byte {
+	switch way := d.byte(); way {
+	case symbolsSame:
+		out := make([]byte, n)
+		s := d.byte()
+		for i := range out {
+			out[i] = s
+		}
+		return out
+	case symbolsPacked:
+		width := uint(d.byte())
+		if width == 0 || width > 8 {
+			d.fail("symbols of unknown width")
+			return nil
+		}
+		r := bitReader{b: d.take((n*int(width) + 7) / 8)}
+		if d.err != nil {
+			return nil
+		}
+		out := make([]byte, n)
+		for i := range out {
+			out[i] = byte(r.read(width))
+		}
+		return out
+	case symbolsHuff:
+		return unpackHuff(d, n)
+	}
+	d.fail("symbols of an unknown kind")
+	return nil
+}
+
+func unpackHuff(d *dec, n int) []byte {
+	var out []byte
+	for len(out) < n && d.err == nil {
+		piece := min(n-len(out), huffPiece)
+		if n-len(out)-piece < minHuff {
+			piece = n - len(out)
+		}
+		s, rest, err := huff0.ReadTable(d.bytes(), nil)
+		if err != nil {
+			d.fail("damaged table of symbols")
+			return nil
+		}
+		got, err := s.Decoder().Decompress1X(make([]byte, 0, piece), rest)
+		if err != nil || len(got) != piece {
+			d.fail("damaged symbols")
+			return nil
+		}
+		if out = append(out, got...); len(got) == 0 {
+			break
+		}
+	}
+	return out
+}
+
+// bitWriter packs numbers, the lowest bit first.
+type bitWriter struct {
+	b    []byte
+	bits uint64
+	n    uint
+}
+
+// write adds the low n bits of v, which has no others; n is at most 57.
+func (w *bitWriter) write(v uint64, n uint) {
+	w.bits |= v << w.n
+	for w.n += n; w.n >= 8; w.n -= 8 {
+		w.b = append(w.b, byte(w.bits))
+		w.bits >>= 8
+	}
+}
+
+func (w *bitWriter) done() []byte {
+	if w.n > 0 {
+		w.b = append(w.b, byte(w.bits))
+	}
+	return w.b
+}
+
+// bitReader reads what bitWriter wrote; behind the end are zeros.
+type bitReader struct {
+	b    []byte
+	bits uint64
+	n    uint
+}
+
+func (r *bitReader) read(n uint) uint64 {
+	for r.n < n {
+		if len(r.b) > 0 {
+			r.bits |= uint64(r.b[0]) << r.n
+			r.b = r.b[1:]
+		}
+		r.n += 8
+	}
+	v := r.bits & (1<<n - 1)
+	r.bits >>= n
+	r.n -= n
+	return v
+}
