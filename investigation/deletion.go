@@ -96,7 +96,7 @@ func (tl *timeline) deletions(nodes *nodeHistory, ends []downtime) []downtime {
 		}
 		from := p.asked
 		for _, d := range slices.Concat(list, ends) {
-			if d.covers(from) || d.covers(from.Add(999*time.Millisecond)) {
+			if d.covers(from) || d.covers(from.Add(999*time.Millisecond)) && !tl.toldBefore(from, d.from) {
 				return
 			}
 		}
@@ -112,6 +112,14 @@ func (tl *timeline) deletions(nodes *nodeHistory, ends []downtime) []downtime {
 		list = append(list, d)
 	})
 	return list
+}
+
+// toldBefore tells whether a process of the workload says that it was told to end in [from, to): in the second of
+// an event, records show what came first.
+func (tl *timeline) toldBefore(from, to time.Time) bool {
+	return slices.ContainsFunc(tl.between(from, to), func(f fact) bool {
+		return f.kind == factSigterm && f.t.Before(to) && f.p != nil && !f.p.stoppedByFlink
+	})
 }
 
 // precise finds the first record or event of the deletion. Records have exact times, so

@@ -112,3 +112,26 @@ func TestForbiddenWithoutKubernetes(t *testing.T) {
 	s.restart(65.1)
 	s.want("rbac-forbidden")
 }
+
+// TestDeletedWithoutRestartsLeft holds that a job which somebody deletes, and which thereby uses up its last restart,
+// did not fail: the events of the deletion have only seconds, but the processes say when they were told.
+func TestDeletedWithoutRestartsLeft(t *testing.T) {
+	for _, c := range []struct {
+		told float64
+		want bool
+	}{{100.5, true}, {100.95, false}} {
+		s := newScene(t)
+		s.running()
+		for _, p := range []string{sceneJM, sceneTM1, sceneTM2} {
+			s.event(100, lastnight.EventKubernetes, "Pod/"+p, "Killing", "Stopping container main")
+		}
+		s.say(c.told, sceneTM2, "INFO", "x.TaskManagerRunner", "RECEIVED SIGNAL 15: SIGTERM. Shutting down as requested.")
+		s.failed(100.55, "org.apache.flink.util.FlinkExpectedException: The TaskExecutor is shutting down.")
+		s.state(100.66, "RUNNING", "FAILING")
+		s.state(100.89, "FAILING", "FAILED")
+		is := s.incidents("wordcount")
+		if len(is) != 1 || is[0].Planned != c.want {
+			t.Errorf("told at %v\n%s", c.told, brief(is, true))
+		}
+	}
+}
