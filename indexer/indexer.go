@@ -59,6 +59,7 @@ type Config struct {
 	Shared bool
 	// SettleAfter is how long a segment of another process may be without counts before it counts as left behind; 0: 30 s.
 	SettleAfter time.Duration
+	Now         func() time.Time // nil: time.Now; decides only what has waited for too long
 }
 
 // Indexer implements lastnight.Ingester and lastnight.Searcher. It is safe for concurrent use.
@@ -86,6 +87,9 @@ func Open(ctx context.Context, cfg Config) (*Indexer, error) {
 	}
 	if cfg.SettleAfter <= 0 {
 		cfg.SettleAfter = defaultSettleAfter
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	x := &Indexer{
 		cfg:       cfg,
@@ -190,7 +194,7 @@ func (x *Indexer) ingestSpans(ctx context.Context, spans []lastnight.Span) error
 		return nil
 	}
 	if x.cfg.Shared {
-		p.until = time.Now().Add(x.cfg.SettleAfter / 2)
+		p.until = x.cfg.Now().Add(x.cfg.SettleAfter / 2)
 	}
 	if err := x.index(ctx, seg.Name, p); err != nil {
 		// The lines are safe: say so by acknowledging them, and index them later.
@@ -243,7 +247,7 @@ func (x *Indexer) index(ctx context.Context, segment string, p *pass) error {
 	if err := p.markSignals(ctx); err != nil {
 		return err
 	}
-	if !p.until.IsZero() && time.Now().After(p.until) {
+	if !p.until.IsZero() && x.cfg.Now().After(p.until) {
 		return errLate
 	}
 	if err := x.cfg.Store.PutCounts(ctx, segment, p.countList()); err != nil {

@@ -42,7 +42,7 @@ func (x *Indexer) Settle(ctx context.Context) error {
 		return err
 	}
 	doubled := x.cfg.Archive.Doubled()
-	now := time.Now()
+	now := x.cfg.Now()
 	names := x.cfg.Archive.Segments()
 	there := make(map[string]bool, len(names))
 	for _, name := range names {
