@@ -187,11 +187,12 @@ func (c *columnEncoder) sections() []section {
 	}
 	out := append(c.cols.sections(), section{id: secShapes, raw: dict.b}, section{id: secShapeIDs, raw: ids.b}, section{id: secStamps, raw: c.stamps.b}, section{id: secTails, raw: c.tails.b})
 	next := secFirstVars
-	var kinds, classes, smallNums enc
+	var kinds, classes, widths, smallNums enc
 	for _, s := range order {
 		for i := range s.vars {
 			kind, data := c.pack(&s.vars[i])
 			classes.byte(classesOf(s.vars[i].text))
+			widths.byte(widthOf(s.vars[i].text))
 			if len(data) >= bigColumn {
 				kinds.byte(kind<<1 | 1)
 				if kind == colNumbers {
@@ -210,7 +211,7 @@ func (c *columnEncoder) sections() []section {
 			}
 		}
 	}
-	out = append(out, section{id: secVarKinds, raw: kinds.b}, section{id: secSmallVars, raw: small.b}, section{id: secSmallNums, raw: smallNums.b, dense: true}, section{id: secClasses, raw: classes.b}, section{id: secMarks, raw: c.cols.marks.b})
+	out = append(out, section{id: secVarKinds, raw: kinds.b}, section{id: secSmallVars, raw: small.b}, section{id: secSmallNums, raw: smallNums.b, dense: true}, section{id: secClasses, raw: classes.b}, section{id: secWidths, raw: widths.b}, section{id: secMarks, raw: c.cols.marks.b})
 	return append(out, c.meta.sections()...)
 }
 

@@ -64,6 +64,7 @@ const (
 	condText                   // text in one of the lines
 	condRecord                 // node, which asks only for what is in properties
 	condStream                 // node, which asks only for what is known of a stream
+	condRegex                  // a match of a regex in one of the lines
 )
 
 // cond is a necessary condition. nil is none.
@@ -74,11 +75,35 @@ type cond struct {
 	fold bool   // without case; text is lower case and ASCII then
 	node query.Node
 
+	regex *matcher
+
 	places *[256]uint64 // of text: a bit for each place of the text behind which a byte stands
 }
 
 // maxCondText is how much of a text is looked for: a part of it is needed as well.
 const maxCondText = 48
+
+// shortText is the length below which looking for a text costs more than walking over all lines for a regex.
+const shortText = 4
+
+// atLeast gives what is left of a condition without texts that are shorter.
+func (c *cond) atLeast(n int) *cond {
+	if c == nil || c.kind == condText && len(c.text) >= n {
+		return c
+	}
+	kids := make([]*cond, len(c.kids))
+	for i, k := range c.kids {
+		kids[i] = k.atLeast(n)
+	}
+	switch c.kind {
+	case condAnd:
+		return both(kids)
+	case condOr:
+		return either(kids)
+	case condText, condRecord, condStream, condRegex:
+	}
+	return nil
+}
 
 func textCond(text string, fold bool) *cond {
 	if fold {
@@ -173,7 +198,11 @@ func condOf(n query.Node) *cond {
 		if err != nil {
 			return nil // it has been compiled, so this does not happen
 		}
-		return regexCond(re.Simplify())
+		texts, match := regexCond(re.Simplify()), matcherCond(n.Expr)
+		if match != nil {
+			texts = texts.atLeast(shortText) // those that say much save walks, the others are in the walk
+		}
+		return both([]*cond{texts, match})
 	}
 	return nil
 }
@@ -296,7 +325,7 @@ func (c *cond) mayStream(e *streamEntry) bool {
 			Kind: lastnight.DocumentRecord, Cluster: s.Cluster, Namespace: s.Namespace, Pod: s.Pod, PodUID: s.PodUID,
 			Container: s.Container, Restart: s.Restart, Node: s.Node, Job: e.job, Component: e.component,
 		})
-	case condText, condRecord:
+	case condText, condRecord, condRegex:
 	}
 	return true
 }
@@ -313,7 +342,7 @@ func (c *cond) mayLevel(l lastnight.Level) bool {
 		return slices.ContainsFunc(c.kids, func(k *cond) bool { return k.mayLevel(l) })
 	case condRecord:
 		return !asksOnly(c.node, []query.Field{query.FieldLevel}) || query.Match(c.node, &lastnight.Document{Kind: lastnight.DocumentRecord, Level: l.String()})
-	case condText, condStream:
+	case condText, condStream, condRegex:
 	}
 	return true
 }
@@ -343,6 +372,8 @@ func (c *cond) mayRecord(r *lastnight.Record) bool {
 		return slices.ContainsFunc(r.Lines, func(l lastnight.Line) bool { return c.mayText(l.Text) })
 	case condRecord:
 		return query.Match(c.node, propertiesDocument(r.Level, r.Template, r.Exception))
+	case condRegex:
+		return c.regex.mayRecord(r)
 	case condStream:
 	}
 	return true

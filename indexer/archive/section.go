@@ -41,6 +41,7 @@ const (
 	secClasses   sectionID = 23 // column layout: kinds of bytes that each column of variables has
 	secSmallNums sectionID = 24 // column layout: small columns of numbers
 	secPackTimes sectionID = 25 // time of each line, packed; instead of secTimes
+	secWidths    sectionID = 26 // column layout: length of the longest value of each column of variables
 	secFirstVars sectionID = 32 // column layout: this and all above are large columns of variables
 	maxSections            = 1 << 16
 )

@@ -53,12 +53,11 @@ func (f stampForm) maxDigits() int {
 
 // unit is the stamp's resolution in ns.
 func (f stampForm) unit() int64 {
-	u := int64(time.Second)
-	for range f.digits {
-		u /= 10
-	}
-	return u
+	return units[f.digits]
 }
+
+// units is ns by digits of the fraction.
+var units = [...]int64{1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 1e1, 1}
 
 const (
 	monthNames   = "JanFebMarAprMayJunJulAugSepOctNovDec"
@@ -226,6 +225,27 @@ func (f stampForm) appendStamp(dst []byte, ns int64) []byte {
 		dst = pad(append(dst, f.point), int((ns-sec*int64(time.Second))/f.unit()), int(f.digits))
 	}
 	return dst
+}
+
+// stampText writes stamps of lines that follow each other: most are of the second of the one before, and
+// only their fractions are written anew. Not safe for concurrent use.
+type stampText struct {
+	form stampForm
+	sec  int64
+	text []byte
+}
+
+// of gives the text of a stamp. It is valid until the next call.
+func (t *stampText) of(f stampForm, ns int64) []byte {
+	sec := floorDiv(ns, int64(time.Second))
+	if len(t.text) == 0 || f != t.form || sec != t.sec {
+		t.form, t.sec, t.text = f, sec, f.appendStamp(t.text[:0], ns)
+		return t.text
+	}
+	if f.digits > 0 {
+		pad(t.text[:len(t.text)-int(f.digits)], int((ns-sec*int64(time.Second))/f.unit()), int(f.digits))
+	}
+	return t.text
 }
 
 // pad appends the last width digits of v.

@@ -44,6 +44,8 @@ type view struct {
 	text    []byte  // scratch, of record
 	scratch []byte  // of offset
 	vars    []piece // of the last line put together
+
+	stampText stampText
 }
 
 type viewRun struct{ key, firstRow, endRow, firstLine, endLine int }
@@ -61,13 +63,13 @@ type viewShape struct {
 // openView finds the shapes and columns of a block. The view's memory is mem's.
 func openView(stored map[sectionID]stored, keys int, mem *slabs) (*view, error) {
 	v := &view{blockReader: blockReader{stored, mem}, keys: keys}
-	d, err := v.opens(secShapes, secShapeIDs, secVarKinds, secClasses)
+	d, err := v.opens(secShapes, secShapeIDs, secVarKinds, secClasses, secWidths)
 	if err != nil {
 		return nil, err
 	}
 	v.ids = d[1]
 	v.ids.upTo(maxSectionBytes)
-	dict, kinds, classes := d[0], d[2], d[3].b
+	dict, kinds, classes, widths := d[0], d[2], d[3].b, d[4].b
 	small, smallNums, next := 0, 0, secFirstVars
 	for len(dict.b) > 0 {
 		tokens, err := parseShape(dict.bytes())
@@ -83,7 +85,7 @@ func openView(stored map[sectionID]stored, keys int, mem *slabs) (*view, error) 
 				s.tail = true
 			case markVar:
 				k := kinds.byte()
-				c := viewColumn{kind: k >> 1, section: secSmallVars, classes: classAny}
+				c := viewColumn{kind: k >> 1, section: secSmallVars, classes: classAny, width: wide}
 				if k&1 != 0 {
 					c.section = next
 					next++
@@ -98,6 +100,9 @@ func openView(stored map[sectionID]stored, keys int, mem *slabs) (*view, error) 
 				}
 				if n := len(v.columns); n < len(classes) {
 					c.classes = classes[n]
+				}
+				if n := len(v.columns); n < len(widths) {
+					c.width = widths[n]
 				}
 				if c.kind > colNumbers {
 					return nil, corruptf("column of unknown kind %d", c.kind)
@@ -235,7 +240,7 @@ func (v *view) appendLine(dst []byte, line int32) (out []byte, stamp int64, err 
 				return dst, 0, err
 			}
 			stamp = stampOf(tok.form, v.stamps[line], v.times[line])
-			dst = tok.form.appendStamp(dst, stamp)
+			dst = append(dst, v.stampText.of(tok.form, stamp)...)
 		case markTail:
 			if err := v.loadTails(); err != nil {
 				return dst, 0, err

@@ -83,6 +83,8 @@ func (v *view) rowsWith(c *cond, in rowSet) (rowSet, error) {
 	case condRecord:
 		set, err := v.rowsWithProperties(c.node)
 		return set.and(in), err
+	case condRegex:
+		return v.rowsWithRegex(c.regex, in)
 	case condStream:
 	}
 	return in, nil
@@ -174,8 +176,7 @@ func (v *view) stampHas(line int32, c *cond) (bool, error) {
 	s := &v.shapes[v.shapeOf[line]]
 	for i := range s.tokens {
 		if tok := &s.tokens[i]; tok.mark == markStamp {
-			v.scratch = tok.form.appendStamp(v.scratch[:0], stampOf(tok.form, v.stamps[line], v.times[line]))
-			if c.mayText(v.scratch) {
+			if c.mayText(v.stampText.of(tok.form, stampOf(tok.form, v.stamps[line], v.times[line]))) {
 				return true, nil
 			}
 		}
@@ -203,7 +204,7 @@ func (v *view) shapeWithText(s *viewShape, c *cond) (set lineSetOfShape, err err
 		return lineSetOfShape{all: true}, nil
 	}
 	for i := range s.vars {
-		if !c.within(v.columns[s.column+i].classes) {
+		if col := &v.columns[s.column+i]; len(c.text) > int(col.width) && col.width < wide || !c.within(col.classes) {
 			continue
 		}
 		if set.all, err = v.scanColumn(s.column+i, c, &set); set.all || err != nil {
