@@ -109,6 +109,9 @@ func (s *Store) template(kind string) object {
 		"index.number_of_shards": 1, "index.auto_expand_replicas": s.cfg.Replicas, "index.refresh_interval": "30s",
 		"index.codec": "best_compression", "index.mapping.total_fields.limit": 500,
 	}
+	if kind == kindDocuments { // like ones side by side take 7 to 8 % less disk: docs/benchmarks.md
+		settings["index.sort.field"], settings["index.sort.order"] = []string{"job", "template.id", "time_ns"}, []string{"asc", "asc", "desc"}
+	}
 	if kind == kindDocuments && s.cfg.IndexMode != "" {
 		settings["index.mode"] = s.cfg.IndexMode
 		settings["index.mapping.source.mode"] = "stored" // one that is put together again cannot leave out tokens and terms
@@ -120,7 +123,9 @@ func (s *Store) template(kind string) object {
 	if kind == kindDocuments { // made from the rest; what comes back does not need them
 		mappings["_source"] = object{"excludes": []string{"tokens", "terms"}}
 	}
+	custom := s.cfg.Prefix + "-" + kind + "@custom" // where administrators put theirs, as with Elastic's own templates
 	t := object{
+		"composed_of": []string{custom}, "ignore_missing_component_templates": []string{custom},
 		"index_patterns": []string{s.index(kind) + "*"}, "priority": 300,
 		"template": object{"settings": settings, "mappings": mappings},
 		"_meta":    object{"description": "lastnight: " + kind + ", made by itself"},

@@ -142,3 +142,20 @@ func TestIndexMode(t *testing.T) {
 		t.Errorf("found %d, settings %s", n, got)
 	}
 }
+
+// A component template of the administrator's is part of ours: a lifecycle policy goes there.
+func TestCustomSettings(t *testing.T) {
+	cfg := config(t)
+	custom := cfg.Addresses[0] + "/_component_template/" + cfg.Prefix + "-documents@custom"
+	do(t.Context(), t, "PUT", custom, `{"template":{"settings":{"index.routing.allocation.total_shards_per_node":7,"index.codec":"default"}}}`)
+	s := open(t, cfg)
+	must(t, s.Index(t.Context(), documents(1)))
+	got := do(t.Context(), t, "GET", cfg.Addresses[0]+"/"+cfg.Prefix+"-documents/_settings?flat_settings=true", "")
+	for _, want := range []string{`total_shards_per_node":"7"`, `"index.codec":"best_compression"`, `"index.sort.field":["job","template.id","time_ns"]`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s is not in the settings: %s", want, got)
+		}
+	}
+	do(t.Context(), t, "DELETE", cfg.Addresses[0]+"/_index_template/"+cfg.Prefix+"-documents-v2", "")
+	do(t.Context(), t, "DELETE", custom, "")
+}
