@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"iter"
 	"log/slog"
 	"slices"
@@ -94,6 +95,27 @@ func (k *Kept) Audit(ctx context.Context, e lastnight.AuditEntry) {
 		return
 	}
 	k.entries.Inc()
+}
+
+// Copy keeps entries of another log, as they are. Called again with the same ones it changes nothing. It
+// gives how many it added.
+func Copy(ctx context.Context, keep Keeper, entries []lastnight.AuditEntry) (added int, err error) {
+	for i := range entries {
+		b, err := json.Marshal(&entries[i])
+		if err != nil {
+			return added, fmt.Errorf("encode audit entry: %w", err)
+		}
+		sum := fnv.New32a() // of entries of one moment
+		_, _ = sum.Write(b) // it never fails
+		err = keep.Add(ctx, entries[i].Time.UTC().Format(stamp)+"-"+hex.EncodeToString(sum.Sum(nil)), b)
+		switch {
+		case err == nil:
+			added++
+		case lastnight.CodeOf(err) != lastnight.CodeConflict:
+			return added, fmt.Errorf("copy audit entry: %w", err)
+		}
+	}
+	return added, nil
 }
 
 // Audits implements lastnight.AuditReader: newest first, month by month.

@@ -131,10 +131,13 @@ type auditLog interface {
 // openAudit opens the log in the data directory, or that which servers without one share. reg may be nil.
 func (n *node) openAudit(reg prometheus.Registerer) (auditLog, error) {
 	if n.shared() {
-		return audit.NewKept(auditKeeper{bucket{n.store, "audit"}}, n.cfg.log, reg)
+		return audit.NewKept(auditKeeper{bucket{n.store, auditBucket}}, n.cfg.log, reg)
 	}
 	return audit.Open(audit.Config{Dir: filepath.Join(n.dir.path, "audit"), Log: n.cfg.log, Metrics: reg})
 }
+
+// auditBucket has the audit log of servers without a disk.
+const auditBucket = "audit"
 
 // auditKeeper is a bucket that is only added to.
 type auditKeeper struct{ bucket }

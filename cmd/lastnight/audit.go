@@ -80,7 +80,7 @@ func (o *options) audits(cmd *cobra.Command, req lastnight.AuditRequest) ([]last
 		if err != nil {
 			return nil, fmt.Errorf("open store: %w", err)
 		}
-		k, err := audit.NewKept(auditKeeper{bucket{s, "audit"}}, nil, nil)
+		k, err := audit.NewKept(auditKeeper{bucket{s, auditBucket}}, nil, nil)
 		if err != nil {
 			return nil, errors.Join(err, s.Close())
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lastnight"
+	"lastnight/api/audit"
 	"lastnight/indexer/archive"
 	"lastnight/indexer/store"
 )
@@ -30,7 +31,8 @@ store; or, the other way round, into a new data directory. The other flags and v
 are those of every command (--store-prefix, LASTNIGHT_STORE_API_KEY …). Stop the servers first.
 
 It may be interrupted at any time: the same command goes on where it stopped. In the end both sides are read
-and compared, value by value. A target that holds anything else is refused. The audit log stays where it is.`,
+and compared, value by value. A target that holds anything else is refused. The audit log goes to Elasticsearch
+with the rest, but does not become files again on the way back.`,
 		Example: `  lastnight migrate --from /var/lib/lastnight --to https://elasticsearch:9200 --archive 's3://logs?region=eu-central-1'
   lastnight migrate --from https://elasticsearch:9200 --archive 's3://logs?region=eu-central-1' --to /var/lib/lastnight`,
 		Args: cobra.NoArgs,
@@ -61,6 +63,16 @@ func (o *options) migrate(cmd *cobra.Command, from, to string) (err error) {
 		return fmt.Errorf("--to: %w", err)
 	}
 	began := time.Now()
+	if src.dir != nil {
+		// Into the source's own items, so that the copy and the comparison cover it.
+		entries, err := audit.Read(ctx, filepath.Join(src.dir.path, "audit"), lastnight.AuditRequest{})
+		if err == nil {
+			_, err = audit.Copy(ctx, auditKeeper{bucket{src.store, auditBucket}}, entries)
+		}
+		if err != nil {
+			return fmt.Errorf("migrate: %w", err)
+		}
+	}
 	c := store.CopyConfig{From: src.store, To: dst.store, ToName: to, Progress: func(what string, n int) { fmt.Fprintf(talk, "%s: %d\n", oneLine(what), n) }}
 	if src.blobs != nil && dst.blobs != nil {
 		c.Also = func(ctx context.Context) error { return copyArchive(ctx, talk, src.blobs, dst.blobs) }

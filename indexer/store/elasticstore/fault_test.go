@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -161,24 +162,29 @@ func TestNodeKilledInABulk(t *testing.T) {
 	wantAll(t, s, docs)
 }
 
+// An index that takes no writes, by an administrator or because the disk is full, is back-pressure.
 func TestWriteBlockIsBackPressure(t *testing.T) {
-	cfg := config(t)
-	cfg.MaxWait, cfg.DeadLetters = time.Second, filepath.Join(t.TempDir(), "dead")
-	s := open(t, cfg)
-	docs := documents(10)
-	must(t, s.Index(t.Context(), docs[:1]))
-	block := func(on bool) {
-		do(t.Context(), t, "PUT", cfg.Addresses[0]+"/"+cfg.Prefix+"-documents-v2-2026.11.21/_settings", fmt.Sprintf(`{"index.blocks.write":%v}`, on))
-	}
-	block(true)
-	if err := s.Index(t.Context(), docs); lastnight.CodeOf(err) != lastnight.CodeUnavailable {
-		t.Errorf("with a write block: %v", err)
-	}
-	block(false)
-	must(t, s.Index(t.Context(), docs))
-	wantAll(t, s, docs)
-	if b, err := os.ReadFile(cfg.DeadLetters); err != nil || len(b) > 0 {
-		t.Errorf("dead letters: %s %v", b, err)
+	for _, block := range []string{"index.blocks.write", "index.blocks.read_only_allow_delete", "index.blocks.read_only"} {
+		t.Run(block, func(t *testing.T) {
+			cfg := config(t)
+			cfg.MaxWait, cfg.DeadLetters = time.Second, filepath.Join(t.TempDir(), "dead")
+			s := open(t, cfg)
+			docs := documents(10)
+			must(t, s.Index(t.Context(), docs[:1]))
+			set := func(on string) {
+				do(t.Context(), t, "PUT", cfg.Addresses[0]+"/"+cfg.Prefix+"-documents-v2-2026.11.21/_settings", fmt.Sprintf(`{%q:%s}`, block, on))
+			}
+			set("true")
+			if err := s.Index(t.Context(), docs); lastnight.CodeOf(err) != lastnight.CodeUnavailable {
+				t.Errorf("while it is set: %v", err)
+			}
+			set("null")
+			must(t, s.Index(t.Context(), docs))
+			wantAll(t, s, docs)
+			if b, err := os.ReadFile(cfg.DeadLetters); err != nil || len(b) > 0 {
+				t.Errorf("dead letters: %s %v", b, err)
+			}
+		})
 	}
 }
 
@@ -290,5 +296,66 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A shard that is gone while it is read is an error, not the end of what there is; the point in time is closed
+// then, and when the caller stops or its context ends.
+func TestReadsThatEndEarly(t *testing.T) {
+	cfg := config(t)
+	var opened, closed atomic.Int64
+	broken := atomic.Bool{}
+	p := &proxy{
+		fault: func(w http.ResponseWriter, r *http.Request) bool {
+			if broken.Load() && r.URL.Path == "/_search" {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return true
+			}
+			return false
+		},
+		after: func(r *http.Request) bool {
+			switch {
+			case strings.HasSuffix(r.URL.Path, "/_pit") && r.Method == http.MethodPost:
+				opened.Add(1)
+			case r.URL.Path == "/_pit" && r.Method == http.MethodDelete:
+				closed.Add(1)
+			}
+			return false
+		},
+	}
+	direct := cfg.Addresses[0]
+	cfg.Addresses, cfg.MaxWait = []string{p.before(t, direct)}, time.Second
+	s := open(t, cfg)
+	docs := documents(1200)
+	must(t, s.Index(t.Context(), docs))
+	read := func(ctx context.Context, at10 func()) (n int, err error) {
+		for _, err := range s.Search(ctx, lastnight.SearchRequest{}) {
+			if err != nil {
+				return n, err
+			}
+			if n++; n == 10 {
+				at10()
+			}
+		}
+		return n, nil
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if n, err := read(ctx, cancel); !errors.Is(err, context.Canceled) || n >= len(docs) {
+		t.Errorf("a context that ends: %d documents, %v", n, err)
+	}
+	for _, err := range s.Search(t.Context(), lastnight.SearchRequest{}) {
+		must(t, err)
+		break
+	}
+	n, err := read(t.Context(), func() { broken.Store(true) })
+	if broken.Store(false); lastnight.CodeOf(err) != lastnight.CodeUnavailable || n >= len(docs) {
+		t.Errorf("searches that fail: %d documents, %v", n, err)
+	}
+	n, err = read(t.Context(), func() { do(t.Context(), t, "DELETE", direct+"/"+cfg.Prefix+"-documents-v2-2026.11.21", "") })
+	if err == nil || n >= len(docs) {
+		t.Errorf("a shard that is gone: %d of %d documents and %v", n, len(docs), err)
+	}
+	if o, c := opened.Load(), closed.Load(); o != 4 || c != o {
+		t.Errorf("%d points in time were opened, %d closed", o, c)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"lastnight"
 	"lastnight/indexer/store"
@@ -21,6 +22,8 @@ const (
 	pageSize = 500
 	// keepAlive is how long a point in time lives between two pages: a caller may think.
 	keepAlive = "5m"
+	// closeTimeout is how long a reader waits for its point in time to be closed.
+	closeTimeout = 5 * time.Second
 	// maxGroup is how many days are asked at once at most.
 	maxGroup = 32
 )
@@ -332,6 +335,8 @@ func (s *Store) openPIT(ctx context.Context, indices []string) (string, error) {
 
 // closePIT frees what a point in time holds. One that is not closed ends by itself.
 func (s *Store) closePIT(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
 	body, err := json.Marshal(object{"id": id})
 	if err == nil {
 		_, err = s.call(ctx, request{method: http.MethodDelete, path: "/_pit", body: body, once: true})
