@@ -135,3 +135,32 @@ func TestDeletedWithoutRestartsLeft(t *testing.T) {
 		}
 	}
 }
+
+// TestFailuresOfOthers holds what the libraries that jobs use say when the other side fails.
+func TestFailuresOfOthers(t *testing.T) {
+	frame := "\n\tat com.acme.jobs.Writer.invoke(Writer.java:31)\n\tat org.apache.flink.streaming.api.operators.StreamSink.processElement(StreamSink.java:52)"
+	for text, want := range map[string]string{
+		"java.net.SocketTimeoutException: Connect timed out":                                                                        "upstream-unavailable",
+		"java.net.SocketTimeoutException: Read timed out":                                                                           "upstream-unavailable",
+		"java.net.http.HttpConnectTimeoutException: HTTP connect timed out":                                                         "upstream-unavailable",
+		"io.grpc.StatusRuntimeException: UNAVAILABLE: io exception":                                                                 "upstream-unavailable",
+		"java.io.IOException: Server returned HTTP response: 503 Service Unavailable":                                               "upstream-unavailable",
+		"redis.clients.jedis.exceptions.JedisConnectionException: Failed connecting to redis:6379":                                  "database-unavailable",
+		"com.mongodb.MongoTimeoutException: Timed out while waiting for a server":                                                   "database-unavailable",
+		"java.sql.SQLRecoverableException: IO Error: The Network Adapter could not establish the connection":                        "database-unavailable",
+		"redis.clients.jedis.exceptions.JedisDataException: NOAUTH Authentication required.":                                        "upstream-auth-failed",
+		"java.io.IOException: Server returned HTTP response: 403 Forbidden":                                                         "upstream-auth-failed",
+		"org.postgresql.util.PSQLException: ERROR: value too long for type character varying(20)":                                   "sink-write-rejected",
+		"org.apache.kafka.common.errors.NotLeaderOrFollowerException: For requests intended only for the leader":                    "kafka-broker-unavailable",
+		"java.io.FileNotFoundException: /state/4f/chk-12/1b2c (No such file or directory)":                                          "savepoint-not-found",
+		"java.io.FileNotFoundException: /state/4f/chk-12/1b2c (Permission denied)":                                                  "storage-permission-denied",
+		"com.amazonaws.services.s3.model.AmazonS3Exception: The provided token has expired. (Status 400; Error Code: ExpiredToken)": "storage-permission-denied",
+		"java.lang.NullPointerException: Cannot invoke \"String.length()\"":                                                         "user-code-exception",
+	} {
+		s := newScene(t)
+		s.running()
+		s.failed(100, text+frame)
+		s.restart(100.1)
+		s.want(want)
+	}
+}
