@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -46,11 +47,11 @@ func await(t *testing.T, what string, ok func() bool) {
 func pair(t *testing.T, root string, flags ...string) (r *rack, addr string) {
 	t.Helper()
 	addr = freeAddress(t)
-	r = &rack{t: t, metrics: freeAddress(t)}
+	r = &rack{t: t, metrics: freeAddress(t), checkpoint: filepath.Join(t.TempDir(), "checkpoint")}
 	r.server = newProcess(t, "serve", "--data", filepath.Join(t.TempDir(), "data"), "--listen", addr)
 	r.wire = newProxy(t, addr)
 	r.collector = newProcess(t, append([]string{
-		"collect", "--pods-dir", root, "--server", "http://" + r.wire.l.Addr().String(), "--checkpoint", filepath.Join(t.TempDir(), "checkpoint"),
+		"collect", "--pods-dir", root, "--server", "http://" + r.wire.l.Addr().String(), "--checkpoint", r.checkpoint,
 		"--node", "n1", "--patience", "300ms", "--metrics-listen", r.metrics,
 	}, flags...)...)
 	r.awaitCollector()
@@ -107,6 +108,10 @@ func TestLossIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "it is lost", func() bool { n, err := r.metric("lost_bytes_total"); return err == nil && n > 5000 })
+	var out bytes.Buffer
+	if code := run(t.Context(), []string{"debug", filepath.Join(r.checkpoint, "checkpoint")}, nil, &out, os.Stderr); code != 0 || !strings.Contains(out.String(), `"offset": `) {
+		t.Errorf("debug of a checkpoint: code %d, %s", code, &out)
+	}
 	r.wire.set(false)
 	for _, q := range []url.Values{
 		{"q": {"reason:LogsLost"}, "scope": {"important"}},

@@ -3,21 +3,26 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"lastnight"
 	"lastnight/clusterer"
+	"lastnight/collector/checkpoint"
+	"lastnight/collector/spool"
 	"lastnight/indexer/archive"
 )
 
 func newDebug() *cobra.Command {
 	return &cobra.Command{
 		Use:   "debug FILE",
-		Short: "Show one of lastnight's own files (segment, chunk, clusterer snapshot) as JSON",
+		Short: "Show one of lastnight's own files (segment, chunk, clusterer snapshot, checkpoint, spool) as JSON",
 		Example: `  lastnight debug /var/lib/lastnight/archive/SEGMENT
-  lastnight debug - < snapshot`,
+  lastnight debug /var/lib/lastnight-collector/checkpoint
+  lastnight debug /var/lib/lastnight-collector/spool/0000000000000001.spool`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := os.Open(args[0])
@@ -34,6 +39,10 @@ func newDebug() *cobra.Command {
 				err = archive.DumpFile(cmd.Context(), out, f)
 			case clusterer.IsSnapshot(head):
 				err = clusterer.Dump(f, out)
+			case checkpoint.IsFile(head):
+				err = checkpoint.Dump(out, f)
+			case spool.IsFile(head):
+				err = dumpSpool(out, f)
 			case bytes.HasPrefix(bytes.TrimSpace(head), []byte("{")):
 				return lastnight.Errorf(lastnight.CodeInvalid, "read it as it is", "debug: %s is JSON already", args[0])
 			default:
@@ -45,4 +54,15 @@ func newDebug() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// dumpSpool shows a segment of a spool. Its number is its name.
+func dumpSpool(w io.Writer, f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("size of the file: %w", err)
+	}
+	var n uint64
+	_, _ = fmt.Sscanf(filepath.Base(f.Name()), "%016x", &n) // another name: no mark is recognised
+	return spool.Dump(w, f, info.Size(), n)
 }

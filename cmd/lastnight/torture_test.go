@@ -79,6 +79,7 @@ type rack struct {
 	server, collector *process
 	wire              *proxy
 	metrics           string
+	checkpoint        string
 	disks             []*smallDisk
 	said              map[string]int
 }

@@ -14,6 +14,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -244,4 +245,38 @@ func parse(data []byte) (map[key]entry, error) {
 		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	return entries, nil
+}
+
+// IsFile tells from a file's first bytes whether it is a checkpoint.
+func IsFile(head []byte) bool { return bytes.HasPrefix(head, []byte(magic+" ")) }
+
+// Dump writes a checkpoint as JSON.
+func Dump(w io.Writer, r io.Reader) error {
+	data, err := io.ReadAll(io.LimitReader(r, maxBytes))
+	if err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	entries, err := parse(data)
+	if err != nil {
+		return err
+	}
+	type position struct {
+		Stream     lastnight.StreamID `json:"stream"`
+		Generation string             `json:"generation"`
+		Offset     int64              `json:"offset"`
+		Used       time.Time          `json:"used"`
+	}
+	all := make([]position, 0, len(entries))
+	for k, x := range entries {
+		all = append(all, position{k.stream, k.gen.String(), x.offset, time.Unix(x.used, 0).UTC()})
+	}
+	slices.SortFunc(all, func(a, b position) int {
+		return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Generation, b.Generation))
+	})
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	if err := e.Encode(map[string]any{"kind": "checkpoint", "version": version, "positions": all}); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
 }

@@ -45,8 +45,8 @@ func TestCrash(t *testing.T) {
 			}
 			flushed = i
 		}
-		for _, lucky := range []bool{false, true} {
-			again := open(t, fs.Crash(lucky))
+		for _, disk := range []*vfs.Mem{fs.Crash(false), fs.Crash(true), fs.CrashTorn()} {
+			again := open(t, disk)
 			round := again.Position(stream(0), gen) / 100
 			if int(round) < flushed || int(round) > begun {
 				t.Fatalf("crash after %d: flushed %d, begun %d, found %d", after, flushed, begun, round)
@@ -62,6 +62,10 @@ func TestCrash(t *testing.T) {
 			}
 		}
 		if flushed == rounds {
+			if fs.Ops() > after {
+				t.Errorf("%d operations, and crashes after %d of them", fs.Ops(), after)
+			}
+			t.Logf("%d operations, a crash after each", fs.Ops())
 			return
 		}
 	}

@@ -158,17 +158,19 @@ func mask(text []byte, match []int) (done bool) {
 
 // folded tells whether a text has one of some words, which are in small letters, in any case.
 func folded(words ...string) func([]byte) bool {
-	var first [256]bool
+	var byFirst [256][]string
 	for _, w := range words {
-		first[w[0]] = true
-		first[strings.ToUpper(w)[0]] = true
+		byFirst[w[0]] = append(byFirst[w[0]], w)
+		if upper := strings.ToUpper(w)[0]; upper != w[0] {
+			byFirst[upper] = append(byFirst[upper], w)
+		}
 	}
 	return func(text []byte) bool {
 		for i, c := range text {
-			if first[c] && slices.ContainsFunc(words, func(w string) bool {
-				return len(text)-i >= len(w) && bytes.EqualFold(text[i:i+len(w)], []byte(w))
-			}) {
-				return true
+			for _, w := range byFirst[c] {
+				if len(text)-i >= len(w) && text[i+1]|' ' == w[1]|' ' && strings.EqualFold(string(text[i:i+len(w)]), w) {
+					return true
+				}
 			}
 		}
 		return false

@@ -51,10 +51,10 @@ func TestFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "rules.yaml")
 	for text, ok := range map[string]bool{
 		"rules:\n- name: a\n  pattern: 'x(y)'\n": true,
-		"": true,
-		"rules:\n- name: a\n  pattern: '('\n":  false,
-		"rules:\n- name: a\n  pattern: 'x*'\n": false,
-		"rule:\n- name: a\n":                   false,
+		"rules: []\n":                            true,
+		"rules:\n- name: a\n  pattern: '('\n":    false,
+		"rules:\n- name: a\n  pattern: 'x*'\n":   false,
+		"rule:\n- name: a\n":                     false,
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -5,15 +5,17 @@
 //	Next, Done: oldest first; a segment whose frames are done is removed
 //
 // A segment is written by one process and never continued by another: the next one begins a new
-// segment. What is torn at a segment's end was never acknowledged to anybody and is left out; a frame
-// whose checksum does not match anywhere else is left out, counted as Damage, and what follows it in the
-// segment with it, since its length cannot be trusted.
+// segment. A mark behind each frame says that it was synced. What is torn at a segment's end, without a mark, was never
+// acknowledged to anybody and is left out; a frame that has a mark or another frame behind it and whose checksum does
+// not match is left out, counted as Damage, and what follows it in the segment with it, since its length cannot
+// be trusted.
 //
 // The size is capped: Put says ErrFull, and nothing is dropped to make room. After a failed write the segment is
 // left as it is and the next Put begins another.
 package spool
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -39,6 +41,8 @@ const (
 	frameBytes   = 16 // before a frame's payload: length, 0, checksum
 	segmentBytes = 16 << 20
 	maxFrame     = 128 << 20
+	markBytes    = frameBytes
+	markLength   = 0xffffffff // in place of a frame's length
 )
 
 // ErrFull says that the frame does not fit below the cap.
@@ -74,6 +78,8 @@ type Config struct {
 	FS       vfs.FS
 	MaxBytes int64 // of all its files together
 	Logger   *slog.Logger
+
+	segment int64 // bytes after which another segment is begun; 0: 16 MiB
 }
 
 // Damage is frames that could not be read.
@@ -102,6 +108,9 @@ type Spool struct {
 func Open(cfg Config) (*Spool, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.segment == 0 {
+		cfg.segment = segmentBytes
 	}
 	s := &Spool{cfg: cfg, left: map[uint64]int{}, sizes: map[uint64]int64{}, next: 1, reached: map[lastnight.StreamID]map[lastnight.Generation]int64{}}
 	files, err := cfg.FS.List(folder)
@@ -150,8 +159,12 @@ func (s *Spool) load(n uint64, size int64) error {
 			"unknown version %d of a spool: this lastnight reads %d", v, version)
 	}
 	for at := int64(headerBytes); at < size; {
+		if isMark(f, n, at, size) {
+			at += markBytes
+			continue
+		}
 		p, frame, err := readFrame(f, n, at, size)
-		if errors.Is(err, errTorn) {
+		if errors.Is(err, errTorn) && !isMark(f, n, size-markBytes, size) {
 			return nil
 		}
 		if err != nil {
@@ -185,6 +198,22 @@ func readAt(f vfs.File, b []byte, off int64) error {
 	return err
 }
 
+// mark gives what says that everything before an offset of a segment was synced.
+func mark(n uint64, at int64) []byte {
+	b := make([]byte, markBytes)
+	binary.LittleEndian.PutUint32(b, markLength)
+	binary.LittleEndian.PutUint64(b[8:], xxhash.Sum64String(fmt.Sprintf("%016x %d", n, at)))
+	return b
+}
+
+func isMark(f vfs.File, n uint64, at, size int64) bool {
+	if at < headerBytes || size-at < markBytes {
+		return false
+	}
+	b := make([]byte, markBytes)
+	return readAt(f, b, at) == nil && bytes.Equal(b, mark(n, at))
+}
+
 // readFrame reads the frame at an offset of a segment of so many bytes.
 func readFrame(f vfs.File, n uint64, at, size int64) (place, *Frame, error) {
 	p := place{segment: n, offset: at}
@@ -199,7 +228,7 @@ func readFrame(f vfs.File, n uint64, at, size int64) (place, *Frame, error) {
 	if int64(p.length) > size-at-frameBytes {
 		return p, nil, errTorn
 	}
-	if p.length > maxFrame || binary.LittleEndian.Uint32(head[4:]) != 0 {
+	if p.length > maxFrame || p.length == 0 || binary.LittleEndian.Uint32(head[4:]) != 0 {
 		return p, nil, errDamaged
 	}
 	payload := make([]byte, p.length)
@@ -256,10 +285,10 @@ func (s *Spool) Put(f *Frame) error {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bytes+int64(len(buf))+headerBytes > s.cfg.MaxBytes {
+	if s.bytes+int64(len(buf))+headerBytes+markBytes > s.cfg.MaxBytes {
 		return ErrFull
 	}
-	if s.out != nil && s.sizes[s.open] >= segmentBytes {
+	if s.out != nil && s.sizes[s.open] >= s.cfg.segment {
 		s.leave()
 	}
 	if s.out == nil {
@@ -279,7 +308,19 @@ func (s *Spool) Put(f *Frame) error {
 		return fmt.Errorf("write to the spool: %w", err)
 	}
 	s.add(p, f)
+	s.mark()
 	return nil
+}
+
+// mark says behind a frame that it was synced. The mark itself is synced with the next frame: without it damage to
+// the frame passes for a torn one, which is all. Callers hold mu.
+func (s *Spool) mark() {
+	k, err := s.out.Write(mark(s.open, s.sizes[s.open]))
+	s.sizes[s.open] += int64(k)
+	s.bytes += int64(k)
+	if err != nil {
+		s.leave()
+	}
 }
 
 // begin makes a segment whose name is durable. Callers hold mu.

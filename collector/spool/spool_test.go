@@ -82,41 +82,71 @@ func TestInAndOut(t *testing.T) {
 	}
 }
 
-// Whenever the world stops, the spool has every frame that Put returned of and that was not done,
-// whole and in order.
+// Whenever the world stops, at any operation, while it is used, opened again or opened once more, the spool has every frame that
+// Put returned of and that was not done, whole and in order.
 func TestCrash(t *testing.T) {
-	for after := 0; ; after++ {
-		fs := vfs.NewMem()
-		s := open(t, fs)
-		fs.FailAfter(after)
-		put, done, tried, finished := script(s)
-		for _, lucky := range []bool{false, true} {
-			again := open(t, fs.Crash(lucky))
-			if len(again.Damages()) != 0 {
-				t.Fatalf("crash after %d: a torn frame counts as damage", after)
-			}
-			got := drain(t, again)
-			for i, body := range got { // what comes: a run of frames that ends at the last one tried at most
-				first := -1
-				if _, err := fmt.Sscanf(got[0], "frame %d", &first); err != nil {
-					t.Fatal(err)
-				}
-				if body != string(frame(first+i).Body) || first+i >= tried {
-					t.Fatalf("crash after %d: frame %d is %.20q", after, i, body)
-				}
-			}
-			for i := done; i < put; i++ {
-				if !slices.Contains(got, string(frame(i).Body)) {
-					t.Fatalf("crash after %d: frame %d of %d put and %d done is gone", after, i, put, done)
-				}
-			}
-			if err := again.Put(frame(1)); err != nil {
+	for _, segment := range []int64{1 << 20, 600} { // all in one segment; two frames in each
+		for after := 0; ; after++ {
+			fs := vfs.NewMem()
+			s, err := spool.OpenSmall(fs, segment)
+			if err != nil {
 				t.Fatal(err)
 			}
+			fs.FailAfter(after)
+			put, done, tried, finished := script(s)
+			for how, crash := range crashes {
+				for again := 0; ; again++ { // opening may crash, too
+					disk := crash(fs)
+					disk.FailAfter(again)
+					_, err := spool.OpenSmall(disk, segment)
+					check(t, fmt.Sprintf("crash after %d and %d (%s)", after, again, how), crash(disk), put, done, tried)
+					if err == nil {
+						break
+					}
+				}
+			}
+			if finished {
+				if fs.Ops() > after+1 {
+					t.Errorf("%d operations, and crashes after %d of them", fs.Ops(), after)
+				}
+				t.Logf("segments of %d: %d operations, a crash after each", segment, fs.Ops())
+				break
+			}
 		}
-		if finished {
-			return
+	}
+}
+
+// crashes is what a power cut may do to what was not synced.
+var crashes = map[string]func(*vfs.Mem) *vfs.Mem{
+	"lost": func(m *vfs.Mem) *vfs.Mem { return m.Crash(false) },
+	"kept": func(m *vfs.Mem) *vfs.Mem { return m.Crash(true) },
+	"torn": (*vfs.Mem).CrashTorn,
+}
+
+// check opens what a crash has left.
+func check(t *testing.T, when string, fs *vfs.Mem, put, done, tried int) {
+	t.Helper()
+	again := open(t, fs)
+	if len(again.Damages()) != 0 {
+		t.Fatalf("%s: a torn frame counts as damage", when)
+	}
+	got := drain(t, again)
+	for i, body := range got { // what comes: a run of frames that ends at the last one tried at most
+		first := -1
+		if _, err := fmt.Sscanf(got[0], "frame %d", &first); err != nil {
+			t.Fatal(err)
 		}
+		if body != string(frame(first+i).Body) || first+i >= tried {
+			t.Fatalf("%s: frame %d is %.20q", when, i, body)
+		}
+	}
+	for i := done; i < put; i++ {
+		if !slices.Contains(got, string(frame(i).Body)) {
+			t.Fatalf("%s: frame %d of %d put and %d done is gone", when, i, put, done)
+		}
+	}
+	if err := again.Put(frame(1)); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -218,6 +248,53 @@ func TestDamage(t *testing.T) {
 	}
 	if d := again.Damages(); len(d) != 1 || d[0].Bytes < 500 {
 		t.Errorf("%+v", d)
+	}
+}
+
+// A bit that turns anywhere in the last frame that was synced is damage, and not taken for a torn write.
+func TestDamageAtTheEnd(t *testing.T) {
+	fs := vfs.NewMem()
+	s := open(t, fs)
+	var ends []int64
+	for i := range 2 {
+		if err := s.Put(frame(i)); err != nil {
+			t.Fatal(err)
+		}
+		ends = append(ends, s.Bytes())
+	}
+	const name = "spool/0000000000000001.spool"
+	for at := ends[0]; at < ends[1]-16; at++ { // but for the mark itself
+		disk := fs.Crash(true)
+		if err := disk.Corrupt(name, func(b []byte) []byte { b[at] ^= 4; return b }); err != nil {
+			t.Fatal(err)
+		}
+		again := open(t, disk.Crash(true))
+		if d := again.Damages(); len(d) != 1 || again.Frames() != 1 {
+			t.Fatalf("a bit of byte %d: %d frames, damage %+v", at, again.Frames(), d)
+		}
+	}
+}
+
+func TestDump(t *testing.T) {
+	fs := vfs.NewMem()
+	s := open(t, fs)
+	for i := range 3 {
+		if err := s.Put(frame(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := fs.Open("spool/0000000000000001.spool")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := spool.Dump(&out, f, s.Bytes(), 1); err != nil {
+		t.Fatal(err)
+	}
+	for want, n := range map[string]int{`"synced": true`: 3, `"encoding": "zstd"`: 3, `"kind": "spool"`: 1, `"body_bytes": 8`: 1, `"generation"`: 3, "state": 0} {
+		if strings.Count(out.String(), want) != n {
+			t.Errorf("%s is not there %d times:\n%s", want, n, &out)
+		}
 	}
 }
 

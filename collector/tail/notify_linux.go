@@ -138,7 +138,7 @@ func (n *inotify) parse(b []byte) change {
 }
 
 func openNow(dir, base string) []opened {
-	f, err := os.OpenFile(filepath.Join(dir, base), os.O_RDONLY|unix.O_NONBLOCK, 0) //nolint:gosec // a log file that the kernel named
+	f, err := os.OpenFile(filepath.Join(dir, base), os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil // the listing tells why, if it is there still
 	}

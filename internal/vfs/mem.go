@@ -63,22 +63,33 @@ func (m *Mem) Ops() int {
 
 // Crash gives the file system as a disk would have it after a power cut now. Without
 // lucky, all that was not synced is lost; with it, all of it has survived by chance.
-// A program must bear both. The old file system is dead afterwards.
+// A program must bear both, and CrashTorn. The old file system is dead afterwards.
 func (m *Mem) Crash(lucky bool) *Mem {
+	return m.crash(lucky, func(n *inode) int {
+		if lucky {
+			return len(n.data)
+		}
+		return n.synced
+	})
+}
+
+// CrashTorn is Crash where the names have survived, and half of the bytes of each file that were not synced.
+func (m *Mem) CrashTorn() *Mem {
+	return m.crash(true, func(n *inode) int { return (n.synced + len(n.data)) / 2 })
+}
+
+func (m *Mem) crash(names bool, keep func(*inode) int) *Mem {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.failAt = 1
 	from := m.durable
-	if lucky {
+	if names {
 		from = m.names
 	}
 	out := NewMem()
 	for name, n := range from {
-		data := n.data
-		if !lucky {
-			data = data[:n.synced]
-		}
-		kept := &inode{data: slices.Clone(data), synced: len(data)}
+		data := slices.Clone(n.data[:keep(n)])
+		kept := &inode{data: data, synced: len(data)}
 		out.names[name], out.durable[name] = kept, kept
 	}
 	return out
