@@ -38,6 +38,8 @@ release: ui/dist/index.html ## Build static binaries for linux amd64 and arm64 i
 	@for arch in amd64 arm64; do echo "building $(VERSION) for linux/$$arch"; \
 	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' \
 	    -o $(RELEASE)/lastnight_$(VERSION)_linux_$$arch ./cmd/lastnight; done
+	@! grep -l -e ld-linux -e ld-musl $(RELEASE)/lastnight_* || { echo 'not static' >&2; exit 1; }
+	@[ "$$($(RELEASE)/lastnight_$(VERSION)_linux_$$(go env GOARCH) --version)" = 'lastnight version $(VERSION)' ] || { echo 'the binary tells another version' >&2; exit 1; }
 	@cd $(RELEASE) && sha256sum lastnight_* > SHA256SUMS && cat SHA256SUMS
 
 ui: ui/dist/index.html ## Build the UI into ui/dist (needs Node)

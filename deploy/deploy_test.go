@@ -234,17 +234,30 @@ func leastPrivilege(t *testing.T, name string, u *unstructured.Unstructured) {
 // The schema refuses what would not work, and says where.
 func TestWrongValues(t *testing.T) {
 	for _, wrong := range [][]string{
-		{"server.replicas=2"}, {"server.replicas=2", "server.store=https://e:9200"}, {"server.replicas=2", "server.archive=s3://b"},
-		{"server.replicas=0"}, {"server.store=elasticsearch"}, {"server.archive=/data"}, {"server.storage=lots"}, {"server.archiveMaxAge=30d"},
-		{"image.repository="}, {"image.pullPolicy=Sometimes"}, {"agent.podsDir=var/log/pods"}, {"agent.serverURL=elsewhere:7077"},
-		{"agent.supplementalGroups={-1}"}, {"secrets.ingest=Not_A_Name"}, {"serviceMonitor.interval=often"}, {"nonsense=1"}, {"server.nonsense=1"},
+		{"server.replicas=2"},
+		{"server.replicas=2", "server.store=https://e:9200"},
+		{"server.replicas=2", "server.archive=s3://b"},
+		{"server.replicas=0"},
+		{"server.store=elasticsearch"},
+		{"server.archive=/data"},
+		{"server.storage=lots"},
+		{"server.archiveMaxAge=30d"},
+		{"image.repository="},
+		{"image.pullPolicy=Sometimes"},
+		{"agent.podsDir=var/log/pods"},
+		{"agent.serverURL=elsewhere:7077"},
+		{"agent.supplementalGroups={-1}"},
+		{"secrets.ingest=Not_A_Name"},
+		{"serviceMonitor.interval=often"},
+		{"nonsense=1"},
+		{"server.nonsense=1"},
 	} {
 		var args []string
 		for _, w := range wrong {
 			args = append(args, "--set", w)
 		}
 		_, err := helm(t, args...)
-		field := strings.Split(wrong[0], "=")[0]
+		field, _, _ := strings.Cut(wrong[0], "=")
 		leaf := field[strings.LastIndex(field, ".")+1:]
 		leaf, _, _ = strings.Cut(leaf, "[")
 		if err == nil {
@@ -289,6 +302,18 @@ func TestDockerfile(t *testing.T) {
 	}
 	if user != "65532:65532" || entry != `["/lastnight"]` {
 		t.Errorf("user %q, entry point %q", user, entry)
+	}
+	// What the release makes is what the image takes, for both platforms.
+	cmd := exec.CommandContext(t.Context(), "make", "-n", "release", "VERSION=v9", "node_problem=")
+	cmd.Dir = ".."
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("make -n release: %v\n%s", err, out)
+	}
+	for _, want := range []string{"for arch in amd64 arm64;", "CGO_ENABLED=0 GOOS=linux GOARCH=$arch go build", "-X main.version=v9'", "-o bin/release/lastnight_v9_linux_$arch ", "sha256sum lastnight_* > SHA256SUMS"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("make release lacks %q:\n%s", want, out)
+		}
 	}
 	if !strings.Contains(string(b), "COPY --chmod=0555 lastnight_${VERSION}_linux_${TARGETARCH} /lastnight\n") {
 		t.Error("the binary that make release makes is not copied")

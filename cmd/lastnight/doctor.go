@@ -164,7 +164,7 @@ func (d *doctor) pods() {
 // data looks whether the data directory, or that of checkpoints, can be written and has room.
 func (d *doctor) data() {
 	check, flag, room := "data", "--data", "free space, or lower --archive-max-share"
-	dir, err := d.checkpoint, error(nil)
+	dir := d.checkpoint
 	switch {
 	case dir != "":
 		check, flag, room = "checkpoint", "--checkpoint", "free space, or lower --spool-max"
@@ -172,6 +172,7 @@ func (d *doctor) data() {
 		d.add(check, findingOK, "", "nothing is kept on this machine's disk: both tiers are elsewhere")
 		return
 	default:
+		var err error
 		if dir, err = d.o.dataDir(); err != nil {
 			d.add(check, findingBroken, lastnight.HintOf(err), "%v", err)
 			return

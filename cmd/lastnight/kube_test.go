@@ -136,8 +136,8 @@ func TestKubeDoctor(t *testing.T) {
 	}
 }
 
-// A pod that is gone before a line of it is read still lends its labels, its owner and its images
-// to what it wrote; and what the watch counts is told.
+// A death is known to the server within two seconds. A pod that is gone before a line of it is read still
+// lends its labels, its owner and its images to what it wrote; and what the watch counts is told.
 func TestKubeGonePod(t *testing.T) {
 	c := kube.Start(t)
 	api := kubernetes.NewForConfigOrDie(c.Config())
@@ -187,7 +187,7 @@ func TestKubeGonePod(t *testing.T) {
 			t.Error(err)
 		}
 		_ = p.close()
-		<-ingested
+		_ = <-ingested // ended by the context
 	}()
 	await := func(what string, ok func() bool) {
 		t.Helper()
@@ -197,13 +197,32 @@ func TestKubeGonePod(t *testing.T) {
 			}
 		}
 	}
-	await("the pod is known", func() bool { return p.kube.metrics.watcher.Load() != nil && p.kube.metrics.watcher.Load().Stats().Pods > 0 })
+	await("the pod is known", func() bool {
+		return p.kube.metrics.watcher.Load() != nil && p.kube.metrics.watcher.Load().Stats().Pods > 0
+	})
+	now := metav1.Now()
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "main", ContainerID: "containerd://1", State: corev1.ContainerState{
+		Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled", ContainerID: "containerd://1", StartedAt: now, FinishedAt: now},
+	}}}
+	died := time.Now()
+	if _, err := api.CoreV1().Pods("default").UpdateStatus(t.Context(), pod, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	told := func(reason string) bool {
+		for d, err := range n.indexer.Search(t.Context(), lastnight.SearchRequest{Query: "reason:" + reason, Pod: pod.Name}) {
+			return err == nil && d.Event != nil
+		}
+		return false
+	}
+	await("its death is found on the server", func() bool { return told("OOMKilled") })
+	took := time.Since(died)
+	if t.Logf("the kubelet's status is found on the server after %v", took.Round(time.Millisecond)); took > 2*time.Second {
+		t.Errorf("a death is known after %v, want within 2 s", took)
+	}
 	if err := api.CoreV1().Pods("default").Delete(t.Context(), pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &grace}); err != nil {
 		t.Fatal(err)
 	}
-	await("it is gone", func() bool {
-		return strings.Contains(scrape(t, p.metrics()), `lastnight_watch_objects_total{kind="pods"} 2`) || p.kube.metrics.watcher.Load().Stats().Kinds["pods"].Objects > 1
-	})
+	await("it is gone", func() bool { return told("Removed") })
 	dir := filepath.Join(pods, "default_"+pod.Name+"_"+string(pod.UID), "main")
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		t.Fatal(err)

@@ -53,6 +53,7 @@ func (f *feed[T]) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := f.list(ctx)
 		if f.absent > 0 && apiserver.IsNotFound(err) {
+			f.counts.hear()
 			wait(ctx, f.absent)
 			continue
 		}
