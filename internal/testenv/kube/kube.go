@@ -15,6 +15,7 @@ package kube
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -216,4 +217,17 @@ func freePort(t testing.TB) int {
 		t.Fatalf("kube: listening on %v", l.Addr())
 	}
 	return addr.Port
+}
+
+// Kubeconfig is the same as a file that programs read.
+func (c *Cluster) Kubeconfig() []byte {
+	b64 := base64.StdEncoding.EncodeToString
+	cfg := c.Config()
+	return fmt.Appendf(nil, `apiVersion: v1
+kind: Config
+clusters: [{name: test, cluster: {server: %q, certificate-authority-data: %s}}]
+users: [{name: admin, user: {client-certificate-data: %s, client-key-data: %s}}]
+contexts: [{name: test, context: {cluster: test, user: admin, namespace: default}}]
+current-context: test
+`, cfg.Host, b64(cfg.CAData), b64(cfg.CertData), b64(cfg.KeyData))
 }
