@@ -116,7 +116,8 @@ func (x *investigator) belong(a, b *failover) bool {
 }
 
 // best gives the failover of a group whose cause is the incident's: that of the strongest
-// evidence, the first of them, and a cause before a symptom.
+// evidence, the first of them, and a cause before a symptom. If that one is over and done, such as a process
+// that was killed, and the job did not come back, then what it failed of since.
 func best(group []*failover) *failover {
 	var b *failover
 	weight := func(fo *failover) float64 {
@@ -132,6 +133,15 @@ func best(group []*failover) *failover {
 	for _, fo := range group {
 		if b == nil || weight(fo) > weight(b)+0.04 {
 			b = fo
+		}
+	}
+	top := b.rank.top()
+	if top == nil || top.e.ActionNeeded || group[len(group)-1].recovered {
+		return b
+	}
+	for _, fo := range group[slices.Index(group, b):] {
+		if fo.rank.top().keepsDown(top) {
+			return fo
 		}
 	}
 	return b

@@ -66,6 +66,21 @@ func (h *nodeHistory) cordoned(node string, from, to time.Time) *fact {
 	return h.last(node, from, to, cordonReasons, []string{"NodeSchedulable", "Uncordoned"})
 }
 
+// hiccup is how soon a node is ready again whose kubelet was only restarted: nobody takes its pods away for that.
+const hiccup = 30 * time.Second
+
+// notReady gives the first time in [from, to] at which a node was not ready, and did not soon become so.
 func (h *nodeHistory) notReady(node string, from, to time.Time) *fact {
-	return h.last(node, from, to, []string{"NodeNotReady", "NodeUnknown"}, nil)
+	facts := h.byNode[node]
+	for i := range facts {
+		f := &facts[i]
+		if f.t.Before(from) || f.t.After(to) || f.reason != "NodeNotReady" && f.reason != "NodeUnknown" {
+			continue
+		}
+		soon := slices.ContainsFunc(facts[i:], func(o fact) bool { return o.reason == "NodeReady" && o.t.Sub(f.t) < hiccup })
+		if !soon {
+			return f
+		}
+	}
+	return nil
 }

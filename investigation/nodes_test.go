@@ -164,3 +164,45 @@ func TestFailuresOfOthers(t *testing.T) {
 		s.want(want)
 	}
 }
+
+// TestKubeletRestarted holds that a node which was not ready for seconds was not lost.
+func TestKubeletRestarted(t *testing.T) {
+	for _, c := range []struct {
+		ready float64
+		want  string
+	}{{106, "pod-evicted-node-pressure"}, {400, "node-offline"}} {
+		s := newScene(t)
+		s.running()
+		s.event(98, lastnight.EventKubernetes, "Node/node-3", "NodeNotReady", "Node node-3 status is now: NodeNotReady")
+		s.event(c.ready, lastnight.EventNode, "Node/node-3", "NodeReady", "")
+		s.event(100, lastnight.EventKubernetes, "Pod/"+sceneTM2, "Evicted", "The node was low on resource: ephemeral-storage.")
+		s.event(100, lastnight.EventKubernetes, "Pod/"+sceneTM2, "Killing", "Stopping container main")
+		s.failed(100.8, "org.apache.flink.util.FlinkExpectedException: The TaskExecutor is shutting down.")
+		s.restart(101)
+		s.container(101, sceneTM2, "terminated", "Error", 143)
+		s.want(c.want)
+	}
+}
+
+// TestDoesNotComeBack holds that of a job which was killed and then cannot be restored, the latter is said.
+func TestDoesNotComeBack(t *testing.T) {
+	for _, c := range []struct {
+		back bool
+		want string
+	}{{false, "savepoint-not-found"}, {true, "process-killed"}} {
+		s := newScene(t)
+		s.running()
+		s.container(100, sceneTM2, "terminated", "Error", 137)
+		s.failed(100.5, "org.apache.flink.runtime.io.network.netty.exception.RemoteTransportException: Connection unexpectedly closed by remote task manager '10.1.0.3:1 [ "+sceneTM2+" ]'.")
+		s.state(101, "RUNNING", "RESTARTING")
+		s.state(106, "RESTARTING", "RUNNING")
+		if !c.back {
+			s.failed(106.5, "java.io.FileNotFoundException: /state/4f/chk-12/1b2c (No such file or directory)")
+			s.state(106.6, "RUNNING", "FAILING")
+			s.state(106.8, "FAILING", "FAILED")
+		} else {
+			s.checkpoint(120, 2)
+		}
+		s.want(c.want)
+	}
+}

@@ -85,6 +85,11 @@ func (x *investigator) rankCauses(tl *timeline, nodes *nodeHistory, fo *failover
 	}
 }
 
+// keepsDown tells whether c came after what took a job down, and may be why it does not come back.
+func (c *candidate) keepsDown(top *candidate) bool {
+	return c != nil && c.e.ActionNeeded && c.e.Role != roleSymptom && c.score >= 0.6*top.score && c.first.After(top.first)
+}
+
 // stuck puts first why a job did not come back, where what took it down is over and done: a process that was
 // killed starts again, unless what came to light after it keeps it from that.
 func (r *ranking) stuck() {
@@ -93,7 +98,7 @@ func (r *ranking) stuck() {
 		return
 	}
 	for i, c := range r.list {
-		if c.e.ActionNeeded && c.e.Role != roleSymptom && c.score >= 0.6*top.score && c.first.After(top.first) {
+		if c.keepsDown(top) {
 			r.list = slices.Insert(slices.Delete(r.list, i, i+1), 0, c)
 			return
 		}
