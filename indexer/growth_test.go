@@ -1,0 +1,189 @@
+package indexer_test
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"gocloud.dev/blob/memblob"
+
+	"lastnight"
+	"lastnight/indexer"
+	"lastnight/indexer/archive"
+	"lastnight/indexer/store"
+	"lastnight/indexer/store/blevestore"
+	"lastnight/indexer/store/elasticstore"
+	"lastnight/internal/testenv/elasticsearch"
+)
+
+const (
+	chunksADay   = 24
+	batchStreams = 10  // of the known ones, in one batch
+	batchRecords = 100 // of each
+)
+
+// BenchmarkCostPerRecord takes batches of the same shape (1,000 records of 10 streams, one in 50 a warning) from ever other of the
+// known streams, compaction included, where much or little is there already: 10, 1,000 and 50,000 streams
+// (simulated, each in at least two chunks), 1 and 90 days of chunks and of daily indices. cpu-ns/record is this process's user
+// and system time; with Elasticsearch its own comes on top and shows in ns/record.
+func BenchmarkCostPerRecord(b *testing.B) {
+	b.Run("store=embedded", func(b *testing.B) {
+		costs(b, func(b *testing.B, _ string) store.Store {
+			b.Helper()
+			s, err := blevestore.Open(b.Context(), blevestore.Config{Dir: b.TempDir()})
+			if err != nil {
+				b.Fatal(err)
+			}
+			return s
+		})
+	})
+	b.Run("store=elasticsearch", func(b *testing.B) {
+		node := elasticsearch.Start(b)
+		costs(b, func(b *testing.B, name string) store.Store {
+			b.Helper()
+			s, err := elasticstore.Open(b.Context(), elasticstore.Config{Addresses: []string{node.URL}, Prefix: name})
+			if err != nil {
+				b.Fatal(err)
+			}
+			return s
+		})
+	})
+}
+
+func costs(b *testing.B, open func(*testing.B, string) store.Store) {
+	b.Helper()
+	for _, streams := range []int{10, 1000, 50_000} {
+		for _, days := range []int{1, 90} {
+			b.Run(fmt.Sprintf("streams=%d/days=%d", streams, days), func(b *testing.B) {
+				s := open(b, fmt.Sprintf("growth.%d.%d", streams, days))
+				defer func() { _ = s.Close() }()
+				cost(b, s, streams, days)
+			})
+		}
+	}
+}
+
+// grown is a place with a past.
+type grown struct {
+	streams []lastnight.Stream
+	next    []int64 // offset of the next line, by stream
+	now     time.Time
+}
+
+func cost(b *testing.B, s store.Store, streams, days int) {
+	b.Helper()
+	g := &grown{next: make([]int64, streams), now: start}
+	for i := range streams {
+		g.streams = append(g.streams, lastnight.Stream{
+			Namespace: fmt.Sprint("ns-", i%20), Pod: fmt.Sprintf("job-%d-%d", i%100, i), PodUID: fmt.Sprint("uid-", i), Container: "main", Node: fmt.Sprint("node-", i%50),
+		})
+	}
+	blobs := archive.NewBucket(memblob.OpenBucket(nil)) // whose own cost does not grow with what is in it
+	g.past(b, blobs, s, days)
+	a, err := archive.Open(b.Context(), archive.Config{Blobs: blobs, Now: func() time.Time { return g.now }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	x, err := indexer.Open(b.Context(), indexer.Config{Archive: a, Store: s, Recognizer: boomer{}, Logger: slogDiscard()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	n := 0
+	for range 20 { // templates, today's index and the like
+		if err := x.Ingest(b.Context(), lastnight.Batch{Spans: g.batch(n*batchStreams, batchStreams, batchRecords)}); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+	before := cpu(b)
+	b.ResetTimer()
+	records := 0
+	for b.Loop() {
+		if err := x.Ingest(b.Context(), lastnight.Batch{Spans: g.batch(n*batchStreams, batchStreams, batchRecords)}); err != nil {
+			b.Fatal(err)
+		}
+		records += batchStreams * batchRecords
+		if n++; n%50 == 0 {
+			if err := a.Compact(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(cpu(b)-before)/float64(records), "cpu-ns/record")
+	b.ReportMetric(float64(b.Elapsed())/float64(records), "ns/record")
+	b.ReportMetric(0, "ns/op")
+}
+
+// past makes what has arrived before: days of chunks, and a day's documents and counts for each.
+func (g *grown) past(b *testing.B, blobs archive.Blobs, s store.Store, days int) {
+	b.Helper()
+	a, err := archive.Open(b.Context(), archive.Config{Blobs: blobs, Now: func() time.Time { return g.now }, DirectBytes: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	chunks := days * chunksADay
+	each := max(1, (2*len(g.streams)+chunks-1)/chunks)
+	at := 0
+	for day := range days {
+		for range chunksADay {
+			var items []archive.Item
+			for _, span := range g.batch(at, each, 1) {
+				items = append(items, archive.Item{Span: &span, Job: strings.Join(strings.Split(span.Stream.Pod, "-")[:2], "-")})
+			}
+			at += each
+			if _, err := a.Append(b.Context(), items); err != nil {
+				b.Fatal(err)
+			}
+			g.now = g.now.Add(24 * time.Hour / chunksADay)
+		}
+		name := fmt.Sprint("past-", day)
+		doc := lastnight.Document{ID: name, Kind: lastnight.DocumentRecord, Time: g.now, Text: "what happened then", Namespace: "ns-0", Job: "job-0", Level: "WARN"}
+		count := lastnight.TemplateCount{Namespace: "ns-0", Job: "job-0", Template: "t", Level: "WARN", Minute: g.now.Truncate(time.Minute), Count: 1}
+		if err := s.Index(b.Context(), []lastnight.Document{doc}); err != nil {
+			b.Fatal(err)
+		}
+		if err := s.PutCounts(b.Context(), name, []lastnight.TemplateCount{count}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, name := range a.Segments() { // what is there was indexed when it came
+		if err := s.PutCounts(b.Context(), name, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// batch makes records of some of the streams, each where its last one ended.
+func (g *grown) batch(from, streams, records int) []lastnight.Span {
+	spans := make([]lastnight.Span, 0, streams)
+	for i := range streams {
+		k := (from + i) % len(g.streams)
+		span := lastnight.Span{Stream: &g.streams[k], Generation: lastnight.Generation{Start: 1, Sum: uint32(k)}, From: g.next[k], To: g.next[k]}
+		for j := range records {
+			text, level := fmt.Sprintf("worker %d has done %d of %d in %d ms", k, span.To, j, k%977), lastnight.LevelInfo
+			if j%50 == 7 {
+				text, level = fmt.Sprintf("queue %d is longer than %d", k, j), lastnight.LevelWarn
+			}
+			span.Records = append(span.Records, lastnight.Record{Level: level, Lines: []lastnight.Line{{
+				Time: g.now.Add(time.Duration(j) * time.Millisecond).UnixNano(), Offset: span.To, Text: []byte(text),
+			}}})
+			span.To += int64(len(text)) + 41
+		}
+		g.next[k] = span.To
+		span.RawBytes = span.To - span.From
+		spans = append(spans, span)
+	}
+	g.now = g.now.Add(time.Second)
+	return spans
+}
+
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
