@@ -87,10 +87,11 @@ func (t tail) follow(w http.ResponseWriter, r *http.Request, p *params) error {
 	if req.Start.IsZero() {
 		req.Start = p.now.UTC()
 	}
-	resumed := id != ""
-	if resumed {
+	if id != "" {
 		req.Start = at.Add(-tailWindow)
 	}
+	// Who says where to begin has read until there, some time ago: what arrived late meanwhile is new to them.
+	resumed := id != "" || p.text("start") != ""
 	select {
 	case t.slots <- struct{}{}:
 		defer func() { <-t.slots }()

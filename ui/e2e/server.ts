@@ -32,16 +32,26 @@ export async function start(): Promise<Server> {
   const given = process.env['LASTNIGHT_URL']
   if (given) return { url: given.replace(/\/$/, ''), stop: () => Promise.resolve() }
   const dir = mkdtempSync(join(tmpdir(), 'lastnight-e2e-'))
-  const data = join(dir, 'data')
   writePods(join(dir, 'pods'), Date.now())
-  const done = spawnSync(bin, ['import', join(dir, 'pods'), '--data', data], { encoding: 'utf8' })
+  return serve(dir, join(dir, 'pods'), 'demo', async (url) => (await incidents(url)) > 0)
+}
+
+/** Starts a server on a pods directory that was imported. */
+export async function startImported(pods: string): Promise<Server> {
+  return serve(mkdtempSync(join(tmpdir(), 'lastnight-e2e-')), pods, 'serve', (url) => fetch(`${url}/readyz`).then((r) => r.ok, () => false))
+}
+
+/** Imports pods into a data dir below dir, starts the command on it, and waits until it is ready. */
+async function serve(dir: string, pods: string, command: 'demo' | 'serve', ready: (url: string) => Promise<boolean>): Promise<Server> {
+  const data = join(dir, 'data')
+  const done = spawnSync(bin, ['import', pods, '--data', data], { encoding: 'utf8' })
   if (done.status !== 0) throw new Error(`lastnight import ended with ${done.status}:\n${done.stderr}`)
   const listen = `127.0.0.1:${await freePort()}`
-  const child = spawn(bin, ['demo', '--listen', listen, '--data', data], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(bin, [command, '--listen', listen, '--data', data], { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   child.stdout.on('data', (b: Buffer) => { said += b.toString() })
   child.stderr.on('data', (b: Buffer) => { said += b.toString() })
-  const ended = new Promise<void>((done) => child.once('exit', () => done()))
+  const ended = new Promise<void>((end) => child.once('exit', () => end()))
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM')
     await ended
@@ -49,13 +59,12 @@ export async function start(): Promise<Server> {
   }
   const url = `http://${listen}`
   for (let i = 0; i < 600; i++) {
-    if (child.exitCode !== null) throw new Error(`lastnight demo ended with ${child.exitCode}:\n${said}`)
-    const n = await incidents(url)
-    if (n > 0) return { url, stop }
+    if (child.exitCode !== null) throw new Error(`lastnight ${command} ended with ${child.exitCode}:\n${said}`)
+    if (await ready(url)) return { url, stop }
     await new Promise((r) => setTimeout(r, 250))
   }
   await stop()
-  throw new Error(`lastnight demo had no incidents after 150 s:\n${said}`)
+  throw new Error(`lastnight ${command} was not ready after 150 s:\n${said}`)
 }
 
 /** A living node: a pods directory that is written to, and a server that can be stopped and started again at its address. */

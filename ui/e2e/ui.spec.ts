@@ -2,10 +2,12 @@
 
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { describe, expect, test } from 'vitest'
+import type { Page } from 'playwright-core'
+import { beforeAll, describe, expect, test } from 'vitest'
 import type { StreamList } from '../src/api/types'
 import { browser, page, s, serverFor, pageForEach } from './harness'
 import { fillers, lines, pod } from './hostile'
+import { people } from './people'
 import { example, exampleEvent, screens } from './screens'
 import { start } from './server'
 import { idle, inSight, noOverflow, session } from './session'
@@ -193,6 +195,29 @@ test('look and zone are switched and remembered', async () => {
   expect(s.errors).toEqual([])
 })
 
+test('how records are shown is chosen, stands in the address, and what is downloaded is named', async () => {
+  const { incident: i } = await example(server.url)
+  await page.goto(`${server.url}/logs?namespace=${i.namespace}&job=${i.workload || i.job}`)
+  await page.locator('.record').first().waitFor()
+  await page.locator('summary', { hasText: 'View' }).click()
+  await page.getByRole('checkbox', { name: 'Wrap' }).uncheck()
+  await page.getByRole('checkbox', { name: 'Whole lines' }).check()
+  await expect.poll(() => page.locator('.record .logtext').first().innerText()).toMatch(/^\d{4}-\d\d-\d\d /)
+  await page.keyboard.press('Escape')
+  await page.getByRole('checkbox', { name: 'Wrap' }).waitFor({ state: 'hidden' })
+  await page.reload()
+  await page.locator('.records.nowrap .record').first().waitFor()
+  await page.locator('summary', { hasText: 'Download' }).click()
+  for (const [name, kind] of [['Raw lines, as written', 'text/plain'], ['The records, NDJSON', 'application/x-ndjson']] as const) {
+    const href = await page.getByRole('link', { name }).getAttribute('href')
+    const res = await page.request.get(server.url + (href ?? ''))
+    expect(res.status()).toBe(200)
+    expect(res.headers()['content-type']).toContain(kind)
+    expect((await res.text()).split('\n').length).toBeGreaterThan(100)
+  }
+  expect(s.errors).toEqual([])
+})
+
 describe('hostile log lines', () => {
   const open = async (): Promise<string> => {
     const res = await fetch(`${server.url}/api/v1/streams?pod=${pod}`)
@@ -278,23 +303,39 @@ describe('hostile log lines', () => {
 })
 
 describe('every screen', () => {
+  beforeAll(() => people(server.url)) // Lists with something in them.
   const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+  /** What axe finds that keeps somebody out. */
+  const serious = async (on: Page): Promise<string[]> => {
+    await on.evaluate(axe)
+    return on.evaluate(async () => {
+      const { axe } = window as unknown as { axe: typeof import('axe-core') }
+      const { violations } = await axe.run(document)
+      return violations.filter((v) => v.impact === 'serious' || v.impact === 'critical')
+        .map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 200)).slice(0, 3).join(' | ')}`)
+    })
+  }
   for (const options of [{ colorScheme: 'light' }, { colorScheme: 'dark', viewport: { width: 390, height: 844 } }] as const) {
-    test(`is usable by everybody (${options.colorScheme})`, { timeout: 180_000 }, async () => {
+    test(`is usable by everybody (${options.colorScheme})`, { timeout: 400_000 }, async () => {
       const own = await session(browser, options)
       for (const [name, href] of Object.entries(await screens(server.url))) {
         await own.page.goto(server.url + href)
         await idle(own.page)
         await own.page.waitForTimeout(300)
         await noOverflow(own.page, name)
-        await own.page.evaluate(axe)
-        const found = await own.page.evaluate(async () => {
-          const { axe } = window as unknown as { axe: typeof import('axe-core') }
-          const { violations } = await axe.run(document)
-          return violations.filter((v) => v.impact === 'serious' || v.impact === 'critical')
-            .map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 200)).slice(0, 3).join(' | ')}`)
-        })
-        expect(found, name).toEqual([])
+        expect(await serious(own.page), name).toEqual([])
+        // What folds out, too: each kind of it once.
+        if (!['home', 'incident', 'logs-job', 'templates-windows'].includes(name)) continue
+        await own.page.evaluate(() => { for (const d of document.querySelectorAll<HTMLDetailsElement>('main details')) d.open = true })
+        await noOverflow(own.page, `${name}, unfolded`)
+        expect(await serious(own.page), `${name}, unfolded`).toEqual([])
+      }
+      for (const [name, button] of [['Keys', own.page.getByRole('button', { name: 'Keys' })], ['Who are you?', own.page.getByRole('button', { name: 'Who are you?' })]] as const) {
+        await button.click()
+        await own.page.getByRole('dialog').waitFor()
+        expect(await serious(own.page), name).toEqual([])
+        await own.page.keyboard.press('Escape')
+        await own.page.getByRole('dialog').waitFor({ state: 'hidden' })
       }
       // An answer of 4xx is in the console of the screens that show one.
       expect(own.errors.filter((e) => !/status of 40[04]/.test(e))).toEqual([])

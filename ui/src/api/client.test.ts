@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest'
-import { errorOf, route } from './client'
+import { afterEach, expect, test, vi } from 'vitest'
+import { ApiError, errorOf, getLines, route } from './client'
 
 test('addresses of routes', () => {
   expect(route.incidents({ start: 'now-1d', namespace: '', planned: false, limit: 5 })).toBe('/api/v1/incidents?start=now-1d&limit=5')
@@ -19,4 +19,30 @@ test('an answer that is no problem is told by its status', () => {
     expect(e.message).toBe('The server answered 502 Bad Gateway')
     expect(e.hint).not.toBe('')
   }
+})
+
+afterEach(() => vi.unstubAllGlobals())
+
+/** Answers every request with these pieces of a body, one after the other. */
+const answers = (...pieces: Uint8Array[]): void => {
+  vi.stubGlobal('fetch', () => Promise.resolve(new Response(new ReadableStream({ start(c) { for (const p of pieces) c.enqueue(p); c.close() } }), { status: 200 })))
+}
+const bytes = (s: string): Uint8Array => new TextEncoder().encode(s)
+const gone = new AbortController().signal
+
+test('lines are put together from pieces, wherever they were cut', async () => {
+  const all = bytes('{"id":"ä"}\n{"id":"b"}\n')
+  for (let cut = 1; cut < all.length; cut++) {
+    answers(all.slice(0, cut), all.slice(cut))
+    expect(await getLines<{ id: string }>('/x', gone, () => undefined)).toEqual([{ id: 'ä' }, { id: 'b' }])
+  }
+  answers()
+  expect(await getLines('/x', gone, () => undefined)).toEqual([])
+})
+
+test('an error as the last line, and an answer that was cut off, are told', async () => {
+  answers(bytes('{"id":"a"}\n{"error":{"title":"Away","detail":"the archive is away","status":503,"hint":"wait"}}\n'))
+  await expect(getLines('/x', gone, () => undefined)).rejects.toMatchObject({ message: 'the archive is away', hint: 'wait', status: 503 })
+  answers(bytes('{"id":"a"}\n{"id":'))
+  await expect(getLines('/x', gone, () => undefined)).rejects.toBeInstanceOf(ApiError)
 })

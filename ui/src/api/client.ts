@@ -105,3 +105,37 @@ export async function get<T>(url: string, signal?: AbortSignal): Promise<T> {
     throw new ApiError('The answer was cut off', 'Try again; if it happens again, look into the log of lastnight.', res.status)
   }
 }
+
+/** Gets an answer that comes a line at a time (NDJSON), and gives what has come so far every so often. Throws as get does. */
+export async function getLines<T>(url: string, signal: AbortSignal, sofar: (items: T[]) => void): Promise<T[]> {
+  const away = new ApiError('The server does not answer', 'Is lastnight still running at this address? Try again once it is.', 0)
+  const asked = fetch(url, { headers: { Accept: 'application/x-ndjson' }, signal })
+  const res = await asked.catch((e: unknown) => { throw signal.aborted ? e : away })
+  if (!res.ok || !res.body) throw errorOf(res.status, res.statusText, await res.text())
+  const items: T[] = []
+  const text = new TextDecoder()
+  const reader = res.body.getReader()
+  let rest = ''
+  let told = performance.now()
+  for (;;) {
+    const { done, value } = await reader.read().catch((e: unknown) => { throw signal.aborted ? e : away })
+    const lines = (rest + (done ? text.decode() : text.decode(value, { stream: true }))).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      if (!line) continue
+      const item = JSON.parse(line) as T & { error?: Problem }
+      if (item.error) throw new ApiError(item.error.detail || item.error.title, item.error.hint ?? '', item.error.status)
+      items.push(item)
+    }
+    if (done) {
+      if (rest) throw new ApiError('The answer was cut off', 'Try again; if it happens again, look into the log of lastnight.', res.status)
+      return items
+    }
+    if (items.length && performance.now() - told > soFarEvery) {
+      told = performance.now()
+      sofar([...items])
+    }
+  }
+}
+
+const soFarEvery = 250 // ms

@@ -24,6 +24,8 @@ export function ActionBadge({ incident: i }: { incident: Incident }) {
 
 /** Whether the job runs again. */
 export function StateBadge({ incident }: { incident: Incident }) {
+  // What a person ended is not a job that is lost.
+  if (incident.planned && stateOf(incident) !== 'recovered') return <Badge tone="calm" icon="none">Ended</Badge>
   switch (stateOf(incident)) {
     case 'recovered': return <Badge tone="good" icon="check">Recovered</Badge>
     case 'open': return <Badge tone="warn" icon="open">Open</Badge>

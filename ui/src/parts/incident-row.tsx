@@ -24,7 +24,7 @@ function IncidentRow({ incident: i }: { incident: Incident }) {
         <p class="incident-facts">
           {d.explained ? <span>{d.label ? `${d.cause ?? 'label'}, said by ${d.label.author} (${d.label.state})` : d.cause}, {Math.round(d.confidence * 100)} % sure</span> : <span>no cause found</span>}
           <a href={jobHref(i.namespace, i.job)}>{i.namespace}</a>
-          <span>{i.open ? (took === '0 ms' ? 'no other sign yet' : `last sign after ${took}`) : i.recovered ? `recovered after ${took}` : `given up after ${took}`}</span>
+          <span>{i.open ? (took === '0 ms' ? 'no other sign yet' : `last sign after ${took}`) : i.recovered ? `recovered after ${took}` : i.planned ? `ended after ${took}` : `given up after ${took}`}</span>
           <span>{i.failovers} failover{i.failovers === 1 ? '' : 's'}</span>
         </p>
       </div>

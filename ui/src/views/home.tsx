@@ -55,8 +55,8 @@ const states = {
   all: { name: 'All', is: () => true },
   acts: { name: 'Action needed', is: (i: Incident) => !i.planned && i.diagnosis.action_needed },
   unexplained: { name: 'Unexplained', is: (i: Incident) => !i.planned && !i.diagnosis.explained },
-  open: { name: 'Open', is: (i: Incident) => i.open },
-  lost: { name: 'Not recovered', is: (i: Incident) => !i.recovered && !i.open },
+  open: { name: 'Open', is: (i: Incident) => !i.planned && i.open },
+  lost: { name: 'Not recovered', is: (i: Incident) => !i.planned && !i.recovered && !i.open },
   labeled: { name: 'Explained by people', is: (i: Incident) => !!i.diagnosis.label },
 } as const
 type State = keyof typeof states

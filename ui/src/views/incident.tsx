@@ -54,7 +54,7 @@ function Shown({ incident: i }: { incident: Found }) {
       {!d.explained && (
         <section class="advice" aria-labelledby="advice">
           <h2 id="advice">No cause of the catalogue explains this</h2>
-          <p>Below is what was seen. <a href={logsAround(i)}>Read the job’s log around it</a>.</p>
+          <p>Below is what was seen. <a href={logsAround(i)}>Read the job’s log around it</a>; once you know what it was, <a href="/label?queue=incidents">label it</a>, and the next one is explained.</p>
         </section>
       )}
       <p class="actions">
@@ -84,7 +84,7 @@ function Facts({ incident: i }: { incident: Found }) {
     <dl class="facts">
       <div><dt>Began</dt><dd><When at={i.start} /></dd></div>
       {i.open ? <div><dt>Last sign of it</dt><dd><When at={i.end} /></dd></div>
-        : <div><dt>{i.recovered ? 'Recovered after' : 'Given up after'}</dt><dd>{took}</dd></div>}
+        : <div><dt>{i.recovered ? 'Recovered after' : i.planned ? 'Ended after' : 'Given up after'}</dt><dd>{took}</dd></div>}
       <div><dt>Failovers</dt><dd>{i.failovers}</dd></div>
       {d.explained && <div><dt>Cause</dt><dd>{d.cause}</dd></div>}
       {d.explained && <div><dt>Sure</dt><dd>{Math.round(d.confidence * 100)} %</dd></div>}

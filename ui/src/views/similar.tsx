@@ -28,12 +28,14 @@ function Row({ similar: s, cause }: { similar: Ref; cause: string | undefined })
   const said = useApi<FeedbackList>(route.feedback(s.id))
   const then = found.data
   const d = then?.diagnosis
+  // What is known now: a label may have explained it since.
+  const was = d ? d.cause : s.cause
   return (
     <li>
       <a data-row href={incidentHref(s.id)}>{s.job || 'Incident'} · <When at={s.start} /></a>
       <span class="quiet"> {Math.round(s.score * 100)} % alike</span>
       <p>{d ? d.title || d.verdict : s.cause || 'unexplained'}{' '}
-        <span class="quiet">{s.cause ? (s.cause === cause ? 'the same cause' : s.cause) : 'unexplained'}{then && `, ${stateOf(then)}${then.open ? '' : ` after ${duration(parseTime(then.end) - parseTime(then.start))}`}`}</span></p>
+        <span class="quiet">{was ? (was === cause ? 'the same cause' : was) : 'unexplained'}{then && `, ${stateOf(then)}${then.open ? '' : ` after ${duration(parseTime(then.end) - parseTime(then.start))}`}`}</span></p>
       {d?.label && <p class="said-then"><strong>{d.label.author}</strong> ({d.label.state} label): {d.advice || d.title}</p>}
       {said.data && said.data.items.length > 0 && <div class="said-then"><Answers items={said.data.items} /></div>}
       {d && !d.label && said.data && !said.data.items.length && <p class="quiet">Nobody said anything of it.</p>}

@@ -3,7 +3,7 @@ import { route } from '../api/client'
 import type { DocumentList, Histogram, TemplateDetail } from '../api/types'
 import { useApi } from '../api/use'
 import { incidentHref, logsHref, templateHref, templatesHref } from '../lib/address'
-import { count } from '../lib/numbers'
+import { count, counted } from '../lib/numbers'
 import { usePlace } from '../lib/router'
 import { indexOfByte } from '../lib/text'
 import { valuesOf } from '../lib/templates'
@@ -49,7 +49,7 @@ export function Template({ id }: { id: string }) {
         <RangePicker value={time} names={names} fallback="7d" />
         <a class="button" href={logsHref({ namespace, job, q: `template:${id}`, ...interval })}><Icon name="log" /> Its records</a>
         <a class="button" href={`/label?template=${encodeURIComponent(id)}`}>Label this</a>
-        {over.data && <span>{count(n ?? 0)} records <Sparkline histogram={over.data} interval={interval} /></span>}
+        {over.data && <span>{counted(n ?? 0, 'record')} <Sparkline histogram={over.data} interval={interval} /></span>}
       </div>
       {t.labels.length > 0 && (
         <section class="advice"><h2>What people say</h2>
@@ -82,7 +82,7 @@ export function Variables({ template, messages, loading }: { template: string; m
   if (!template.includes('<*>')) return null
   return (
     <section>
-      <h2>Variables <span class="quiet">{loading ? 'loading…' : `of the newest ${count(messages.length)} records`}</span></h2>
+      <h2>Variables <span class="quiet">{loading ? 'loading…' : `of the newest ${counted(messages.length, 'record')}`}</span></h2>
       <div class="variables">
         {values.map((v, i) => (
           <div key={i}>

@@ -3,7 +3,7 @@ import { route } from '../../api/client'
 import type { Document, DocumentList, Histogram, QueueItem, TemplateDetail } from '../../api/types'
 import { useApi } from '../../api/use'
 import { incidentHref, logsHref, templateHref } from '../../lib/address'
-import { count } from '../../lib/numbers'
+import { count, counted } from '../../lib/numbers'
 import { indexOfByte } from '../../lib/text'
 import { LogText } from '../../parts/log-text'
 import { Sparkline } from '../../parts/sparkline'
@@ -93,7 +93,7 @@ function Where({ docs, over, month, template }: { docs: Document[]; over: Histog
   }
   return (
     <section>
-      <h3>Where and when {over && <><span class="quiet">{count(total ?? 0)} records in 30 days</span> <Sparkline histogram={over} interval={month} /></>}</h3>
+      <h3>Where and when {over && <><span class="quiet">{counted(total ?? 0, 'record')} in 30 days</span> <Sparkline histogram={over} interval={month} /></>}</h3>
       <ul class="plain">
         {[...jobs.values()].sort((a, b) => b.n - a.n).slice(0, 8).map((j) => (
           <li key={`${j.namespace}/${j.job}`}><a data-row href={logsHref({ namespace: j.namespace, job: j.job, q: `template:${template}`, ...month })}>{j.job}</a> <span class="quiet">{j.namespace}, {count(j.n)} in {count(j.pods.size)} pod{j.pods.size === 1 ? '' : 's'}</span></li>

@@ -2,7 +2,7 @@
 // both ends as it is read and is cut at the far one, so that it stays small.
 
 import { useEffect, useReducer, useRef } from 'preact/hooks'
-import { ApiError, get, route } from '../../api/client'
+import { ApiError, get, getLines, route } from '../../api/client'
 import type { ContextList, Document, DocumentList } from '../../api/types'
 import { isLine, type LogsState } from '../../lib/address'
 import { arrive, join } from '../../lib/join'
@@ -68,7 +68,8 @@ function searchUrl(s: LogsState, later: boolean, bounds: { start?: string; end?:
 
 const contextMode = (s: LogsState): boolean => isLine(s.line) && !s.q && !s.at && !s.live
 
-async function first(s: LogsState, signal: AbortSignal): Promise<State> {
+/** What is shown at first. A search tells what it has found so far: the rest of a large archive may take a while. */
+async function first(s: LogsState, signal: AbortSignal, sofar: (items: Document[]) => void): Promise<State> {
   const turned = (items: Document[], ascending: boolean): Document[] => (ascending === s.oldest ? items : [...items].reverse())
   if (contextMode(s)) {
     const got = await get<ContextList>(route.context(s.line, around, around), signal)
@@ -90,9 +91,9 @@ async function first(s: LogsState, signal: AbortSignal): Promise<State> {
     return { ...nothing, items: turned(asc, true), anchor: anchor?.id ?? '', above: s.oldest ? before : more, below: s.oldest ? more : before }
   }
   const later = s.oldest && !s.live
-  const got = await get<DocumentList>(searchUrl(s, later, {}, page), signal)
-  const items = turned(got.items, later)
-  const more = got.next_cursor !== ''
+  const found = await getLines<Document>(searchUrl(s, later, {}, page + 1), signal, (docs) => sofar(turned(docs.slice(0, page), later)))
+  const items = turned(found.slice(0, page), later)
+  const more = found.length > page
   // Live, one reads the end of the log: what is before it is above where the oldest is first.
   return s.live && s.oldest ? { ...nothing, items, above: more } : { ...nothing, items, below: more }
 }
@@ -137,9 +138,10 @@ export function useRecords(s: LogsState): Records {
     const gone = new AbortController()
     running.current = gone
     update({ ...nothing, loading: true })
-    first(s, gone.signal).then(update, (e: unknown) => {
-      if (!gone.signal.aborted) update({ ...nothing, error: toError(e) })
-    })
+    first(s, gone.signal, (items) => { if (!gone.signal.aborted) update({ items, loading: false, busy: true }) }).then(
+      (found) => { if (!gone.signal.aborted) update(found) },
+      (e: unknown) => { if (!gone.signal.aborted) update({ busy: false, loading: false, error: toError(e) }) },
+    )
   }, [question, mode, s.line, turn])
   useEffect(() => () => running.current?.abort(), [])
 

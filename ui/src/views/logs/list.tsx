@@ -95,7 +95,7 @@ export function RecordList({ records, state, ends, labels, saw }: ListProps) {
           )
         })}
       </div>
-      <p class="end">{records.busy ? <>Loading more… <button type="button" class="small" onClick={records.cancel}>Cancel</button></>
+      <p class="end">{records.busy ? <>{state.oldest ? 'Searched up to here' : 'Searched back to here'}, and on… <button type="button" class="small" onClick={records.cancel}>Cancel</button></>
         : records.below ? <button type="button" class="small" onClick={records.below}>Load more</button>
         : state.live && state.oldest ? 'What arrives comes here.'
         : state.q || state.important || state.start || state.end ? 'No more records match.'

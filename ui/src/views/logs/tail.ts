@@ -34,7 +34,7 @@ export function useTail(on: boolean, s: LogsState, items: Document[], take: (fre
     let retry: ReturnType<typeof setTimeout> | undefined
     const connect = (): void => {
       const { scope, ...rest } = filtersOf(s)
-      source = new EventSource(route.tail({ ...rest, scope, ...(cursor ? { cursor } : newest.current ? { start: newest.current } : {}) }))
+      source = new EventSource(route.tail({ ...rest, scope, ...(cursor ? { cursor } : { start: newest.current || 'now-10s' }) }))
       source.onopen = () => setState((t) => ({ ...t, open: true }))
       source.onmessage = (e: MessageEvent<string>) => {
         cursor = e.lastEventId

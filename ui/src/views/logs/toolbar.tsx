@@ -34,9 +34,11 @@ export function Toolbar({ state: s }: { state: LogsState }) {
       </div>
       <button type="button" class="live" aria-pressed={s.live} title="Show what arrives as it does (f)" onClick={() => live(!s.live)}>Live</button>
       <Times state={s} />
-      <label class="check"><input type="checkbox" checked={s.wrap} onChange={(e) => setParams({ wrap: e.currentTarget.checked ? undefined : '0' }, true)} /> Wrap</label>
-      <label class="check"><input type="checkbox" checked={s.raw} onChange={(e) => setParams({ raw: e.currentTarget.checked }, true)} /> Whole lines</label>
-      <label class="check"><input type="checkbox" checked={s.ansi} onChange={(e) => setParams({ ansi: e.currentTarget.checked ? undefined : '0' }, true)} /> Colours</label>
+      <Popup said="View" title="How records are shown">
+        <label class="check"><input type="checkbox" checked={s.wrap} onChange={(e) => setParams({ wrap: e.currentTarget.checked ? undefined : '0' }, true)} /> Wrap</label>
+        <label class="check"><input type="checkbox" checked={s.raw} onChange={(e) => setParams({ raw: e.currentTarget.checked }, true)} /> Whole lines</label>
+        <label class="check"><input type="checkbox" checked={s.ansi} onChange={(e) => setParams({ ansi: e.currentTarget.checked ? undefined : '0' }, true)} /> Colours</label>
+      </Popup>
       <Popup title="Streamed by the server, of any length" said={<><Icon name="down" /> Download</>}>
           {(s.pod || s.job) && <a download={`${nameOf(s)}.log`} href={rawHref(s)}>Raw lines, as written</a>}
           {(s.pod || s.job) && <a download={`${nameOf(s)}.ndjson`} href={rawHref(s, 'ndjson')}>Lines with time and source, NDJSON</a>}

@@ -3,6 +3,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Document, Histogram, Incident, StreamList } from '../../api/types'
 import { logsHref } from '../../lib/address'
 import { useZone } from '../../lib/prefs'
+import { counted } from '../../lib/numbers'
 import { laneChanges, type TemplateLane } from '../../lib/rates'
 import { go, setParams, usePlace } from '../../lib/router'
 import { harmless } from '../../lib/text'
@@ -40,7 +41,7 @@ const manyTemplates = 20
 const axisHeight = 22
 const headHeight = 15 // of a name above its lane, where there is no room beside it
 const nameWidth = 210
-const wideName = 330 // where there is room: the words that tell templates apart come late
+const wideName = 345 // where there is room: the words that tell templates apart come late
 
 /** A stretch of time within the whole one, and how it is changed. */
 interface View {
@@ -105,8 +106,8 @@ export function Lanes(props: LanesProps) {
       </div>
       <p class="tl-legend quiet">
         <span class="key failure" /> the incident <span class="key bad">▲</span> warning or bad end <span class="key">●</span> other event <span class="key starting" /> pod starting
-        {pods.length > maxPods && <> · {pods.length - maxPods} more pods in the table</>}
-        {templates.length > fewTemplates && <> <button type="button" class="small" aria-expanded={many} onClick={() => setMany(!many)}>{many ? 'Fewer templates' : `${Math.min(templates.length, manyTemplates) - fewTemplates} more templates`}</button></>}
+        {pods.length > maxPods && <> · {counted(pods.length - maxPods, 'more pod')} in the table</>}
+        {templates.length > fewTemplates && <> <button type="button" class="small" aria-expanded={many} onClick={() => setMany(!many)}>{many ? 'Fewer templates' : `${counted(Math.min(templates.length, manyTemplates) - fewTemplates, 'more template')}`}</button></>}
       </p>
       <AsText incident={i} states={states} pods={pods} events={events} records={records} templates={templates.slice(0, manyTemplates)} />
     </>
