@@ -78,11 +78,11 @@ func (s *Server) Restart(ctx context.Context) error {
 		return fmt.Errorf("start S3 server: %w", err)
 	}
 	defer func() { _ = log.Close() }() // the process has its own
-	data := filepath.Join(s.dir, "buckets")
-	if err := os.MkdirAll(data, 0o750); err != nil {
+	data, meta := filepath.Join(s.dir, "buckets"), filepath.Join(s.dir, "metadata")
+	if err := errors.Join(os.MkdirAll(data, 0o750), os.MkdirAll(meta, 0o750)); err != nil {
 		return fmt.Errorf("start S3 server: %w", err)
 	}
-	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), s.binary, "--access", access, "--secret", secret, "--port", s.address, "--quiet", "posix", "--nometa", data) //nolint:gosec // our own binary
+	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), s.binary, "--access", access, "--secret", secret, "--port", s.address, "--quiet", "posix", "--sidecar", meta, data) //nolint:gosec // our own binary
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("start S3 server: %w", err)
