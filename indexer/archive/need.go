@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"cmp"
+	"regexp"
 	"regexp/syntax"
 	"slices"
 	"strings"
@@ -192,7 +193,7 @@ func condOf(n query.Node) *cond {
 				kids = append(kids, textCond(part, true))
 			}
 		}
-		return both(kids)
+		return both(append(kids, phraseCond(n.Words)))
 	case *query.Regex:
 		re, err := syntax.Parse(n.Expr, syntax.Perl)
 		if err != nil {
@@ -205,6 +206,26 @@ func condOf(n query.Node) *cond {
 		return both([]*cond{texts, match})
 	}
 	return nil
+}
+
+// phraseCond needs words next to each other, if they are several, plain ones. Whatever is not ASCII may be anything.
+func phraseCond(words []query.Pattern) *cond {
+	if len(words) < 2 {
+		return nil
+	}
+	parts := make([]string, len(words))
+	for i, w := range words {
+		lit, ok := w.Literal()
+		if !ok || lit == "" || strings.IndexFunc(lit, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {
+			return nil
+		}
+		parts[i] = regexp.QuoteMeta(lit)
+	}
+	c := matcherCond(`(?i)` + strings.Join(parts, `[^0-9A-Za-z_]+`) + `|[^\x00-\x7f]`)
+	if c != nil {
+		c.regex.single = true
+	}
+	return c
 }
 
 // Fields whose values are those of the stream, or of a record's properties.

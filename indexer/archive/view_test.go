@@ -80,6 +80,7 @@ func TestNeedLosesNothing(t *testing.T) {
 		`took`, `"took 15 ms"`, `*11*`, `*ar*`, `level:INFO`, `level>=warn or /1/`, `exception:E`, `template:1 and INFO`, `not took`, `(host or blk_) level:error`,
 		`/-?16/`, `/blk_-1608/`, `/ms$/`, `/(?i)INFO|host/`, `/Mar .1/`, `/00:00:00.12/`, `/[0-9]+ ms/`, `/3-01 00/`, `/50010/`, `/\xff/`, `/日本/`, `/a1b2.*89ab/`,
 		`/line [12]/`, `/k\.go/`, `/(abc|INFO) +\[/`, `/x{2,}/`, `ｶﾅ`, `k`, `dfs`, `/000 143/`, `host.sshd`, `/-4abc-8/`, `*b2c3*`, `pod:p and took`, `/./`, `/\//`, `"2026-03-01"`, `/1:50/`, `/9ab2026/`,
+		`"info main"`, `"took 1"`, `"ms for"`, `"01 00 00"`, `"2026 03 01"`, `"for blk"`, `"x y"`, `"at com"`,
 		`/[0-9]{3}[12]{2}/`, `/\b[a-f]+[0-9]/`, `/^20/`, `/\d\d:\d\d:\d\d[.,][0-9]{3} [A-Z]/`, `/[0-9]$/`, `/took \d+/`, `/^\S+ \S+ /`, `/Ja|Fe|Mar/`, `/[^ -~]/`, `/\.\d+\.\d+/`, `/(INFO|WARN).*[0-9]+/`,
 	}
 	for seed := range uint64(4) {

@@ -17,6 +17,7 @@ import (
 // matcher is a regex that records must match. It is safe for concurrent use.
 type matcher struct {
 	walkers sync.Pool // of *walker
+	single  bool      // only records of one line: others may have what is looked for over several
 }
 
 // matcherCond needs a match of the regex in one line; nil if everything matches, or it cannot be walked.
@@ -27,7 +28,7 @@ func matcherCond(expr string) *cond {
 		if err != nil {
 			return (*walker)(nil) // it has been compiled, so this does not happen
 		}
-		return &walker{d: d, idle: map[stateOf]bool{}, reach: map[string][]dfa.State{}}
+		return &walker{d: d, reach: map[string][]dfa.State{}}
 	}
 	w := m.get()
 	if w == nil || w.d.Start() == dfa.Matched {
@@ -44,6 +45,9 @@ func (m *matcher) get() *walker {
 
 // mayRecord tells whether a record that is at hand has a line that matches.
 func (m *matcher) mayRecord(r *lastnight.Record) bool {
+	if m.single && len(r.Lines) > 1 {
+		return true
+	}
 	w := m.get()
 	defer m.walkers.Put(w)
 	return slices.ContainsFunc(r.Lines, func(l lastnight.Line) bool { return w.d.May(l.Text) })
@@ -52,15 +56,8 @@ func (m *matcher) mayRecord(r *lastnight.Record) bool {
 // walker is a regex and what is known of it already. Not safe for concurrent use.
 type walker struct {
 	d     *dfa.DFA
-	idle  map[stateOf]bool
 	reach map[string][]dfa.State
 	key   []byte
-}
-
-// stateOf is a state before some text of an alphabet.
-type stateOf struct {
-	s        dfa.State
-	alphabet uint8
 }
 
 // alphabets are the bytes that variables of some classes have.
@@ -77,17 +74,6 @@ var alphabets = func() (list [classAny + 1][]byte) {
 
 // digitOrSpace is what the first place of a day in a month may be.
 var digitOrSpace = []byte(" 0123456789")
-
-// isIdle tells whether the walk stands where it stood after any text of an alphabet.
-func (w *walker) isIdle(s dfa.State, alphabet uint8) bool {
-	k := stateOf{s, alphabet}
-	idle, known := w.idle[k]
-	if !known {
-		idle = !slices.ContainsFunc(alphabets[alphabet], func(c byte) bool { return w.d.Step(s, []byte{c}) != s })
-		w.idle[k] = idle
-	}
-	return idle
-}
 
 // maxReach is from what length on a text may be of any.
 const maxReach = 40
@@ -149,10 +135,16 @@ func (w *walker) afterStamp(from []dfa.State, f stampForm) []dfa.State {
 	return at
 }
 
-// isIdleStamp is isIdle for a stamp of a form.
-func (w *walker) isIdleStamp(s dfa.State, f stampForm) bool {
-	to := w.afterStamp([]dfa.State{s}, f)
-	return len(to) == 1 && to[0] == s
+// past gives where the walk stands after a text that is not known but for where it may lead, and then the
+// text of a shape, if that is one place whatever the unknown text is.
+func (w *walker) past(at []dfa.State, lit []byte) (to dfa.State, ok bool) {
+	for i, s := range at {
+		if s = w.d.Step(s, lit); s < dfa.First || i > 0 && s != to {
+			return 0, false
+		}
+		to = s
+	}
+	return to, len(at) > 0
 }
 
 // mayShape tells whether a line of a shape may match.
@@ -185,11 +177,13 @@ func (w *walker) mayShape(s *viewShape, columns []viewColumn) bool {
 	return slices.ContainsFunc(at, w.d.Ends)
 }
 
-// step is what is known of walking over a shape's token.
+// step is what is known of walking over a shape's token: of the states last seen there, as lines after each
+// other mostly come in the same ones.
 type step struct {
 	from, to dfa.State // over its text
 	before   dfa.State // before its variable or stamp
-	idle     bool      // which then changes nothing
+	past     dfa.State // after that and the next token's text, whatever the value is
+	skip     bool      // past is so
 }
 
 // rowsWithRegex gives the records one of whose lines matches.
@@ -198,8 +192,12 @@ func (v *view) rowsWithRegex(m *matcher, in rowSet) (rowSet, error) {
 	defer m.walkers.Put(w)
 	may := v.mem.bools.zeroed(len(v.shapes))
 	steps := make([][]step, len(v.shapes))
-	some := false
+	some := m.single
+	shapes := v.shapesIn(in)
 	for i := range v.shapes {
+		if shapes != nil && !shapes[i] {
+			continue
+		}
 		if may[i] = w.mayShape(&v.shapes[i], v.columns); may[i] {
 			some = true
 			steps[i] = make([]step, len(v.shapes[i].tokens))
@@ -217,6 +215,7 @@ func (v *view) rowsWithRegex(m *matcher, in rowSet) (rowSet, error) {
 		if !in.has(row) {
 			continue
 		}
+		set.bits[row] = m.single && v.rowFirst[row+1]-v.rowFirst[row] > 1
 		for line := v.rowFirst[row]; line < v.rowFirst[row+1] && !set.bits[row]; line++ {
 			shape := v.shapeOf[line]
 			if !may[shape] {
@@ -238,52 +237,64 @@ func (v *view) rowsWithRegex(m *matcher, in rowSet) (rowSet, error) {
 // walk tells whether a line matches.
 func (v *view) walk(w *walker, line int32, steps []step) (bool, error) {
 	shape := &v.shapes[v.shapeOf[line]]
-	s, column := w.d.Start(), shape.column
+	s, column, skipped := w.d.Start(), shape.column, false
 	for i := range shape.tokens {
-		tok := &shape.tokens[i]
-		if len(tok.lit) > 0 {
-			if k := &steps[i]; k.from == s {
-				s = k.to
-			} else {
-				k.from = s
-				s = w.d.Step(s, tok.lit)
-				k.to = s
+		tok, k := &shape.tokens[i], &steps[i]
+		if !skipped && len(tok.lit) > 0 {
+			if k.from != s {
+				k.from, k.to = s, w.d.Step(s, tok.lit)
 			}
+			s = k.to
 		}
-		var text []byte
-		switch tok.mark {
-		case markVar:
+		skipped = false
+		if tok.mark == markVar {
 			column++
-			if k := &steps[i]; k.before != s { // many lines after each other are in one state here
-				k.before, k.idle = s, w.isIdle(s, v.columns[column-1].classes)
-			}
-			if steps[i].idle {
-				continue
-			}
-			var err error
-			if text, err = v.value(column-1, v.rank[line]); err != nil {
-				return false, err
-			}
-		case markStamp:
-			if k := &steps[i]; k.before != s {
-				k.before, k.idle = s, w.isIdleStamp(s, tok.form)
-			}
-			if steps[i].idle {
-				continue
-			}
-			if err := v.loadStamps(); err != nil {
-				return false, err
-			}
-			text = v.stampText.of(tok.form, stampOf(tok.form, v.stamps[line], v.times[line]))
-		case markTail:
-			if err := v.loadTails(); err != nil {
-				return false, err
-			}
-			text = v.tails[line]
 		}
-		if s = w.d.Step(s, text); s == dfa.Matched || s == dfa.GaveUp {
+		if s < dfa.First {
 			return true, nil
 		}
+		if tok.mark == markVar || tok.mark == markStamp {
+			if k.before != s {
+				k.before = s
+				k.past, k.skip = w.past(w.over(s, tok, v.columns, column-1), shape.tokens[i+1].lit)
+			}
+			if skipped = k.skip; skipped {
+				s = k.past
+				continue
+			}
+		}
+		text, err := v.pieceOf(line, tok, column-1)
+		if err != nil {
+			return false, err
+		}
+		s = w.d.Step(s, text)
 	}
 	return w.d.Ends(s), nil
+}
+
+// over gives where the walk may stand after a token's variable or stamp.
+func (w *walker) over(s dfa.State, tok *shapeToken, columns []viewColumn, column int) []dfa.State {
+	if tok.mark == markStamp {
+		return w.afterStamp([]dfa.State{s}, tok.form)
+	}
+	return w.after([]dfa.State{s}, columns[column].classes, columns[column].width)
+}
+
+// pieceOf gives the text that stands in a line where a token has its mark.
+func (v *view) pieceOf(line int32, tok *shapeToken, column int) ([]byte, error) {
+	switch tok.mark {
+	case markVar:
+		return v.value(column, v.rank[line])
+	case markStamp:
+		if err := v.loadStamps(); err != nil {
+			return nil, err
+		}
+		return v.stampText.of(tok.form, stampOf(tok.form, v.stamps[line], v.times[line])), nil
+	case markTail:
+		if err := v.loadTails(); err != nil {
+			return nil, err
+		}
+		return v.tails[line], nil
+	}
+	return nil, nil
 }

@@ -43,23 +43,30 @@ type facts struct {
 // are medians, in ms: of the whole answer, and of its first byte; and the server's CPU time for one answer.
 func BenchmarkQuestions(b *testing.B) {
 	bin := binary(b)
-	tree, data := os.Getenv("CORPUS"), os.Getenv("DATA")
+	tree := os.Getenv("CORPUS")
 	if tree == "" {
 		b.Skip("CORPUS names no tree of pod logs with a truth.json")
 	}
 	f := readFacts(b, tree)
-	if data == "" {
-		data = filepath.Join(b.TempDir(), "data")
-		cmd := exec.CommandContext(b.Context(), bin, "import", "--data", data, tree)
-		cmd.Env = append(os.Environ(), "LASTNIGHT_SERVER=")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			b.Fatalf("import: %v\n%s", err, out)
-		}
-	}
-	base := serve(b, bin, data)
+	base := serve(b, bin, imported(b, bin, tree))
 	for _, q := range questions(b, base, f) {
 		b.Run(q.name, func(b *testing.B) { ask(b, base, q) })
 	}
+}
+
+// imported gives a data directory that has the corpus: DATA, or a new one.
+func imported(b *testing.B, bin, tree string) string {
+	b.Helper()
+	if data := os.Getenv("DATA"); data != "" {
+		return data
+	}
+	data := filepath.Join(b.TempDir(), "data")
+	cmd := exec.CommandContext(b.Context(), bin, "import", "--data", data, tree)
+	cmd.Env = append(os.Environ(), "LASTNIGHT_SERVER=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("import: %v\n%s", err, out)
+	}
+	return data
 }
 
 func readFacts(b *testing.B, tree string) facts {

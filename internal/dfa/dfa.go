@@ -26,8 +26,10 @@ const (
 	// GaveUp is for ever: the expression needs too many states.
 	GaveUp State = 2
 
-	firstState = 3
-	maxStates  = 4096
+	// First is the first of the other states.
+	First State = 3
+
+	maxStates = 4096
 )
 
 // What came before a state, as far as it matters.
@@ -70,7 +72,7 @@ func New(expr string) (*DFA, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile %q: %w", expr, err)
 	}
-	d := &DFA{prog: prog, ids: map[string]State{}, states: make([]state, firstState), next: make([]State, firstState<<7), seen: make([]bool, len(prog.Inst))}
+	d := &DFA{prog: prog, ids: map[string]State{}, states: make([]state, First), next: make([]State, First<<7), seen: make([]bool, len(prog.Inst))}
 	for i := range prog.Inst {
 		if in := &prog.Inst[i]; in.Op == syntax.InstEmptyWidth {
 			op := syntax.EmptyOp(in.Arg)
@@ -92,7 +94,7 @@ func (d *DFA) Start() State { return d.start }
 // Step walks over a piece of text, which must not end within a character. A newline ends a text and begins another:
 // each line is matched by itself.
 func (d *DFA) Step(s State, text []byte) State {
-	for i := 0; i < len(text) && s >= firstState; {
+	for i := 0; i < len(text) && s >= First; {
 		c := text[i]
 		if c >= utf8.RuneSelf {
 			r, n := utf8.DecodeRune(text[i:])
@@ -113,7 +115,7 @@ func (d *DFA) Step(s State, text []byte) State {
 
 // Ends tells whether a text that ends here has a match. Of a walk that gave up it says yes.
 func (d *DFA) Ends(s State) bool {
-	if s < firstState {
+	if s < First {
 		return true
 	}
 	if d.states[s].ends == 0 {
@@ -138,12 +140,12 @@ func (d *DFA) Reach(from []State, alphabet []byte, limit int) []State {
 	for ; len(edge) > 0 && limit > 0; limit-- {
 		var next []State
 		for _, s := range edge {
-			if s < firstState {
+			if s < First {
 				return []State{s}
 			}
 			for _, c := range alphabet {
 				n := d.Step(s, []byte{c})
-				if n < firstState {
+				if n < First {
 					return []State{n}
 				}
 				if !seen[n] {
