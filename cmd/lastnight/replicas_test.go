@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -153,6 +155,7 @@ func (r *replicaSet) feedAll(t *testing.T, pods string, kill bool) map[container
 	stop := make(chan struct{})
 	var probing sync.WaitGroup
 	p := newProber(t, r)
+	tail := followTail(t, r.urls[1]+"/api/v1/tail?namespace=probe&start=now-1m")
 	probing.Go(func() { p.run(stop) })
 	for step := 1; step <= feedSteps; step++ {
 		for i, f := range files {
@@ -176,9 +179,50 @@ func (r *replicaSet) feedAll(t *testing.T, pods string, kill bool) map[container
 	waitFor(t, "ten probes", time.Minute, func() bool { return p.asked.Load() >= 10 })
 	close(stop)
 	probing.Wait()
+	for _, w := range p.want {
+		waitFor(t, "the live tail of one server to have what both acknowledged", 30*time.Second, func() bool {
+			return tail() >= bytes.Count(w, []byte("\n"))
+		})
+	}
 	maps.Copy(want, p.want)
 	t.Logf("%d times an acknowledged line was asked for at the other server", p.asked.Load())
 	return want
+}
+
+// followTail reads a live tail until the test ends, and tells how many different documents it has given.
+func followTail(t *testing.T, u string) func() int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, u, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %v %v", u, resp, err)
+	}
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		lines := bufio.NewScanner(resp.Body)
+		for lines.Scan() {
+			if id, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+				mu.Lock()
+				seen[id] = true
+				mu.Unlock()
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		_ = resp.Body.Close()
+		<-done
+	})
+	return func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(seen)
+	}
 }
 
 // growing is a file that grows.
