@@ -30,6 +30,8 @@ const (
 	maxPage    = 1 << 30          // bytes of one page of a list
 	maxStatus  = 1 << 20          // bytes of an error
 	getTimeout = 15 * time.Second // of a request for one object
+
+	pageTimeout = 2 * time.Minute // of a page of a list; the API server itself gives up after one
 )
 
 const (

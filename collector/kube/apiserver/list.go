@@ -76,6 +76,8 @@ type listMeta struct {
 }
 
 func (c *Client) page(ctx context.Context, r Resource, q url.Values, item func(json.RawMessage)) (listMeta, error) {
+	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
+	defer cancel()
 	resp, err := c.do(ctx, request{method: http.MethodGet, resource: r, query: q})
 	if err != nil {
 		return listMeta{}, err

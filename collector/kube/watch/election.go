@@ -98,13 +98,15 @@ func (e *election) hold(ctx context.Context, lead func(ctx context.Context)) {
 	}()
 	pause := renewEvery
 	for renewed := time.Now(); wait(ctx, pause); {
-		asked, stop := context.WithTimeout(ctx, renewWithin/2)
+		last := renewed.Add(renewWithin) // before anybody else may take it
+		asked, stop := context.WithDeadline(ctx, last)
+		begin := time.Now()
 		held, err := e.try(asked)
 		stop()
 		pause = retryEvery
 		if held {
-			renewed, pause = time.Now(), renewEvery
-		} else if err == nil || time.Since(renewed) > renewWithin {
+			renewed, pause = begin, renewEvery
+		} else if err == nil || !time.Now().Before(last) {
 			e.log.Warn("no longer watching cluster-wide: the lease is lost", "lease", e.name, "err", err)
 			break
 		}

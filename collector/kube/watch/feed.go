@@ -47,9 +47,6 @@ type feed[T object] struct {
 func (f *feed[T]) run(ctx context.Context) {
 	f.known, f.pause = map[string]T{}, pauseFirst
 	f.version = "0" // what the API server remembers: etcd need not be asked by every agent that starts
-	if f.forget {
-		f.version = "" // the API server remembers no Events
-	}
 	for ctx.Err() == nil {
 		err := f.list(ctx)
 		if f.absent > 0 && apiserver.IsNotFound(err) {
@@ -79,7 +76,10 @@ func (f *feed[T]) back(ctx context.Context) {
 // list reads all objects: what was known and is not among them is gone.
 func (f *feed[T]) list(ctx context.Context) error {
 	o := apiserver.ListOptions{FieldSelector: f.selector, ResourceVersion: f.version}
-	if f.version == "" {
+	if f.forget {
+		o.ResourceVersion = "" // the API server remembers no Events: it asks etcd in any case
+	}
+	if o.ResourceVersion == "" {
 		o.Limit = listLimit // with a version, a limit makes the API server ask etcd
 	}
 	f.counts.list()
@@ -128,9 +128,6 @@ func (f *feed[T]) follow(ctx context.Context) {
 			return // not even a bookmark for minutes: a store that was set back would be waited for without end
 		case apiserver.IsExpired(err):
 			f.counts.expired()
-			if f.forget {
-				f.version = ""
-			}
 			return
 		case apiserver.Told(err): // of another kind: a list shows whether it goes on
 			f.back(ctx)
