@@ -151,7 +151,7 @@ func replayed(t *testing.T, n, late *node, dir string, lines int64) {
 	}
 	lists(d, line.Before)
 	tell()
-	err = line.Play(ctx, nodes, recorded.Pace{Speed: 200, MaxGap: 10 * time.Millisecond, Linger: time.Second}, func(kind string, b []byte) error {
+	err = line.Play(ctx, nodes, recorded.Pace{Speed: 200, MaxGap: 10 * time.Millisecond, Linger: 700 * time.Millisecond}, func(kind string, b []byte) error {
 		d.DecodeLines(bytes.NewReader(b), kind)
 		tell()
 		return nil

@@ -14,7 +14,7 @@ import (
 )
 
 // together is how far apart lines are that are appended at once.
-const together = 50 * time.Millisecond
+const together = 500 * time.Millisecond
 
 // steps tells what happened to a container's files.
 func (c *container) steps(seen map[string][]fileEvent) ([]step, error) {
