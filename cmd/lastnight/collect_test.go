@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -126,6 +127,10 @@ func TestLossIsTold(t *testing.T) {
 		if !strings.Contains(found, `"pod-a"`) {
 			t.Errorf("the event does not name the pod: %s", found)
 		}
+	}
+	var told bytes.Buffer
+	if code := run(t.Context(), []string{"logs", "pod-a", "-n", "shop", "--server", "http://" + addr}, nil, io.Discard, &told); code != 0 || !strings.Contains(told.String(), "note: about 50") {
+		t.Errorf("logs of the pod: code %d, %s", code, &told)
 	}
 }
 

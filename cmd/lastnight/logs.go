@@ -39,6 +39,9 @@ func newLogs(o *options) *cobra.Command {
 				if err := resolve(ctx, a, args[0], &req); err != nil {
 					return err
 				}
+				if err := o.tellLosses(ctx, cmd.ErrOrStderr(), a, req); err != nil {
+					return err
+				}
 				if raw {
 					return printRaw(cmd.OutOrStdout(), a.RawLines(ctx, req), tail)
 				}

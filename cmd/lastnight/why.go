@@ -41,7 +41,10 @@ JOB is the name of a job, a Flink job id, or a link that contains one. WHEN is "
 				if err != nil {
 					return fmt.Errorf("why %s: %w", args[0], err)
 				}
-				return o.printAnswer(cmd, answer, output)
+				if err := o.printAnswer(cmd, answer, output); err != nil {
+					return err
+				}
+				return o.tellLossesOf(ctx, cmd.ErrOrStderr(), a, answer)
 			})
 		},
 	}

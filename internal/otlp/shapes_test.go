@@ -25,10 +25,14 @@ func TestShapes(t *testing.T) {
 		time   int64
 		attrs  map[string]string
 	}{
-		"otelcol": {collector, "boom", true, lastnight.LevelError, 1795262400123456789,
-			map[string]string{"log.file.path": "/var/log/pods/x/0.log", "logtag": "F", "order": "17", "ratio": "0.5", "tags": `["a","b"]`}},
-		"fluentbit": {cart, "hello", false, lastnight.LevelWarn, 1795262400123456789,
-			map[string]string{"time": "2026-11-21T12:00:00.123456789Z", "_p": "F"}},
+		"otelcol": {
+			collector, "boom", true, lastnight.LevelError, 1795262400123456789,
+			map[string]string{"log.file.path": "/var/log/pods/x/0.log", "logtag": "F", "order": "17", "ratio": "0.5", "tags": `["a","b"]`},
+		},
+		"fluentbit": {
+			cart, "hello", false, lastnight.LevelWarn, 1795262400123456789,
+			map[string]string{"time": "2026-11-21T12:00:00.123456789Z", "_p": "F"},
+		},
 		"vector": {cart, "hello", true, lastnight.LevelUnknown, 1795262400123000000, map[string]string{"file": "/var/log/pods/x/0.log", "source_type": "kubernetes_logs"}},
 	} {
 		t.Run(name, func(t *testing.T) {
