@@ -3,6 +3,7 @@ package collector
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -13,10 +14,11 @@ import (
 )
 
 const (
-	batchBytes  = 16 << 20 // of log files handed on at once: enough for a chunk of its own
+	batchBytes  = 8 << 20 // of log files handed on at once: enough for a chunk of its own
 	batchSpans  = 1024
 	batchEvents = 2000
-	freeBlocks  = 20 // blocks kept for reuse, each of about 1 MiB raw
+	freeBytes   = 10 << 20 // blocks kept for reuse, in bytes of log files and in number
+	freeBlocks  = 128
 )
 
 // Import reads a directory once: a recorded case, a directory laid out as
@@ -145,6 +147,7 @@ type worker struct {
 	blocks []*Block
 	bytes  int64
 	free   []*Block
+	room   int // bytes of free
 }
 
 // stream reads the files of one stream.
@@ -181,12 +184,14 @@ func (w *worker) stream(ctx context.Context, files []File) error {
 	return nil
 }
 
-// block gives a block with room for n bytes: a used one for the usual size, else a new one of just that size.
+// block gives a block with room for n bytes: a used one of about that size, else a new one of just that size.
 func (w *worker) block(n int) *Block {
-	if last := len(w.free) - 1; last >= 0 && n > blockBytes/2 {
-		b := w.free[last]
-		w.free = w.free[:last]
-		return b
+	for i := len(w.free) - 1; i >= 0; i-- {
+		if b := w.free[i]; cap(b.Raw) >= n && cap(b.Raw)/4 <= n {
+			w.free = slices.Delete(w.free, i, i+1)
+			w.room -= cap(b.Raw)
+			return b
+		}
 	}
 	return &Block{Raw: make([]byte, 0, n)}
 }
@@ -210,8 +215,13 @@ func (w *worker) flush(ctx context.Context) error {
 		return err
 	}
 	for _, b := range w.blocks {
-		if len(w.free) < freeBlocks && cap(b.Raw) > blockBytes/2 && cap(b.Raw) <= 2*blockBytes {
+		if cap(b.Raw) <= 2*blockBytes {
 			w.free = append(w.free, b)
+			w.room += cap(b.Raw)
+		}
+		for w.room > freeBytes || len(w.free) > freeBlocks { // those of a size that is no longer asked for go
+			w.room -= cap(w.free[0].Raw)
+			w.free = slices.Delete(w.free, 0, 1)
 		}
 	}
 	clear(w.spans)

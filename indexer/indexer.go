@@ -52,7 +52,7 @@ type Config struct {
 	Recognizer lastnight.Recognizer
 	Sink       SignalSink // may be nil
 	Logger     *slog.Logger
-	MaxShards  int // clusterer shards in memory; default 512
+	MaxShards  int // clusterer shards in memory; default 256
 
 	// Shared says that other processes write the same archive (which must be Shared too) and store. What they left
 	// undone is then not looked for by Open but by Settle.
@@ -83,7 +83,7 @@ type Indexer struct {
 // Open makes an Indexer and indexes what a crash left out.
 func Open(ctx context.Context, cfg Config) (*Indexer, error) {
 	if cfg.MaxShards <= 0 {
-		cfg.MaxShards = 512
+		cfg.MaxShards = 256
 	}
 	if cfg.SettleAfter <= 0 {
 		cfg.SettleAfter = defaultSettleAfter

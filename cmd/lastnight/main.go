@@ -24,8 +24,8 @@ import (
 var version = "dev"
 
 // memoryLimit is what the garbage collector works towards, in bytes; GOMEMLIMIT overrides it.
-// The index's mapped files come on top: together a process stays below 500 MB.
-const memoryLimit = 320 << 20
+// The index's mapped files come on top: together an import stays below 263 MB.
+const memoryLimit = 200 << 20
 
 func main() {
 	if os.Getenv("GOMEMLIMIT") == "" {

@@ -143,6 +143,9 @@ func (a *Archive) Append(ctx context.Context, items []Item) (SegmentInfo, error)
 	if err := a.addFile(ctx, f, b.dir, nil); err != nil {
 		return SegmentInfo{}, err
 	}
+	if f.kind == kindChunk {
+		a.cache.remove(name) // an import writes many, and nobody asks for them meanwhile
+	}
 	return SegmentInfo{Name: name, Records: f.records, Lines: f.lines, RawBytes: f.raw, Bytes: f.size}, nil
 }
 

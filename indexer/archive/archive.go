@@ -63,7 +63,7 @@ type Config struct {
 	CacheBytes int64        // for directories and filters; 0: 32 MiB
 	ChunkBytes int64        // bytes of raw logs that one chunk file is made of at most, roughly; 0: 64 MiB
 	// DirectBytes is from how many bytes of raw logs on what is appended at once becomes a chunk without having been a
-	// segment; 0: 8 MiB. An import hands on whole files, which nothing that comes later would join.
+	// segment; 0: 4 MiB. An import hands on whole files, which nothing that comes later would join.
 	DirectBytes int64
 	// ManifestChunks is how many chunks that no manifest lists make a new one; 0: 64.
 	ManifestChunks int

@@ -224,12 +224,14 @@ func (b *builder) finish() ([]byte, error) {
 	if !b.perBlock && len(b.dir.blocks) > 0 {
 		b.filter(nil)
 	}
+	b.dir.counts = make([]minuteCount, 0, b.minutes.Len())
 	for k, n := range b.minutes.All {
 		b.dir.counts = append(b.dir.counts, minuteCount{stream: k.stream, level: k.level, minute: k.minute, n: n})
 	}
 	slices.SortFunc(b.dir.counts, func(a, c minuteCount) int {
 		return cmp.Or(cmp.Compare(a.stream, c.stream), cmp.Compare(a.level, c.level), cmp.Compare(a.minute, c.minute))
 	})
+	b.dir.tmpls = make([]templateCount, 0, b.tmpls.Len())
 	for k, n := range b.tmpls.All {
 		b.dir.tmpls = append(b.dir.tmpls, templateCount{stream: k.stream, template: k.template, level: k.level, n: n})
 	}

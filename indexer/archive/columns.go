@@ -17,6 +17,8 @@ const (
 	colNumbers = 3 // see numbers.go
 	bigColumn  = 2 << 10
 	varNewline = '\n'
+	// keptColumn bounds the memory of a column that is kept for one of the next block: whose that will be nobody knows.
+	keptColumn = 8 << 10
 )
 
 // shapeColumns is a shape with its columns while a block is encoded.
@@ -163,7 +165,11 @@ func (c *columnEncoder) newShape() int {
 	s.n, s.meta = 0, -1
 	s.vars = slices.Grow(s.vars[:0], vars)[:vars]
 	for i := range s.vars {
-		s.vars[i].text, s.vars[i].n = s.vars[i].text[:0], 0
+		col := &s.vars[i]
+		if cap(col.text) > keptColumn {
+			col.text = nil
+		}
+		col.text, col.n = col.text[:0], 0
 	}
 	id := len(c.shapes)
 	c.shapes = append(c.shapes, s)
