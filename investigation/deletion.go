@@ -234,6 +234,16 @@ func (tl *timeline) disrupted(p *podInfo) bool {
 	return false
 }
 
+// crashed tells whether a container of the pod ended by a signal that nobody sends to stop one.
+func (tl *timeline) crashed(p *podInfo) bool {
+	return slices.ContainsFunc(tl.facts, func(f fact) bool {
+		return f.p == p && f.kind == factContainerEnd && (f.reason == "OOMKilled" || bySignal(f.exit))
+	})
+}
+
+// bySignal tells the exit code of a process that a signal ended, other than those that stop it: SIGTERM and SIGKILL.
+func bySignal(exit int) bool { return exit > 128 && exit != 137 && exit != 143 }
+
 func isDisruption(reason string) bool {
 	switch reason {
 	case "Evicted", "EvictionByEvictionAPI", "PreemptionByScheduler", "DeletionByTaintManager", "TaintManagerEviction", "TerminationByKubelet", "Preempted", "NodeShutdown", "NodeLost":
@@ -252,6 +262,9 @@ func (tl *timeline) abnormalEnd(f *fact) bool {
 		return true
 	case "Completed", "ContainerStatusUnknown":
 		return false
+	}
+	if bySignal(f.exit) {
+		return true
 	}
 	if f.p.stoppedByFlink {
 		return false

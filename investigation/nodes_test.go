@@ -206,3 +206,21 @@ func TestDoesNotComeBack(t *testing.T) {
 		s.want(c.want)
 	}
 }
+
+// TestCrashWithoutLastWords holds that a crash is named although Flink stopped the worker in the same second, and
+// nothing of its log is there.
+func TestCrashWithoutLastWords(t *testing.T) {
+	for _, c := range []struct {
+		exit int
+		want string
+	}{{139, "native-crash"}, {143, "tm-lost"}} {
+		s := newScene(t)
+		s.running()
+		s.event(100, lastnight.EventPod, "Pod/"+sceneTM2, "Deleted", "")
+		s.container(100, sceneTM2, "terminated", "Error", c.exit)
+		s.failed(100.5, "org.apache.flink.util.FlinkExpectedException: The TaskExecutor is shutting down.")
+		s.say(100.6, sceneJM, "INFO", flinkPkg+"resourcemanager.active.ActiveResourceManager", "Stopping worker "+sceneTM2+".")
+		s.restart(100.8)
+		s.want(c.want)
+	}
+}

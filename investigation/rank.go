@@ -191,7 +191,7 @@ func (p *predicate) matches(it *item) bool {
 		if e.Kind != lastnight.EventContainer || e.Reason != p.Container {
 			return false
 		}
-		if it.f.kind == factContainerEnd && it.f.p != nil && !it.f.p.asked.IsZero() && !it.f.p.asked.After(it.f.t) && e.Reason == "Error" {
+		if it.f.kind == factContainerEnd && it.f.p != nil && !it.f.p.asked.IsZero() && !it.f.p.asked.After(it.f.t) && e.Reason == "Error" && !bySignal(it.f.exit) {
 			return false // killed because its grace period was over
 		}
 		return len(p.ExitCodes) == 0 || e.ExitCode != nil && slices.Contains(p.ExitCodes, *e.ExitCode)

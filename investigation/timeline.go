@@ -296,7 +296,7 @@ func (tl *timeline) lives() {
 		}
 	}
 	for i := range tl.facts {
-		if f := &tl.facts[i]; f.kind == factWorkerStopped {
+		if f := &tl.facts[i]; f.kind == factWorkerStopped && !tl.disrupted(f.p) && !tl.crashed(f.p) {
 			at, ok := sigterm[f.p]
 			if !ok {
 				if f.p.asked.IsZero() {
