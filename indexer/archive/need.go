@@ -65,7 +65,7 @@ const (
 	condText                   // text in one of the lines
 	condRecord                 // node, which asks only for what is in properties
 	condStream                 // node, which asks only for what is known of a stream
-	condRegex                  // a match of a regex in one of the lines
+	condRegex                  // a match of a regex in one of the lines; each match has all of kids
 )
 
 // cond is a necessary condition. nil is none.
@@ -157,7 +157,7 @@ func (c *cond) walk(f func(*cond)) {
 	case c == nil:
 	case c.kind == condText:
 		f(c)
-	case c.kind == condAnd:
+	case c.kind == condAnd, c.kind == condRegex:
 		for _, k := range c.kids {
 			k.walk(f)
 		}
@@ -200,10 +200,13 @@ func condOf(n query.Node) *cond {
 			return nil // it has been compiled, so this does not happen
 		}
 		texts, match := regexCond(re.Simplify()), matcherCond(n.Expr)
-		if match != nil {
-			texts = texts.atLeast(shortText) // those that say much save walks, the others are in the walk
+		if match == nil {
+			return texts
 		}
-		return both([]*cond{texts, match})
+		if texts = texts.atLeast(shortText); texts != nil { // those that say much save walks, the others are in the walk
+			match.kids = []*cond{texts}
+		}
+		return match
 	}
 	return nil
 }

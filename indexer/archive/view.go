@@ -46,6 +46,7 @@ type view struct {
 	vars    []piece // of the last line put together
 
 	stampText stampText
+	only      []bool // shapes whose lines are looked at for a text; nil: all
 }
 
 type viewRun struct{ key, firstRow, endRow, firstLine, endLine int }

@@ -84,7 +84,7 @@ func (v *view) rowsWith(c *cond, in rowSet) (rowSet, error) {
 		set, err := v.rowsWithProperties(c.node)
 		return set.and(in), err
 	case condRegex:
-		return v.rowsWithRegex(c.regex, in)
+		return v.rowsWithRegex(c, in)
 	case condStream:
 	}
 	return in, nil
@@ -120,7 +120,7 @@ func (v *view) rowsWithText(c *cond, in rowSet) (rowSet, error) {
 	shapes := v.shapesIn(in)
 	some := false
 	for i := range v.shapes {
-		if shapes != nil && !shapes[i] {
+		if shapes != nil && !shapes[i] || v.only != nil && !v.only[i] {
 			continue
 		}
 		var err error

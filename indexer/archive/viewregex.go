@@ -187,7 +187,8 @@ type step struct {
 }
 
 // rowsWithRegex gives the records one of whose lines matches.
-func (v *view) rowsWithRegex(m *matcher, in rowSet) (rowSet, error) {
+func (v *view) rowsWithRegex(c *cond, in rowSet) (rowSet, error) {
+	m := c.regex
 	w := m.get()
 	defer m.walkers.Put(w)
 	may := v.mem.bools.zeroed(len(v.shapes))
@@ -205,6 +206,15 @@ func (v *view) rowsWithRegex(m *matcher, in rowSet) (rowSet, error) {
 	}
 	if !some {
 		return rowSet{}, nil
+	}
+	for _, k := range c.kids { // what a match has is in the line that matches
+		v.only = may
+		kid, err := v.rowsWith(k, in)
+		v.only = nil
+		if err != nil || kid.none() {
+			return kid, err
+		}
+		in = kid
 	}
 	if err := v.loadLines(); err != nil {
 		return rowSet{}, err
