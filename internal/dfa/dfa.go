@@ -94,21 +94,24 @@ func (d *DFA) Start() State { return d.start }
 // Step walks over a piece of text, which must not end within a character. A newline ends a text and begins another:
 // each line is matched by itself.
 func (d *DFA) Step(s State, text []byte) State {
-	for i := 0; i < len(text) && s >= First; {
+	next := d.next
+	for i := 0; i < len(text) && s >= First; i++ {
 		c := text[i]
-		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRune(text[i:])
-			s = d.step(s, r)
-			i += n
+		if c < utf8.RuneSelf {
+			if n := next[int(s)<<7|int(c)]; n != 0 {
+				s = n
+				continue
+			}
+			n := d.step(s, rune(c))
+			next = d.next // which may have grown
+			next[int(s)<<7|int(c)] = n
+			s = n
 			continue
 		}
-		n := d.next[int(s)<<7|int(c)]
-		if n == 0 {
-			n = d.step(s, rune(c))
-			d.next[int(s)<<7|int(c)] = n
-		}
-		s = n
-		i++
+		r, n := utf8.DecodeRune(text[i:])
+		s = d.step(s, r)
+		next = d.next
+		i += n - 1
 	}
 	return s
 }
