@@ -183,7 +183,7 @@ func (o *options) collect(cmd *cobra.Command, c *collecting) (err error) {
 	}
 	log := o.serverLogger(cmd)
 	ctx := cmd.Context()
-	w, err := c.kube.open(ctx, watchConfig{node: c.node, elect: true, log: log})
+	w, err := c.kube.open(ctx, watchConfig{node: c.node, elect: true, keep: c.checkpoint, log: log})
 	if err != nil {
 		return err
 	}

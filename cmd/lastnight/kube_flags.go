@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -120,6 +121,7 @@ type watching struct {
 type watchConfig struct {
 	node  string // of this agent; "": pods of all nodes
 	elect bool   // share cluster-wide things with other agents: only the leader watches them
+	keep  string // directory that remembers the cluster's name while the API server is away; "": none
 	log   *slog.Logger
 }
 
@@ -142,15 +144,34 @@ func (k *kubeFlags) open(ctx context.Context, c watchConfig) (watching, error) {
 	asked, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	w := watching{metrics: &watchMetrics{}}
-	if w.cluster, err = watch.ClusterName(asked, cfg); err != nil {
-		c.log.Warn("the API server does not tell the cluster's name", "err", err)
-	}
+	w.cluster = c.clusterName(asked, cfg)
 	w.cfg = watch.Config{REST: cfg, Log: c.log, Cluster: w.cluster, Node: c.node, LeaseName: leaseName, Annotations: k.annotations}
 	if c.elect {
 		w.cfg.LeaseNamespace = k.leaseNamespace()
 		w.cfg.Identity = identity(c.node)
 	}
 	return w, nil
+}
+
+// clusterName asks for the cluster's name, or gives the one that was told last: a node that starts while its
+// API server is away knows it all the same.
+func (c *watchConfig) clusterName(ctx context.Context, cfg *rest.Config) string {
+	file := filepath.Join(c.keep, "cluster-name")
+	name, err := watch.ClusterName(ctx, cfg)
+	switch {
+	case c.keep == "":
+	case err == nil:
+		if e := errors.Join(os.MkdirAll(c.keep, 0o750), os.WriteFile(file, []byte(name+"\n"), 0o600)); e != nil {
+			c.log.Warn("the cluster's name cannot be kept", "err", e)
+		}
+	default:
+		kept, _ := os.ReadFile(file) // none yet: it has no name for now
+		name = strings.TrimSpace(string(kept))
+	}
+	if err != nil {
+		c.log.Warn("the API server does not tell the cluster's name", "kept", name, "err", err)
+	}
+	return name
 }
 
 // run watches and sends what it sees until the context is over; the zero watching returns at once.

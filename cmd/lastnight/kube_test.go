@@ -129,7 +129,17 @@ func TestKubeDoctor(t *testing.T) {
 		}
 	}
 
+	kept := watchConfig{keep: t.TempDir(), log: slog.New(slog.DiscardHandler)}
+	flags := kubeFlags{mode: "on", kubeconfig: cured}
+	named, err := flags.open(t.Context(), kept)
+	if err != nil || !strings.HasPrefix(named.cluster, "k8s-") {
+		t.Errorf("the cluster's name: %q, %v", named.cluster, err)
+	}
+
 	c.StopAPI()
+	if again, err := flags.open(t.Context(), kept); err != nil || again.cluster != named.cluster {
+		t.Errorf("while the API server is away the cluster is %q, %v, want %q", again.cluster, err, named.cluster)
+	}
 	found, broken = examined(t, "--kubeconfig", cured)
 	if k := found["kubernetes"]; !broken || len(k) != 1 || !strings.Contains(k[0].What, "does not answer") {
 		t.Errorf("nobody answers: %+v", found)
@@ -169,7 +179,7 @@ func TestKubeGonePod(t *testing.T) {
 		podsDir: pods, checkpoint: t.TempDir(), node: "node-a", patience: time.Second, maxHeld: 1 << 30, compression: "zstd",
 		kube: kubeFlags{mode: "on", kubeconfig: kubeconfig(t, through(t, c.Config(), 0)), annotations: []string{"example.com/team"}},
 	}
-	w, err := col.kube.open(t.Context(), watchConfig{node: "node-a", elect: true, log: log})
+	w, err := col.kube.open(t.Context(), watchConfig{node: "node-a", elect: true, keep: t.TempDir(), log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +197,9 @@ func TestKubeGonePod(t *testing.T) {
 			t.Error(err)
 		}
 		_ = p.close()
-		_ = <-ingested // ended by the context
+		if err := <-ingested; err != nil && ctx.Err() == nil {
+			t.Error(err)
+		}
 	}()
 	await := func(what string, ok func() bool) {
 		t.Helper()

@@ -93,7 +93,7 @@ func newRun(o *options) *cobra.Command {
 				return err
 			}
 			return o.serve(cmd, &s, func(ctx context.Context, n *node, reg prometheus.Registerer) error {
-				w, err := k.open(ctx, watchConfig{node: nodeName, log: n.cfg.log})
+				w, err := k.open(ctx, watchConfig{node: nodeName, keep: n.cfg.dir, log: n.cfg.log})
 				if err != nil {
 					return err
 				}
