@@ -107,8 +107,8 @@ func (b *Block) Damages(file string) []Damage {
 }
 
 // Parser turns blocks of one file into records. It keeps nothing from one block to
-// the next but the time of the last line, so a block parses the same wherever reading
-// began. Use Reset for another file. Not for several goroutines at once.
+// the next but the time of the last line and which record goes on with one that was closed at a limit, so a block
+// parses the same wherever reading began, but for these. Use Reset for another file. Not for several goroutines at once.
 type Parser struct {
 	// Redact masks lines before anything is read from them; nil: nothing is masked. Set it before use.
 	Redact Redactor
@@ -116,7 +116,8 @@ type Parser struct {
 	cri      cri.Joiner
 	records  multiline.Joiner
 	block    *Block
-	last     int64 // time of the line before, for lines that have none
+	last     int64           // time of the line before, for lines that have none
+	cuts     []multiline.Cut // where records go on that were closed at a limit
 	addLine  func(lastnight.Line)
 	addEntry func(lastnight.Record)
 }
@@ -140,12 +141,18 @@ func (p *Parser) lineDone(l lastnight.Line) {
 	p.records.Add(l, p.addEntry)
 }
 
-// Reset turns to another file, or to the same one again after others. last is what
-// Last gave for it, 0 at its beginning.
-func (p *Parser) Reset(last int64) { p.last = last }
+// State is what goes from one block of a file to the next. The zero value is that of a file's beginning.
+type State struct {
+	last int64
+	cuts []multiline.Cut
+}
 
-// Last gives the time of the last line of the block parsed last, for Reset.
-func (p *Parser) Last() int64 { return p.last }
+// Reset turns to another file, or to the same one again after others. s is what
+// State gave for it.
+func (p *Parser) Reset(s State) { p.last, p.cuts = s.last, s.cuts }
+
+// State gives what Reset needs to go on behind the block parsed last.
+func (p *Parser) State() State { return State{p.last, p.cuts} }
 
 // Parse finds the records of a block and sets b.To: the next block begins there.
 // With More or Quiet it may be b.Base: then nothing is complete yet. all is false if
@@ -168,6 +175,7 @@ func (p *Parser) Parse(b *Block, ending Ending) (all bool) {
 		}
 	}
 	p.block = nil
+	p.cuts = p.records.Cuts(b.To)
 	b.Lines, b.Redacted = 0, 0
 	for i := range b.Records {
 		b.Lines += int64(len(b.Records[i].Lines))
@@ -186,7 +194,7 @@ func (p *Parser) Parse(b *Block, ending Ending) (all bool) {
 func (p *Parser) scan(limit int) int {
 	b := p.block
 	p.cri.Reset()
-	p.records.Reset()
+	p.records.Reset(p.cuts)
 	pos := 0
 	for pos < len(b.Raw) && len(b.Records) < limit {
 		n := bytes.IndexByte(b.Raw[pos:], '\n')

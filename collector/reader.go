@@ -53,7 +53,7 @@ func (r *Reader) ReadFile(ctx context.Context, f *os.File, path string) error {
 		r.parser = NewParser()
 		r.parser.Redact = r.Redact
 	}
-	r.parser.Reset(0)
+	r.parser.Reset(State{})
 	in, closeIn, err := decompress(f)
 	if err != nil {
 		r.report(Damage{File: path, Reason: reason(err), Count: 1})

@@ -9,10 +9,14 @@
 //
 // The grouping depends on the lines alone, not on how they were read in pieces. A
 // record is closed at a limit of lines, bytes or age, and the next line opens
-// another: at worst a long trace is in two records.
+// another, which is linked: its attribute Continues says where the first of them begins. So a giant
+// record is several, and no byte of it is dropped.
 package multiline
 
 import (
+	"maps"
+	"slices"
+	"strconv"
 	"time"
 
 	"lastnight"
@@ -28,11 +32,23 @@ const (
 	MaxWait = 1 << 20
 )
 
+// Continues is the attribute of a record that goes on with one which was closed at a limit: the offset in the same
+// file at which the first record of them begins, in hex as in ids.
+const Continues = "log.record.continues"
+
 // Joiner groups the lines of one stream. Not for several goroutines at once.
 type Joiner struct {
 	parser header.Parser
 	open   [2]pending // stdout, stderr
 	head   header.Header
+	cuts   []Cut
+}
+
+// Cut is where a record was closed at a limit although it goes on.
+type Cut struct {
+	At    int64 // offset of the line that goes on with it
+	Head  int64 // offset of the first line of the first record of the chain
+	state state // that the next record begins with; plain after a gap in time
 }
 
 // pending is a record that may go on.
@@ -42,6 +58,9 @@ type pending struct {
 	head  header.Header
 	state state
 	last  int64 // time of the last line
+
+	linked bool  // it goes on with a record that was closed at a limit
+	first  int64 // where the first of these begins
 }
 
 // state says what the lines so far make likely.
@@ -69,18 +88,59 @@ func (j *Joiner) Add(line lastnight.Line, emit func(lastnight.Record)) {
 	}
 	j.parser.Parse(line.Text, &j.head)
 	if len(own.lines) > 0 {
-		full := len(own.lines) >= MaxLines || own.bytes+len(line.Text) > MaxBytes || line.Time-own.last > int64(MaxGap)
-		if full || !own.continues(line.Text, &j.head) {
+		full := len(own.lines) >= MaxLines || own.bytes+len(line.Text) > MaxBytes
+		late := line.Time-own.last > int64(MaxGap)
+		goesOn := own.continues(line.Text, &j.head)
+		if goesOn && (full || late) {
+			j.cut(own, line.Offset, late)
+		}
+		if full || late || !goesOn {
 			j.close(own, emit)
 		}
 	}
 	if len(own.lines) == 0 {
 		own.head = j.head
 		own.state = opening(line.Text, &j.head)
+		j.link(own, line.Offset)
 	}
 	own.lines = append(own.lines, line)
 	own.bytes += len(line.Text) + 1
 	own.last = line.Time
+}
+
+// cut notes that a record goes on at an offset although it is closed.
+func (j *Joiner) cut(p *pending, at int64, late bool) {
+	c := Cut{At: at, Head: p.lines[0].Offset, state: p.state}
+	if p.linked {
+		c.Head = p.first
+	}
+	if late {
+		c.state = plain
+	}
+	j.cuts = append(j.cuts, c)
+}
+
+// link finds out whether the line at an offset goes on with a record that was closed.
+func (j *Joiner) link(p *pending, at int64) {
+	for _, c := range j.cuts {
+		if c.At == at {
+			p.linked, p.first = true, c.Head
+			if c.state != plain {
+				p.state = c.state
+			}
+		}
+	}
+}
+
+// Cuts gives the cuts at or behind an offset: who goes on reading there hands them to Reset.
+func (j *Joiner) Cuts(from int64) []Cut {
+	var out []Cut
+	for _, c := range j.cuts {
+		if c.At >= from && !slices.Contains(out, c) {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // Waiting gives the offset of the first record that may go on; ok is false if none does.
@@ -106,8 +166,9 @@ func (j *Joiner) Flush(emit func(lastnight.Record)) {
 	}
 }
 
-// Reset forgets what may go on.
-func (j *Joiner) Reset() {
+// Reset forgets what may go on, but for cuts, which Cuts gave before.
+func (j *Joiner) Reset(cuts []Cut) {
+	j.cuts = append(j.cuts[:0], cuts...)
 	for i := range j.open {
 		j.open[i].reset()
 	}
@@ -131,6 +192,13 @@ func (j *Joiner) close(p *pending, emit func(lastnight.Record)) {
 	}
 	if len(p.lines) > 1 || p.head.Format == header.FormatNone {
 		r.Exception = exceptions(&j.parser, p.lines, p.head.MessageAt)
+	}
+	if p.linked {
+		r.Attrs = maps.Clone(r.Attrs)
+		if r.Attrs == nil {
+			r.Attrs = map[string]string{}
+		}
+		r.Attrs[Continues] = strconv.FormatInt(p.first, 16)
 	}
 	emit(r)
 	p.reset()

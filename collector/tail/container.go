@@ -79,11 +79,11 @@ type follow struct {
 
 	mark     []byte // its first bytes: another beginning is another file
 	gen      lastnight.Generation
-	named    bool  // gen is known: its first line is whole
-	at       int64 // read and in a batch
-	last     int64 // time of the line before at
-	size     int64 // when it was last looked at
-	most     int64 // the largest size seen
+	named    bool            // gen is known: its first line is whole
+	at       int64           // read and in a batch
+	state    collector.State // of parsing, at at
+	size     int64           // when it was last looked at
+	most     int64           // the largest size seen
 	modified time.Time
 	grown    time.Time
 	waits    time.Time // since when there is something to read

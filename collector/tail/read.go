@@ -99,7 +99,7 @@ func (t *Tailer) readBlock(c *container, f *follow, ending collector.Ending, n i
 	if !last {
 		how = collector.More
 	}
-	t.parser.Reset(f.last)
+	t.parser.Reset(f.state)
 	all := t.parser.Parse(b, how)
 	if b.To == b.Base && !last && len(b.Records) == 0 {
 		t.blocks.put([]*collector.Block{b})
@@ -108,7 +108,7 @@ func (t *Tailer) readBlock(c *container, f *follow, ending collector.Ending, n i
 	for _, d := range b.Damages(f.path) {
 		t.lineDamage(d)
 	}
-	f.last = t.parser.Last()
+	f.state = t.parser.State()
 	if last && all {
 		f.caught = f.size
 		switch how {
@@ -176,7 +176,7 @@ func (t *Tailer) begin(c *container, f *follow) bool {
 		if f.named {
 			t.miss(c, f, f.most, "the file was truncated before it was read to its end")
 		}
-		f.named, f.at, f.last, f.most, f.caught, f.closed, f.ended = false, 0, 0, f.size, -1, -1, -1
+		f.named, f.at, f.state, f.most, f.caught, f.closed, f.ended = false, 0, collector.State{}, f.size, -1, -1, -1
 	}
 	f.mark = mark
 	if f.named {
