@@ -47,7 +47,7 @@ export async function screens(url: string): Promise<Record<string, string>> {
     'logs-around': logsHref({ line: record, mark: 'job' }),
     'logs-live': logsHref({ namespace: i.namespace, job: i.workload || i.job, live: true }),
     'templates': templatesHref({ namespace: i.namespace, job: i.workload || i.job }),
-    'templates-windows': templatesHref({ namespace: i.namespace, job: i.workload || i.job, only: 'new', start: i.start, end: new Date(Date.parse(i.end) + 60_000).toISOString(), start2: new Date(Date.parse(i.start) - 1800_000).toISOString(), end2: i.start }),
+    'templates-windows': templatesHref({ namespace: i.namespace, job: i.workload || i.job, start: i.start, end: new Date(Date.parse(i.end) + 60_000).toISOString(), start2: new Date(Date.parse(i.start) - 1800_000).toISOString(), end2: i.start }),
     'template': templateHref(template, { namespace: i.namespace, job: i.workload || i.job }),
     'label': '/label',
     'label-incidents': '/label?queue=incidents',

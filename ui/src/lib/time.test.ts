@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { after, clock, clockMillis, compareTimes, date, dateTime, dayName, duration, fromInput, isNoTime, isZone, lastNight, parseTime, plusNano, rangeOf, toInput } from './time'
+import { after, clock, clockMillis, compareTimes, date, dateTime, dayName, duration, fromInput, isNoTime, isZone, lastNight, parseTime, plusNano, rangeOf, toInput, addressTime, bounded, spanName } from './time'
 
 describe('times of the server', () => {
   test('nanoseconds are read', () => {
@@ -96,4 +96,28 @@ test('other zones, also where the clocks change', () => {
   expect(fromInput(toInput('2026-07-01T10:00:00Z', 'Asia/Kathmandu'), 'Asia/Kathmandu')).toBe('2026-07-01T10:00:00.000Z')
   expect(isZone('Europe/Berlin')).toBe(true)
   expect(isZone('Mars/Olympus')).toBe(false)
+})
+
+test('times of addresses are absolute or so long before now', () => {
+  const now = Date.parse('2026-11-21T08:00:00Z')
+  expect(addressTime('now', now)).toBe(now)
+  expect(addressTime('now-2h', now)).toBe(now - 7200_000)
+  expect(addressTime('-90s', now)).toBe(now - 90_000)
+  expect(addressTime('2026-11-21T07:00:00.123456789Z', now)).toBe(now - 3600_000 + 123)
+  expect(addressTime('soon', now)).toBeNaN()
+})
+
+test('an interval gets the bounds that it lacks', () => {
+  const now = Date.parse('2026-11-21T08:00:00Z')
+  expect(bounded({ start: '2026-11-20T00:00:00Z' }, now)).toEqual({ start: '2026-11-20T00:00:00Z', end: '2026-11-21T08:00:00.000Z' })
+  expect(bounded({}, now)).toEqual({ start: '2026-10-22T08:00:00.000Z', end: '2026-11-21T08:00:00.000Z' })
+})
+
+test('a span says its day once where it is the same', () => {
+  const thisYear = Date.parse('2026-11-22T00:00:00Z')
+  expect(spanName('2026-11-21T01:00:00Z', '2026-11-21T02:00:00Z', 'utc', thisYear)).toBe('Sat 21 Nov 01:00:00 – 02:00:00')
+  expect(spanName('2026-11-20T23:00:00Z', '2026-11-21T02:00:00Z', 'utc', thisYear)).toBe('Fri 20 Nov 23:00:00 – Sat 21 Nov 02:00:00')
+  expect(spanName('now-7d', undefined, 'utc', thisYear)).toBe('From now-7d')
+  expect(spanName(undefined, '2026-11-21T02:00:00Z', 'utc', thisYear)).toBe('To Sat 21 Nov 02:00:00')
+  expect(spanName(undefined, undefined, 'utc', thisYear)).toBe('')
 })

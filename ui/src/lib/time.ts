@@ -181,8 +181,8 @@ export function addressTime(text: string, now: number): number {
 }
 
 /** Sat 21 Nov 18:00:00 – Sun 22 Nov 08:00:00, the day said once where it is the same. */
-export function spanName(start: string | undefined, end: string | undefined, zone: Zone): string {
-  const say = (t: string): string => (Number.isNaN(parseTime(t)) ? t : dateTime(t, zone))
+export function spanName(start: string | undefined, end: string | undefined, zone: Zone, now = Date.now()): string {
+  const say = (t: string): string => (Number.isNaN(parseTime(t)) ? t : dateTime(t, zone, now))
   if (start && end) return `${say(start)} – ${date(start, zone) === date(end, zone) ? clock(end, zone) : say(end)}`
   return start ? `From ${say(start)}` : end ? `To ${say(end)}` : ''
 }

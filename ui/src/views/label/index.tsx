@@ -121,26 +121,8 @@ function Work({ kind, chosen, template, covered }: { kind: 'template' | 'inciden
     }
   }
 
-  const keys = useRef({ next, undo, adopt, item })
-  keys.current = { next, undo, adopt, item }
-  useEffect(() => {
-    const on = (e: KeyboardEvent): void => {
-      const t = e.target as HTMLElement
-      if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || t.closest('dialog') || t.matches('input:not([type=checkbox]), textarea, select')) return
-      const k = keys.current
-      if (e.key === 's') k.next()
-      else if (e.key === 'u') void k.undo()
-      else if (e.key === 'l') document.querySelector<HTMLElement>('[data-label]')?.focus()
-      else if (e.key === 'x' && k.item) pick(focusedItem() ?? k.item.id)
-      else if ('pmt'.includes(e.key) && e.key.length === 1) document.querySelector<HTMLButtonElement>(`[data-key="${e.key}"]`)?.click()
-      else if (/^[1-9]$/.test(e.key)) document.querySelectorAll<HTMLButtonElement>('.label-item ol button.small')[Number(e.key) - 1]?.click()
-      else return
-      e.preventDefault()
-    }
-    addEventListener('keydown', on)
-    return () => removeEventListener('keydown', on)
-  }, [])
   const pick = (id: string): void => setPicked((old) => { const s = new Set(old); if (!s.delete(id)) s.add(id); return s })
+  useWorkKeys({ next, undo, pick, item: item?.id })
 
   if (asked.error) return <Failed error={asked.error} again={asked.again} />
   if (!asked.data) return <Loading what="the queue" cancel={asked.cancel} />
@@ -165,6 +147,36 @@ function Work({ kind, chosen, template, covered }: { kind: 'template' | 'inciden
       )}
     </>
   )
+}
+
+interface WorkKeys {
+  next: () => void
+  undo: () => Promise<void>
+  pick: (id: string) => void
+  item: string | undefined
+}
+
+/** The keys of the queue; typing into a field is left alone. */
+function useWorkKeys(now: WorkKeys): void {
+  const keys = useRef(now)
+  keys.current = now
+  useEffect(() => {
+    const on = (e: KeyboardEvent): void => {
+      const t = e.target as HTMLElement
+      if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || t.closest('dialog') || t.matches('input:not([type=checkbox]), textarea, select')) return
+      const k = keys.current
+      if (e.key === 's') k.next()
+      else if (e.key === 'u') void k.undo()
+      else if (e.key === 'l') document.querySelector<HTMLElement>('[data-label]')?.focus()
+      else if (e.key === 'x' && k.item) k.pick(focusedItem() ?? k.item)
+      else if ('pmt'.includes(e.key) && e.key.length === 1) document.querySelector<HTMLButtonElement>(`[data-key="${e.key}"]`)?.click()
+      else if (/^[1-9]$/.test(e.key)) document.querySelectorAll<HTMLButtonElement>('.label-item ol button.small')[Number(e.key) - 1]?.click()
+      else return
+      e.preventDefault()
+    }
+    addEventListener('keydown', on)
+    return () => removeEventListener('keydown', on)
+  }, [])
 }
 
 /** The item of the queue that has the focus. */

@@ -1,11 +1,12 @@
 import { useEffect, useState } from 'preact/hooks'
 import { ApiError, route, send } from '../../api/client'
 import { needsName } from '../../api/session'
-import type { Label, LabelHistory, LabelList, LabelPreview, MergeList } from '../../api/types'
+import type { Label, LabelHistory, LabelList, LabelPreview, MergeList, TemplateDetail } from '../../api/types'
 import { useApi } from '../../api/use'
-import { safeUrl } from '../../lib/address'
+import { safeUrl, templateHref } from '../../lib/address'
 import { setParams } from '../../lib/router'
 import { Empty, Failed, Loading } from '../../parts/states'
+import { TemplateText } from '../../parts/template-text'
 import { When } from '../../parts/when'
 import { askWho } from '../../parts/who'
 import { Preview } from './form'
@@ -161,11 +162,20 @@ export function Merges() {
       <ul class="plain label-list">
         {[...asked.data.items].reverse().map((m) => (
           <li key={m.id}>
-            <p><strong>{m.kind}</strong> of {m.from.map((f) => <code key={f}>{f}</code>)} into <code>{m.into}</code> {m.text && <code>{m.text}</code>}</p>
+            <p><strong>{m.kind === 'merge' ? 'Merged' : 'Split off'}</strong></p>
+            {m.from.map((f) => <Named key={f} id={f} />)}
+            <p class="quiet">{m.kind === 'merge' ? 'into' : 'as'}</p>
+            {m.kind === 'split' && m.text ? <p><TemplateText text={m.text} /></p> : <Named id={m.into} />}
             <p class="actions"><span class="quiet">{m.by}, <When at={m.at} /> {m.why}</span> {m.undone ? <span class="quiet">undone</span> : <button type="button" class="small" onClick={() => undo(m.id)}>Undo</button>}</p>
           </li>
         ))}
       </ul>
     </>
   )
+}
+
+/** A template by its text, as far as it is known. */
+function Named({ id }: { id: string }) {
+  const asked = useApi<TemplateDetail>(route.template(id))
+  return <p><a data-row href={templateHref(id)}>{asked.data ? <TemplateText text={asked.data.text} /> : <code>{id}</code>}</a></p>
 }
