@@ -11,6 +11,7 @@ import (
 var (
 	diagnosedExit = regexp.MustCompile(`exitCode=(-?\d+), reason=(\w+)`)
 	workerName    = regexp.MustCompile(`^Worker (\S+) is terminated`)
+	goodbyeName   = regexp.MustCompile(`^Closing TaskExecutor connection (\S+) because: The TaskExecutor is shutting down`)
 	stoppedName   = regexp.MustCompile(`^Stopping worker (\S+?)\.?$`)
 	heartbeatOf   = regexp.MustCompile(`[Hh]eartbeat of TaskManager with id ([^\s(]+)(?:\([^)]*\))? timed out`)
 	unreachable   = regexp.MustCompile(`TaskManager with id ([^\s(]+)(?:\([^)]*\))? is no longer reachable`)
@@ -43,6 +44,8 @@ func recordFact(f *fact, msg string) {
 		if m := stoppedName.FindStringSubmatch(first); m != nil {
 			f.kind, f.pod = factWorkerStopped, m[1]
 		}
+	case strings.HasPrefix(first, "Closing TaskExecutor connection ") && goodbyeName.MatchString(first):
+		f.kind, f.pod = factGoodbye, goodbyeName.FindStringSubmatch(first)[1]
 	case strings.HasPrefix(first, "Triggering stop-with-savepoint"), strings.HasPrefix(first, "Triggering cancel-with-savepoint"):
 		f.kind = factStopRequested
 	case strings.HasPrefix(first, "Shutting ") && strings.Contains(first, " down with application status FAILED"):

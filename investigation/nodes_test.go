@@ -224,3 +224,24 @@ func TestCrashWithoutLastWords(t *testing.T) {
 		s.want(c.want)
 	}
 }
+
+// TestWorkerSaysGoodbye holds that a worker which told Flink that it shuts down was not stopped by Flink, whatever the
+// clocks of their lines say: on a busy node a line may be late by more than what lay between.
+func TestWorkerSaysGoodbye(t *testing.T) {
+	for _, c := range []struct {
+		bye  bool
+		want string
+	}{{true, "pod-deleted-by-user"}, {false, "tm-lost"}} {
+		s := newScene(t)
+		s.running()
+		s.event(100, lastnight.EventPod, "Pod/"+sceneTM2, "Deleted", "")
+		if c.bye {
+			s.say(100.55, sceneJM, "INFO", flinkPkg+"resourcemanager.active.ActiveResourceManager", "Closing TaskExecutor connection "+sceneTM2+" because: The TaskExecutor is shutting down.")
+		}
+		s.say(100.56, sceneJM, "INFO", flinkPkg+"resourcemanager.active.ActiveResourceManager", "Stopping worker "+sceneTM2+".")
+		s.say(100.6, sceneTM2, "INFO", "x.TaskManagerRunner", "RECEIVED SIGNAL 15: SIGTERM. Shutting down as requested.")
+		s.failed(100.7, "org.apache.flink.util.FlinkExpectedException: The TaskExecutor is shutting down.")
+		s.restart(100.8)
+		s.want(c.want)
+	}
+}

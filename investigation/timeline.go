@@ -32,6 +32,7 @@ const (
 	factTaskManagerStart
 	factWorkerTerminated
 	factWorkerStopped // Flink released the worker itself
+	factGoodbye       // a worker told Flink that it shuts down
 	factHeartbeatLost
 	factStopRequested
 	factShutdown // "Shutting … down with application status"
@@ -264,7 +265,7 @@ func (tl *timeline) between(from, to time.Time) []fact {
 
 // lives fills in when pods began, were asked to end and ended.
 func (tl *timeline) lives() {
-	sigterm := map[*podInfo]time.Time{}
+	sigterm, goodbye := map[*podInfo]time.Time{}, map[*podInfo]bool{}
 	for i := range tl.facts {
 		f := &tl.facts[i]
 		if f.pod == "" {
@@ -283,6 +284,8 @@ func (tl *timeline) lives() {
 				p.begin(f.t)
 				p.ended = time.Time{}
 			}
+		case factGoodbye:
+			goodbye[p] = true
 		case factSigterm:
 			sigterm[p] = f.t
 			p.ask(f.t)
@@ -296,7 +299,7 @@ func (tl *timeline) lives() {
 		}
 	}
 	for i := range tl.facts {
-		if f := &tl.facts[i]; f.kind == factWorkerStopped && !tl.disrupted(f.p) && !tl.crashed(f.p) {
+		if f := &tl.facts[i]; f.kind == factWorkerStopped && !goodbye[f.p] && !tl.disrupted(f.p) && !tl.crashed(f.p) {
 			at, ok := sigterm[f.p]
 			if !ok {
 				if f.p.asked.IsZero() {
