@@ -110,7 +110,7 @@ func post(t *testing.T, url string, body []byte, headers ...string) (int, http.H
 }
 
 // ours gives a request of one of our collectors with one line.
-func ours(t *testing.T, pod, text string) []byte {
+func ours(t testing.TB, pod, text string) []byte {
 	t.Helper()
 	b := lastnight.Batch{Spans: []lastnight.Span{{
 		Stream:     &lastnight.Stream{Namespace: "ns", Pod: pod, PodUID: "u", Container: "c"},
