@@ -46,7 +46,7 @@ func BenchmarkPuts(b *testing.B) {
 					for c := range collectors {
 						body := ours(b, fmt.Sprintf("pod-%d", c), strings.Repeat("x", rate*1e6/collectors))
 						senders.Go(func() {
-							time.Sleep(time.Duration(rand.N(1000)) * time.Millisecond) //nolint:gosec // not a secret
+							time.Sleep(time.Duration(rand.N(1000)) * time.Millisecond)
 							for range seconds {
 								began := time.Now()
 								req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/logs", bytes.NewReader(body))
