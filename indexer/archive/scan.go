@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"slices"
+	"strconv"
 
 	"lastnight"
 )
@@ -158,6 +160,7 @@ func (s *scan) expand(ctx context.Context, c candidate, q *candidates) error {
 	if !some {
 		return nil
 	}
+	var list []candidate
 	for i := range d.blocks {
 		b := &d.blocks[i]
 		bound, ok := s.bound(d, b, keys, s.sign)
@@ -167,12 +170,49 @@ func (s *scan) expand(ctx context.Context, c candidate, q *candidates) error {
 		if end, _ := s.bound(d, b, keys, -s.sign); s.after != nil && s.sign*end.compare(*s.after) <= 0 {
 			continue
 		}
-		may, err := s.mayHave(ctx, c.f, d, b)
+		list = append(list, candidate{bound: bound, f: c.f, d: d, keys: keys, block: i})
+	}
+	if len(s.hashes) > 0 && 2*len(list) > len(d.filters) && len(d.filters) > 1 {
+		if err := s.loadFilters(ctx, c.f, d); err != nil {
+			return err
+		}
+	}
+	for _, c := range list {
+		may, err := s.mayHave(ctx, c.f, d, &d.blocks[c.block])
 		if err != nil {
 			return err
 		}
 		if may {
-			heap.Push(q, candidate{bound: bound, f: c.f, d: d, keys: keys, block: i})
+			heap.Push(q, c)
+		}
+	}
+	return nil
+}
+
+// filterName names a filter in the cache.
+func filterName(f *file, n int) string { return f.name + "#" + strconv.Itoa(n) }
+
+// maxFiltersAtOnce bounds how many bytes of filters are read in one piece.
+const maxFiltersAtOnce = 4 << 20
+
+// loadFilters reads all filters of a file at once, as they lie side by side, unless the first is at hand. What is
+// damaged is left to mayHave.
+func (s *scan) loadFilters(ctx context.Context, f *file, d *directory) error {
+	from, to := d.filters[0].off, d.filters[0].off
+	for _, p := range d.filters {
+		from, to = min(from, p.off), max(to, p.off+p.n)
+	}
+	if to-from > maxFiltersAtOnce || s.a.cache.get(filterName(f, 0)) != nil {
+		return nil
+	}
+	all, err := s.a.blobs.Get(ctx, f.name, from, to-from)
+	if err != nil {
+		return s.skip(ctx, f, fmt.Errorf("filters: %w", err))
+	}
+	for i, p := range d.filters {
+		if filter := all[p.off-from:][:p.n]; sum(filter) == p.sum {
+			filter = slices.Clone(filter) // each is kept as long as it is used
+			s.a.cache.put(filterName(f, i), filter, p.n+200)
 		}
 	}
 	return nil
@@ -211,7 +251,7 @@ func (s *scan) mayHave(ctx context.Context, f *file, d *directory, b *blockEntry
 	if len(s.hashes) == 0 || b.filter < 0 {
 		return true, nil
 	}
-	key := fmt.Sprintf("%s#%d", f.name, b.filter)
+	key := filterName(f, b.filter)
 	filter, ok := s.a.cache.get(key).([]byte)
 	if !ok {
 		var err error
