@@ -64,9 +64,12 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // send tries one message once and keeps what became of it.
 func (n *Notifier) send(ctx context.Context, t *target, i item) {
-	if n.opt.Mine != nil && n.opt.Mine(ctx) != nil {
-		sleep(ctx, time.Second) // another process sends it; ctx is about to end
-		return
+	if n.opt.Mine != nil {
+		ours, err := n.queue.still(ctx, i)
+		if err != nil || !ours || n.opt.Mine(ctx) != nil {
+			sleep(ctx, time.Second) // another process sends it, or has sent it
+			return
+		}
 	}
 	outcome, after, err := n.try(ctx, t, &i)
 	if ctx.Err() != nil && outcome != stateSent {

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -418,6 +419,52 @@ func FuzzParseConfig(f *testing.F) {
 			if u := c.targets[i].url; !strings.HasPrefix(strings.ToLower(u), "http") {
 				t.Errorf("target at %q", u)
 			}
+		}
+	})
+}
+
+// TestOneOfSeveralSends: who is not the one any more sends nothing, though it has messages in hand; who takes over sends each
+// once, with what the other had kept; and back again.
+func TestOneOfSeveralSends(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, w := &memory{}, &wire{}
+		var holder atomic.Int32
+		var wg sync.WaitGroup
+		ctx, cancel := context.WithCancel(t.Context())
+		for i := range int32(2) {
+			n, err := New(config(t, oneHook), Options{Incidents: m, Keeper: m, Client: &http.Client{Transport: w}, Mine: func(context.Context) error {
+				if holder.Load() != i {
+					return errors.New("another one sends")
+				}
+				return nil
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wg.Go(func() { // as a lease has it, but it runs for a while longer than it should
+				for ctx.Err() == nil {
+					turn, end := context.WithTimeout(ctx, 40*time.Second)
+					if err := n.Run(turn); err != nil && ctx.Err() == nil {
+						t.Error(err)
+					}
+					end()
+				}
+			})
+		}
+		for k := range 6 {
+			holder.Store(int32(k % 2))
+			m.set(incident(fmt.Sprint("i", k), time.Second, false))
+			time.Sleep(time.Minute)
+		}
+		cancel()
+		wg.Wait()
+		seen := map[string]int{}
+		for _, g := range w.got {
+			seen[g]++
+		}
+		if len(w.got) != 6 || len(seen) != 6 {
+			t.Errorf("sent %q, want each of six once", w.got)
 		}
 	})
 }

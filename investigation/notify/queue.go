@@ -115,6 +115,25 @@ func (q *queue) set(ctx context.Context, i item) error {
 	return nil
 }
 
+// still tells whether a message waits still, where other processes may have sent it meanwhile.
+func (q *queue) still(ctx context.Context, i item) (bool, error) {
+	b, err := q.keep.Get(ctx, i.key())
+	if err != nil {
+		return false, fmt.Errorf("read message: %w", err)
+	}
+	var now item
+	if err := json.Unmarshal(b, &now); err != nil {
+		return false, fmt.Errorf("read message: %w", err)
+	}
+	if now.State == statePending {
+		return true, nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.items[now.key()] = now
+	return false, nil
+}
+
 // next gives the target's first message that may be tried now, or how long until one may.
 func (q *queue) next(target string, now time.Time) (it item, ok bool, wait time.Duration) {
 	q.mu.Lock()
