@@ -278,7 +278,7 @@ func (r *rack) awaitCollector() {
 
 // settle waits until nothing is on its way any more, as long as there is progress.
 func (r *rack) settle() {
-	time.Sleep(11 * time.Second) // a scan finds what was behind a link that led nowhere
+	time.Sleep(3 * time.Second) // what was written last has been looked at
 	calm, best, since := 0, -1.0, time.Now()
 	for calm < 3 && time.Since(since) < time.Minute {
 		time.Sleep(500 * time.Millisecond)
