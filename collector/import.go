@@ -186,8 +186,8 @@ func (w *worker) stream(ctx context.Context, files []File) error {
 
 // block gives a block with room for n bytes: a used one of about that size, else a new one of just that size.
 func (w *worker) block(n int) *Block {
-	for i := len(w.free) - 1; i >= 0; i-- {
-		if b := w.free[i]; cap(b.Raw) >= n && cap(b.Raw)/4 <= n {
+	for i, b := range slices.Backward(w.free) {
+		if cap(b.Raw) >= n && cap(b.Raw)/4 <= n {
 			w.free = slices.Delete(w.free, i, i+1)
 			w.room -= cap(b.Raw)
 			return b

@@ -52,7 +52,7 @@ const (
 	defaultCacheBytes = 32 << 20
 	defaultChunkBytes = 64 << 20
 
-	defaultDirectBytes    = 8 << 20
+	defaultDirectBytes    = 4 << 20
 	defaultManifestChunks = 64
 )
 

@@ -192,16 +192,14 @@ func unpackInts(d *dec, list []uint64) error {
 	}
 	low := bitReader{b: d.take((lows*int(shift) + 7) / 8)}
 	for i, s := range symbols {
-		v := uint64(0)
 		switch s {
 		case symbolUsual:
-			v = usual - 1
+			list[i] = usual - 1 + least
 		case symbolLarge:
-			v = d.uint()
+			list[i] = d.uint() + least
 		default:
-			v = uint64(s)<<shift | low.read(shift)
+			list[i] = (uint64(s)<<shift | low.read(shift)) + least
 		}
-		list[i] = v + least
 	}
 	return d.err
 }

@@ -91,9 +91,13 @@ func measure(b *testing.B, bin, tree string, stats corpus.Stats) {
 	b.ReportMetric(archive/lines, "archive-B/line")
 	b.ReportMetric(100*archive/raw, "archive-%-of-raw")
 	b.ReportMetric(float64(size(b, data))/lines, "disk-B/line")
+	b.ReportMetric(100*float64(size(b, filepath.Join(data, "store")))/raw, "store-%-of-raw")
+	b.ReportMetric(100*float64(size(b, data))/raw, "disk-%-of-raw")
 	if usage != nil {
 		b.ReportMetric(peakBytes(usage)/(1<<20), "peak-RSS-MiB")
-		b.ReportMetric(seconds(usage.Utime)+seconds(usage.Stime), "cpu-s")
+		cpu := seconds(usage.Utime) + seconds(usage.Stime)
+		b.ReportMetric(cpu, "cpu-s")
+		b.ReportMetric(cpu/raw*1e9, "cpu-s/GB")
 	}
 }
 
