@@ -243,6 +243,13 @@ func TestScenarios(t *testing.T) {
 			s.failed(101, "org.apache.flink.util.FlinkExpectedException: The TaskExecutor is shutting down.")
 			s.restart(101.2)
 		}, "pod-preempted", ""},
+		"a workload crashes again and again": {func(s *scene) {
+			s.pod("feed", "10.1.0.9", "node-1")
+			for _, at := range []float64{100, 102, 118} {
+				s.container(at, "feed", "terminated", "Error", 3)
+			}
+			s.event(104, lastnight.EventKubernetes, "Pod/feed", "BackOff", "Back-off restarting failed container feed in pod feed_prod(uid-feed)")
+		}, "crash-loop", "feed"},
 		"disk full": {func(s *scene) {
 			s.failed(100, "java.io.IOException: Could not write\n\tat org.apache.flink.x.Y.z(Y.java:1)\nCaused by: org.rocksdb.RocksDBException: While appending to file: /tmp/x.sst: No space left on device")
 			s.restart(100.1)
