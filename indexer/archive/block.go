@@ -81,6 +81,10 @@ func (c *lineColumns) encode(rows []row) {
 	}
 }
 
+// lengthOf gives how far the line after l is foretold to be behind l, but for a usual header and end: for one that
+// is not cut the length of its text.
+func lengthOf(l *lastnight.Line) int64 { return foretell(l) - l.Offset - usualHeader - 1 }
+
 func (c *lineColumns) line(l *lastnight.Line, at, t int64) (nextAt, nextT int64) {
 	c.deltas = append(c.deltas, timeDelta(l.Time-t))
 	c.offsets.int(l.Offset - at)
@@ -130,6 +134,7 @@ func (c *lineColumns) sections() []section {
 type blockReader struct {
 	stored map[sectionID]stored
 	mem    *slabs // of decompressed sections; nil: each has its own
+	lists  *slabs // of lists of numbers; may be mem
 }
 
 func (r *blockReader) open(id sectionID) (*dec, error) {
@@ -179,7 +184,7 @@ func decodeBlock(block []byte, keys int) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &blockReader{stored: stored}
+	r := &blockReader{stored: stored, lists: &slabs{}}
 	set, err := r.decodeLines(keys)
 	if err != nil {
 		return nil, err
@@ -251,7 +256,7 @@ func (r *blockReader) decodeTimes(set *lineSet) error {
 
 // timeDeltas gives the time of each of n lines, against the one before in its run.
 func (r *blockReader) timeDeltas(n int) ([]int64, error) {
-	out := make([]int64, n)
+	out := r.lists.large.zeroed(n)
 	if _, packed := r.stored[secPackTimes]; !packed {
 		d, err := r.open(secTimes)
 		if err != nil {
@@ -266,8 +271,8 @@ func (r *blockReader) timeDeltas(n int) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := make([]uint64, n)
-	if err := unpackInts(d, list); err != nil {
+	list := r.lists.nums.take(n)
+	if err := unpackInts(d, list, r.lists); err != nil {
 		return nil, err
 	}
 	for i, v := range list {
@@ -310,4 +315,17 @@ func decodeParts(d *dec, l *lastnight.Line) {
 		l.Parts = append(l.Parts, p)
 		off, t = p.Offset+usualHeader+int64(p.Size)+1, p.Time
 	}
+}
+
+// partsLength gives what lengthOf gives of a line with these parts and a text of n bytes.
+func partsLength(d *dec, n int64) int64 {
+	var off int64
+	for range d.count() {
+		at := off + d.int()
+		d.int()
+		size := d.int()
+		off = at + usualHeader + size + 1
+		n = off - usualHeader - 1
+	}
+	return n
 }

@@ -24,8 +24,9 @@ const (
 // shapeColumns is a shape with its columns while a block is encoded.
 type shapeColumns struct {
 	shape []byte
-	n     int // lines
-	id    int // after sorting
+	n     int   // lines
+	sum   int64 // of their lengths
+	id    int   // after sorting
 	vars  []column
 	meta  int // the properties that its last record had; -1: none yet
 }
@@ -44,6 +45,7 @@ type columnEncoder struct {
 	shapes  []*shapeColumns
 	spare   []*shapeColumns // of earlier blocks, for their memory
 	lineIDs []int           // shape of each line
+	lengths []int64         // of each line, see lengthOf
 	stamps  enc
 	tails   enc
 	meta    metaEncoder
@@ -62,7 +64,7 @@ func (c *columnEncoder) begin(words *wordSet) {
 	}
 	clear(c.byText)
 	c.spare = append(c.spare, c.shapes...)
-	c.shapes, c.lineIDs = c.shapes[:0:0], c.lineIDs[:0]
+	c.shapes, c.lineIDs, c.lengths = c.shapes[:0:0], c.lineIDs[:0], c.lengths[:0]
 	c.stamps.b, c.tails.b = c.stamps.b[:0], c.tails.b[:0]
 	c.words, c.raw, c.shaped = words, 0, 0
 	c.meta.begin()
@@ -79,6 +81,9 @@ func (c *columnEncoder) encode(rows []row, words *wordSet) {
 			c.raw += len(l.Text)
 			c.split.split(l.Text, l.Time)
 			s := c.add(l.Text, l.Time)
+			n := lengthOf(l)
+			c.lengths = append(c.lengths, n)
+			c.shapes[s].sum += n
 			if j == 0 {
 				c.meta.record(rec, &c.split, c.shapes[s])
 			}
@@ -162,7 +167,7 @@ func (c *columnEncoder) newShape() int {
 		vars--
 	}
 	s.shape = append(s.shape[:0], c.split.shape...)
-	s.n, s.meta = 0, -1
+	s.n, s.sum, s.meta = 0, 0, -1
 	s.vars = slices.Grow(s.vars[:0], vars)[:vars]
 	for i := range s.vars {
 		col := &s.vars[i]
@@ -217,6 +222,7 @@ func (c *columnEncoder) sections() []section {
 			}
 		}
 	}
+	out = append(out, c.sums(order)...)
 	out = append(out, section{id: secVarKinds, raw: kinds.b}, section{id: secSmallVars, raw: small.b}, section{id: secSmallNums, raw: smallNums.b, dense: true}, section{id: secClasses, raw: classes.b}, section{id: secWidths, raw: widths.b}, section{id: secMarks, raw: c.cols.marks.b})
 	return append(out, c.meta.sections()...)
 }

@@ -144,7 +144,11 @@ func (r *blockReader) column(kinds, small, smallNums *dec, next sectionID) (c co
 		c.b = small.take(kinds.upTo(len(small.b)))
 	}
 	if c.kind == colNumbers {
-		if c.b, err = decodeNumbers(c.b, r.lines(), nil); err != nil {
+		numbers, err := decodeNumbers(c.b, r.lines(), r.lists)
+		if err == nil {
+			c.b, err = numbers.text(r.lists)
+		}
+		if err != nil {
 			return c, false, err
 		}
 		c.kind = colText

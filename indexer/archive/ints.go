@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"encoding/binary"
 	"math/bits"
 
 	"github.com/klauspost/compress/huff0"
@@ -170,8 +171,8 @@ func (p *intPacker) huffman(e *enc, limit int) bool {
 	return len(e.b)-begin < limit
 }
 
-// unpackInts reads n numbers that pack wrote into list, which has that length.
-func unpackInts(d *dec, list []uint64) error {
+// unpackInts reads n numbers that pack wrote into list, which has that length, with scratch memory of slabs.
+func unpackInts(d *dec, list []uint64, mem *slabs) error {
 	n := len(list)
 	if n == 0 {
 		return nil
@@ -180,7 +181,7 @@ func unpackInts(d *dec, list []uint64) error {
 	if shift > 57 {
 		d.fail("numbers of too many bits")
 	}
-	symbols := unpackSymbols(d, n)
+	symbols := unpackSymbols(d, mem.bytes.take(n), mem)
 	if d.err != nil {
 		return d.err
 	}
@@ -190,7 +191,7 @@ func unpackInts(d *dec, list []uint64) error {
 			lows++
 		}
 	}
-	low := bitReader{b: d.take((lows*int(shift) + 7) / 8)}
+	low, at := d.take((lows*int(shift)+7)/8), 0
 	for i, s := range symbols {
 		switch s {
 		case symbolUsual:
@@ -198,65 +199,61 @@ func unpackInts(d *dec, list []uint64) error {
 		case symbolLarge:
 			list[i] = d.uint() + least
 		default:
-			list[i] = (uint64(s)<<shift | low.read(shift)) + least
+			list[i] = (uint64(s)<<shift | bitsAt(low, at, shift)) + least
+			at += int(shift)
 		}
 	}
 	return d.err
 }
 
-func unpackSymbols(d *dec, n int) []byte {
+// unpackSymbols fills out.
+func unpackSymbols(d *dec, out []byte, mem *slabs) []byte {
 	switch way := d.byte(); way {
 	case symbolsSame:
-		out := make([]byte, n)
 		s := d.byte()
 		for i := range out {
 			out[i] = s
 		}
-		return out
 	case symbolsPacked:
 		width := uint(d.byte())
 		if width == 0 || width > 8 {
 			d.fail("symbols of unknown width")
 			return nil
 		}
-		r := bitReader{b: d.take((n*int(width) + 7) / 8)}
+		packed := d.take((len(out)*int(width) + 7) / 8)
 		if d.err != nil {
 			return nil
 		}
-		out := make([]byte, n)
 		for i := range out {
-			out[i] = byte(r.read(width))
+			out[i] = byte(bitsAt(packed, i*int(width), width))
 		}
-		return out
 	case symbolsHuff:
-		return unpackHuff(d, n)
-	}
-	d.fail("symbols of an unknown kind")
-	return nil
-}
-
-func unpackHuff(d *dec, n int) []byte {
-	var out []byte
-	for len(out) < n && d.err == nil {
-		piece := min(n-len(out), huffPiece)
-		if n-len(out)-piece < minHuff {
-			piece = n - len(out)
-		}
-		s, rest, err := huff0.ReadTable(d.bytes(), nil)
-		if err != nil {
-			d.fail("damaged table of symbols")
-			return nil
-		}
-		got, err := s.Decoder().Decompress1X(make([]byte, 0, piece), rest)
-		if err != nil || len(got) != piece {
-			d.fail("damaged symbols")
-			return nil
-		}
-		if out = append(out, got...); len(got) == 0 {
-			break
-		}
+		unpackHuff(d, out, mem)
+	default:
+		d.fail("symbols of an unknown kind")
 	}
 	return out
+}
+
+func unpackHuff(d *dec, out []byte, mem *slabs) {
+	for len(out) > 0 && d.err == nil {
+		piece := min(len(out), huffPiece)
+		if len(out)-piece < minHuff {
+			piece = len(out)
+		}
+		s, rest, err := huff0.ReadTable(d.bytes(), mem.huff)
+		if err != nil {
+			d.fail("damaged table of symbols")
+			return
+		}
+		mem.huff = s
+		got, err := s.Decoder().Decompress1X(out[:0:piece], rest)
+		if err != nil || len(got) != piece {
+			d.fail("damaged symbols")
+			return
+		}
+		out = out[piece:]
+	}
 }
 
 // bitWriter packs numbers, the lowest bit first.
@@ -282,23 +279,16 @@ func (w *bitWriter) done() []byte {
 	return w.b
 }
 
-// bitReader reads what bitWriter wrote; behind the end are zeros.
-type bitReader struct {
-	b    []byte
-	bits uint64
-	n    uint
-}
-
-func (r *bitReader) read(n uint) uint64 {
-	for r.n < n {
-		if len(r.b) > 0 {
-			r.bits |= uint64(r.b[0]) << r.n
-			r.b = r.b[1:]
+// bitsAt gives n bits of a list of packed numbers, from a bit on; behind the end are zeros. n is at most 57.
+func bitsAt(b []byte, from int, n uint) uint64 {
+	at := from >> 3
+	var w uint64
+	if at+8 <= len(b) {
+		w = binary.LittleEndian.Uint64(b[at:])
+	} else {
+		for i := len(b) - 1; i >= at; i-- {
+			w = w<<8 | uint64(b[i])
 		}
-		r.n += 8
 	}
-	v := r.bits & (1<<n - 1)
-	r.bits >>= n
-	r.n -= n
-	return v
+	return w >> (from & 7) & (1<<n - 1)
 }

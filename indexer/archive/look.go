@@ -157,11 +157,14 @@ func (l *look) inRun(c candidate, v *view, run viewRun, set rowSet, h *harvest[l
 		if l.s.sign < 0 {
 			row = end - 1 - i
 		}
-		t := v.times[v.rowFirst[row]]
-		at := l.s.placeOf(e, k.gen, t)
-		if !set.has(row) || !l.s.inTime(t) {
+		if !set.has(row) {
 			continue
 		}
+		t := v.times[v.rowFirst[row]]
+		if !l.s.inTime(t) {
+			continue
+		}
+		at := l.s.placeOf(e, k.gen, t)
 		if !h.acceptsMajor(at.major) {
 			if !l.s.byTime {
 				return nil

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"math/bits"
 	"strconv"
 )
 
@@ -119,40 +120,65 @@ func (p *numberPacker) add(value, behind []byte) bool {
 	return bytes.Equal(value, behind)
 }
 
-// decodeNumbers gives the values of a column of numbers of a block that has so many lines, each ended by a newline, in memory
-// of a slab if there is one.
-func decodeNumbers(column []byte, lines int, mem *slab[byte]) ([]byte, error) {
+// numberColumn is a column of numbers that has been decoded.
+type numberColumn struct {
+	n      int // values
+	runs   []numberRun
+	behind []byte
+	fixed  int // bytes of each value that are the same in all
+}
+
+// decodeNumbers reads a column of a block that has so many lines.
+func decodeNumbers(column []byte, lines int, mem *slabs) (c numberColumn, err error) {
 	d := &dec{b: column}
-	n := d.upTo(lines)
-	each := 1
-	runs := make([]numberRun, 0, maxRuns)
-	for range d.upTo(maxRuns) {
+	c.n = d.upTo(lines)
+	runs := d.upTo(maxRuns)
+	c.runs = make([]numberRun, 0, runs)
+	for range runs {
 		r := numberRun{before: d.bytes(), width: int(d.byte())}
 		if r.width > maxRunDigits || d.err != nil {
-			return nil, corruptf("column of numbers is damaged")
+			return c, corruptf("column of numbers is damaged")
 		}
-		r.list = make([]uint64, n)
-		if err := unpackInts(d, r.list); err != nil {
-			return nil, err
+		r.list = mem.nums.take(c.n)
+		if err := unpackInts(d, r.list, mem); err != nil {
+			return c, err
 		}
-		runs = append(runs, r)
-		each += len(r.before) + maxRunDigits + 1
+		c.runs = append(c.runs, r)
+		c.fixed += len(r.before)
 	}
-	behind := d.bytes()
-	if err := d.done("column of numbers"); err != nil {
-		return nil, err
+	c.behind = d.bytes()
+	c.fixed += len(c.behind)
+	return c, d.done("column of numbers")
+}
+
+// appendValue appends the ith value.
+func (c *numberColumn) appendValue(dst []byte, i int) []byte {
+	for j := range c.runs {
+		r := &c.runs[j]
+		dst = append(dst, r.before...)
+		dst = appendPadded(dst, r.list[i], r.width)
 	}
+	return append(dst, c.behind...)
+}
+
+// length gives that of the ith value.
+func (c *numberColumn) length(i int) int {
+	n := c.fixed
+	for j := range c.runs {
+		r := &c.runs[j]
+		n += max(digitsOf(r.list[i]), r.width)
+	}
+	return n
+}
+
+// text gives all values, each ended by a newline, in memory of a slab.
+func (c *numberColumn) text(mem *slabs) ([]byte, error) {
 	var dst []byte
-	if room := n * (each + len(behind)); mem != nil && room < maxSlab {
-		dst = mem.take(room)[:0]
+	if room := c.n * (c.fixed + len(c.runs)*(maxRunDigits+1) + 1); room < maxSlab {
+		dst = mem.bytes.take(room)[:0]
 	}
-	for i := range n {
-		for j := range runs {
-			r := &runs[j]
-			dst = append(dst, r.before...)
-			dst = appendPadded(dst, r.list[i], r.width)
-		}
-		dst = append(append(dst, behind...), varNewline)
+	for i := range c.n {
+		dst = append(c.appendValue(dst, i), varNewline)
 		if len(dst) > maxSectionBytes {
 			return nil, corruptf("column of more than %d bytes", maxSectionBytes)
 		}
@@ -162,14 +188,26 @@ func decodeNumbers(column []byte, lines int, mem *slab[byte]) ([]byte, error) {
 
 // appendPadded appends a number with zeros in front of it up to a width.
 func appendPadded(dst []byte, v uint64, width int) []byte {
-	if width > 0 {
-		limit := uint64(1)
-		for range width - 1 {
-			limit *= 10
-		}
-		for ; limit > 1 && v < limit; limit /= 10 {
-			dst = append(dst, '0')
-		}
+	for n := digitsOf(v); n < width; n++ {
+		dst = append(dst, '0')
 	}
 	return strconv.AppendUint(dst, v, 10)
 }
+
+// digitsOf gives how many decimal digits a number has.
+func digitsOf(v uint64) int {
+	n := bits.Len64(v|1) * 1233 >> 12
+	if n < len(tens) && v >= tens[n] {
+		n++
+	}
+	return max(n, 1)
+}
+
+// tens are the powers of ten.
+var tens = func() (list [20]uint64) {
+	list[0] = 1
+	for i := 1; i < len(list); i++ {
+		list[i] = 10 * list[i-1]
+	}
+	return list
+}()

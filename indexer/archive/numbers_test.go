@@ -2,13 +2,13 @@ package archive
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestInts(t *testing.T) {
@@ -45,7 +45,7 @@ func TestInts(t *testing.T) {
 			p.pack(&e, slices.Clone(tc.list))
 			got := make([]uint64, len(tc.list))
 			d := &dec{b: e.b}
-			if err := unpackInts(d, got); err != nil || len(d.b) > 0 || !slices.Equal(got, tc.list) {
+			if err := unpackInts(d, got, &slabs{}); err != nil || len(d.b) > 0 || !slices.Equal(got, tc.list) {
 				t.Fatalf("%s: %v, %d bytes left", name, err, len(d.b))
 			}
 			if n := float64(8*len(e.b)) / float64(max(len(tc.list), 1)); n > tc.most {
@@ -83,19 +83,32 @@ func TestNumbers(t *testing.T) {
 		if column == nil {
 			continue
 		}
-		for _, mem := range []*slab[byte]{nil, {}} {
-			got, err := decodeNumbers(column, n, mem)
-			if err != nil {
-				t.Fatal(err)
+		mem := &slabs{}
+		for range 2 { // used again
+			if got, err := numbersText(column, n, mem); err != nil || got != string(text) {
+				t.Errorf("%q became %q: %v", text, got, err)
 			}
-			if diff := cmp.Diff(string(text), string(got)); diff != "" {
-				t.Errorf("%s: %s", tc.values, diff)
-			}
+			mem.reset()
 		}
-		if _, err := decodeNumbers(column, n-1, nil); err == nil {
+		if _, err := decodeNumbers(column, n-1, mem); err == nil {
 			t.Error("more numbers than lines")
 		}
 	}
+}
+
+// numbersText gives the values of a column. Their lengths must be those that the column tells.
+func numbersText(column []byte, n int, mem *slabs) (string, error) {
+	c, err := decodeNumbers(column, n, mem)
+	if err != nil {
+		return "", err
+	}
+	text, err := c.text(mem)
+	for i, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
+		if c.length(i) != len(line) {
+			return "", fmt.Errorf("length of %q is told to be %d", line, c.length(i))
+		}
+	}
+	return string(text), err
 }
 
 // FuzzNumbers: any values come back as they were, and whatever lies in a file gives values or an error.
@@ -105,15 +118,27 @@ func FuzzNumbers(f *testing.F) {
 	var p numberPacker
 	f.Add(bytes.Clone(p.pack([]byte(strings.Repeat("17\n5\n", 100)), 200)))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		_, _ = decodeNumbers(b, 1000, nil)
+		_, _ = decodeNumbers(b, 1000, &slabs{})
 		text := append(bytes.TrimRight(b, "\n"), '\n')
 		column := p.pack(text, bytes.Count(text, []byte("\n")))
 		if column == nil {
 			return
 		}
-		got, err := decodeNumbers(column, bytes.Count(text, []byte("\n")), nil)
-		if err != nil || !bytes.Equal(got, text) {
+		got, err := numbersText(column, bytes.Count(text, []byte("\n")), &slabs{})
+		if err != nil || got != string(text) {
 			t.Fatalf("%q became %q: %v", text, got, err)
 		}
 	})
+}
+
+func TestDigits(t *testing.T) {
+	list := []uint64{0, math.MaxUint64}
+	for _, p := range tens {
+		list = append(list, p-1, p, p+1)
+	}
+	for _, v := range list {
+		if n := digitsOf(v); n != len(strconv.FormatUint(v, 10)) {
+			t.Errorf("%d has %d digits", v, n)
+		}
+	}
 }

@@ -42,6 +42,7 @@ const (
 	secSmallNums sectionID = 24 // column layout: small columns of numbers
 	secPackTimes sectionID = 25 // time of each line, packed; instead of secTimes
 	secWidths    sectionID = 26 // column layout: length of the longest value of each column of variables
+	secSums      sectionID = 27 // column layout: length of each group of lines, against what their shapes foretell
 	secFirstVars sectionID = 32 // column layout: this and all above are large columns of variables
 	maxSections            = 1 << 16
 )

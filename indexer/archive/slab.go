@@ -1,6 +1,10 @@
 package archive
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/klauspost/compress/huff0"
+)
 
 // slab hands out pieces of memory that are all given back at once.
 type slab[T any] struct {
@@ -31,18 +35,23 @@ type slabs struct {
 	bools slab[bool]
 	small slab[int32]
 	large slab[int64]
+	nums  slab[uint64]
+	huff  *huff0.Scratch // the last table read, whose memory the next one reuses; nil: none yet
 }
 
 // maxSlab is how many items of a slab are kept for the next block.
 const maxSlab = 8 << 20
 
 func (s *slabs) reset() {
-	s.bytes.used, s.bools.used, s.small.used, s.large.used = 0, 0, 0, 0
+	s.bytes.used, s.bools.used, s.small.used, s.large.used, s.nums.used = 0, 0, 0, 0, 0
 	if len(s.bytes.buf) > maxSlab {
 		s.bytes.buf = nil
 	}
 	if len(s.large.buf) > maxSlab/8 {
 		s.large.buf = nil
+	}
+	if len(s.nums.buf) > maxSlab/8 {
+		s.nums.buf = nil
 	}
 	if len(s.small.buf) > maxSlab/4 {
 		s.small.buf = nil

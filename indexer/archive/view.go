@@ -34,6 +34,8 @@ type view struct {
 	deltas  []int64 // by line: offset against what the line before foretells
 	parts   map[int32][]byte
 	marks   []int64
+	usual   []int64  // by shape, see sums.go
+	sums    []uint64 // by group; nil: the block has none
 	window  offsetWindow
 	props   *metaDecoder
 	rowMeta []int32 // by record: its properties
@@ -41,9 +43,9 @@ type view struct {
 	attrs   []string
 	attrAt  []int32 // by record: its first value in attrs
 
-	text    []byte  // scratch, of record
-	scratch []byte  // of offset
-	vars    []piece // of the last line put together
+	text   []byte  // scratch, of record
+	number []byte  // scratch, of value
+	vars   []piece // of the last line put together
 
 	stampText stampText
 	only      []bool // shapes whose lines are looked at for a text; nil: all
@@ -57,13 +59,14 @@ type viewShape struct {
 	column int // its first one; the others follow
 	vars   int
 	lines  int32
+	fixed  int // bytes of a line but for its variables and tail
 	stamp  bool
 	tail   bool
 }
 
 // openView finds the shapes and columns of a block. The view's memory is mem's.
 func openView(stored map[sectionID]stored, keys int, mem *slabs) (*view, error) {
-	v := &view{blockReader: blockReader{stored, mem}, keys: keys}
+	v := &view{blockReader: blockReader{stored, mem, mem}, keys: keys}
 	d, err := v.opens(secShapes, secShapeIDs, secVarKinds, secClasses, secWidths)
 	if err != nil {
 		return nil, err
@@ -79,9 +82,11 @@ func openView(stored map[sectionID]stored, keys int, mem *slabs) (*view, error) 
 		}
 		s := viewShape{tokens: tokens, column: len(v.columns)}
 		for i := range tokens {
+			s.fixed += len(tokens[i].lit)
 			switch tokens[i].mark {
 			case markStamp:
 				s.stamp = true
+				s.fixed += len(tokens[i].form.appendStamp(v.stampText.text[:0], 0))
 			case markTail:
 				s.tail = true
 			case markVar:

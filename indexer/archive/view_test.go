@@ -38,6 +38,9 @@ func TestViewRecords(t *testing.T) {
 			delete(stored, secMarks)
 			delete(stored, secClasses)
 		}
+		if seed%2 == 0 { // as in files from before there were sums
+			delete(stored, secSums)
+		}
 		v, err := openView(stored, 3, &slabs{})
 		if err != nil {
 			t.Fatal(err)

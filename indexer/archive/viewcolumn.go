@@ -68,28 +68,20 @@ type viewColumn struct {
 	classes  uint8
 	width    uint8 // see widthOf
 	section  sectionID
-	from, to int     // where it is in the section of small columns
-	text     []byte  // values, each ended by a newline
-	ends     []int32 // of the values in text; nil: not yet decoded
-	lower    []byte  // text in lower case, if asked for
+	from, to int           // where it is in the section of small columns
+	numbers  *numberColumn // of kind colNumbers; nil: not yet decoded
+	text     []byte        // values, each ended by a newline
+	ends     []int32       // of the values in text; nil: not yet decoded
+	lower    []byte        // text in lower case, if asked for
 }
 
-// load decodes a column.
+// load decodes a column to text.
 func (v *view) load(column int) (*viewColumn, error) {
 	c := &v.columns[column]
 	if c.ends != nil {
 		return c, nil
 	}
-	raw, err := v.columnBytes(c)
-	if err != nil {
-		return nil, err
-	}
-	switch c.kind {
-	case colDelta:
-		raw, err = v.numbers(raw)
-	case colNumbers:
-		raw, err = decodeNumbers(raw, v.lines(), &v.mem.bytes)
-	}
+	raw, err := v.columnText(c)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +95,36 @@ func (v *view) load(column int) (*viewColumn, error) {
 		c.ends = append(c.ends, int32(at+i))
 		at += i + 1
 	}
+}
+
+func (v *view) columnText(c *viewColumn) ([]byte, error) {
+	if c.kind == colNumbers {
+		if err := v.loadNumbers(c); err != nil {
+			return nil, err
+		}
+		return c.numbers.text(v.mem)
+	}
+	raw, err := v.columnBytes(c)
+	if err == nil && c.kind == colDelta {
+		return v.numbers(raw)
+	}
+	return raw, err
+}
+
+// loadNumbers decodes a column of numbers, but not to text.
+func (v *view) loadNumbers(c *viewColumn) error {
+	if c.numbers != nil {
+		return nil
+	}
+	raw, err := v.columnBytes(c)
+	if err != nil {
+		return err
+	}
+	n, err := decodeNumbers(raw, v.lines(), v.mem)
+	if err == nil {
+		c.numbers = &n
+	}
+	return err
 }
 
 // numbers writes differences as the numbers they make.
@@ -145,8 +167,16 @@ func (v *view) columnBytes(c *viewColumn) ([]byte, error) {
 	return (*small)[c.from:c.to], nil
 }
 
-// value gives the nth value of a column.
+// value gives the nth value of a column. It is valid until the next call.
 func (v *view) value(column int, n int32) ([]byte, error) {
+	c := &v.columns[column]
+	if c.kind == colNumbers && c.ends == nil {
+		if err := v.numberAt(c, n); err != nil {
+			return nil, err
+		}
+		v.number = c.numbers.appendValue(v.number[:0], int(n))
+		return v.number, nil
+	}
 	c, err := v.load(column)
 	if err != nil {
 		return nil, err
@@ -162,4 +192,27 @@ func (v *view) value(column int, n int32) ([]byte, error) {
 		from = c.ends[n-1] + 1
 	}
 	return c.text[from:c.ends[n]], nil
+}
+
+// numberAt makes sure that a column of numbers has an nth value.
+func (v *view) numberAt(c *viewColumn, n int32) error {
+	if err := v.loadNumbers(c); err != nil {
+		return err
+	}
+	if int(n) >= c.numbers.n {
+		return corruptf("column of variables is too short")
+	}
+	return nil
+}
+
+// valueLength gives the length of the nth value of a column.
+func (v *view) valueLength(column int, n int32) (int, error) {
+	if c := &v.columns[column]; c.kind == colNumbers && c.ends == nil {
+		if err := v.numberAt(c, n); err != nil {
+			return 0, err
+		}
+		return c.numbers.length(int(n)), nil
+	}
+	value, err := v.value(column, n)
+	return len(value), err
 }

@@ -124,6 +124,9 @@ func (v *view) loadOffsets() error {
 		at += d[2].int()
 		v.marks = append(v.marks, at)
 	}
+	if err := v.loadSums(); err != nil {
+		return err
+	}
 	if err := d[1].done("parts"); err != nil {
 		return err
 	}
@@ -133,8 +136,8 @@ func (v *view) loadOffsets() error {
 	return d[0].done("offsets")
 }
 
-// offset gives where a line begins in its file. It works forward from a mark or the beginning of the
-// run and remembers what it passes, so that asking for all lines, in whatever direction, costs little.
+// offset gives where a line begins in its file. It works forward from a mark or the beginning of the run, by groups of
+// lines as far as it can, and remembers what it passes then, so that asking for all lines, in whatever direction, costs little.
 func (v *view) offset(line int32) (int64, error) {
 	if err := v.loadOffsets(); err != nil {
 		return 0, err
@@ -143,28 +146,49 @@ func (v *view) offset(line int32) (int64, error) {
 	if i := int(line - w.from); i >= 0 && i < len(w.at) {
 		return w.at[i], nil
 	}
-	run := v.runOf(line)
-	from := int32(run.firstLine)
-	at := v.deltas[from]
-	if m := line / markEvery; m*markEvery > from && int(m) < len(v.marks) {
-		from, at = m*markEvery, v.marks[m]
+	from, at, err := v.before(line)
+	if err != nil {
+		return 0, err
 	}
 	if from != w.from || len(w.at) == 0 {
 		w.from, w.at = from, append(w.at[:0], at)
 	}
 	for i := from + int32(len(w.at)) - 1; i < line; i++ {
-		text, _, err := v.appendLine(v.scratch[:0], i)
+		at, err := v.next(i, w.at[i-from])
 		if err != nil {
 			return 0, err
 		}
-		v.scratch = text[:0]
-		l := lastnight.Line{Offset: w.at[i-from], Text: text}
-		if p, ok := v.parts[i]; ok {
-			decodeParts(&dec{b: p}, &l)
-		}
-		w.at = append(w.at, foretell(&l)+v.deltas[i+1])
+		w.at = append(w.at, at)
 	}
 	return w.at[line-from], nil
+}
+
+// before gives the offset of a line that is not far before another one of its run, or that one.
+func (v *view) before(line int32) (from int32, at int64, err error) {
+	from = int32(v.runOf(line).firstLine)
+	at = v.deltas[from]
+	if m := line / markEvery; m*markEvery > from && int(m) < len(v.marks) {
+		from, at = m*markEvery, v.marks[m]
+	}
+	first, last := (from+sumLines-1)/sumLines, line/sumLines
+	if v.sums == nil || last <= first {
+		return from, at, nil
+	}
+	for ; from < first*sumLines; from++ {
+		if at, err = v.next(from, at); err != nil {
+			return 0, 0, err
+		}
+	}
+	for g := first; g < last; g++ {
+		at += v.group(g)
+	}
+	return last * sumLines, at, nil
+}
+
+// next gives the offset of the line after one at an offset, of the same run.
+func (v *view) next(line int32, at int64) (int64, error) {
+	n, err := v.length(line)
+	return at + n + usualHeader + 1 + v.deltas[line+1], err
 }
 
 // runOf finds the run of a line.
