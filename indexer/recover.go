@@ -8,7 +8,8 @@ import (
 )
 
 // recover indexes the segments that were put before a crash but whose documents and
-// counts did not reach the store.
+// counts did not reach the store. If the store refuses, for its disk is full, they wait (see catchUp):
+// what is there can be read meanwhile.
 func (x *Indexer) recover(ctx context.Context) error {
 	for _, name := range x.cfg.Archive.Segments() {
 		ok, err := x.cfg.Store.HasCounts(ctx, name)
@@ -20,7 +21,13 @@ func (x *Indexer) recover(ctx context.Context) error {
 		}
 		x.log.Info("index segment that was cut off", "segment", name)
 		if err := x.reindex(ctx, name); err != nil {
-			return err
+			if ctx.Err() != nil {
+				return err
+			}
+			x.log.Error("index segment later", "segment", name, "err", err)
+			x.mu.Lock()
+			x.unindexed = append(x.unindexed, name)
+			x.mu.Unlock()
 		}
 	}
 	return nil

@@ -88,7 +88,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.analysis = index.NewAnalysisQueue(2)
 	pid := strconv.Itoa(os.Getpid())
 	if err := os.WriteFile(filepath.Join(cfg.Dir, pidFile), []byte(pid+"\n"), 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("write pid file: %w", err), s.Close()) //nolint:contextcheck // see Close
+		cfg.Logger.Warn("others will not be told who has the store open", "err", err) // a full disk must not keep people from reading
 	}
 	if err := s.loadDays(); err != nil {
 		return nil, errors.Join(err, s.Close()) //nolint:contextcheck // see Close
@@ -112,14 +112,16 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Close writes what the indexes lack and closes everything. Nothing is lost without
-// it: documents are durable already.
+// Close writes what the indexes lack, packs and closes everything. Nothing is lost without
+// it: documents are durable already. So packing that fails, on a full disk, is only logged.
 func (s *Store) Close() error {
 	err := s.closeIndexes()
 	if s.analysis != nil {
 		s.analysis.Close()
 	}
-	err = errors.Join(err, s.packAll(), s.documents.shrink())
+	if err := errors.Join(s.packAll(), s.documents.shrink()); err != nil {
+		s.cfg.Logger.Warn("the documents are not as small as they could be", "err", err)
+	}
 	removed := os.Remove(filepath.Join(s.cfg.Dir, pidFile))
 	if errors.Is(removed, os.ErrNotExist) {
 		removed = nil
