@@ -94,7 +94,7 @@ func FuzzRestore(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(snap.Bytes())
-	f.Add([]byte("lastnight-clusterer 2 0 0\n{}"))
+	f.Add([]byte("lastnight-clusterer 3 0 0\n{}"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c := clusterer.New(clusterer.Config{})
 		if err := c.RestoreUnchecked(b); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -182,19 +183,42 @@ func (t *template) opened(i int) (string, []word) {
 // alone, so that every shard and server gives the same. If another text has it here, the next hash.
 func (c *Clusterer) newID(text string, exception []string) string {
 	for n := 0; ; n++ {
-		h := xxhash.New()
-		_, _ = h.WriteString(text)
-		for _, e := range exception {
-			_, _ = h.WriteString("\x00" + e)
-		}
-		if n > 0 {
-			_, _ = fmt.Fprintf(h, "\x00\x00%d", n)
-		}
-		id := fmt.Sprintf("%016x", h.Sum64())
+		id := idOf(text, exception, n)
 		if t, ok := c.byID[id]; !ok || t.text == text && slices.Equal(t.exception, exception) {
 			return id
 		}
 	}
+}
+
+// idOf gives the n-th choice of an id.
+func idOf(text string, exception []string, n int) string {
+	var h xxhash.Digest
+	h.Reset()
+	_, _ = h.WriteString(text)
+	for _, e := range exception {
+		_, _ = h.WriteString("\x00")
+		_, _ = h.WriteString(e)
+	}
+	if n > 0 {
+		_, _ = fmt.Fprintf(&h, "\x00\x00%d", n)
+	}
+	return idString(h.Sum64())
+}
+
+// idString gives the id that is a number: 16 hex digits.
+func idString(n uint64) string {
+	const digits = "0123456789abcdef"
+	var b [16]byte
+	for i := range b {
+		b[i] = digits[n>>(60-4*i)&15]
+	}
+	return string(b[:])
+}
+
+// numberOf is the number that an id is.
+func numberOf(id string) (n uint64) {
+	n, _ = strconv.ParseUint(id, 16, 64) // ids are made by idString only
+	return n
 }
 
 // Render puts values in the place of the variables of a template's text: the message
