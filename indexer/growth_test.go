@@ -153,6 +153,9 @@ func (g *grown) past(b *testing.B, blobs archive.Blobs, s store.Store, days int)
 			b.Fatal(err)
 		}
 	}
+	if err := a.Compact(b.Context()); err != nil { // and listed in manifests as it became more
+		b.Fatal(err)
+	}
 }
 
 // batch makes records of some of the streams, each where its last one ended.

@@ -40,7 +40,7 @@ const (
 // Trim removes from a span, in place, the lines that are held already, and the ends of
 // its range. It tells whether anything is left.
 func (a *Archive) Trim(ctx context.Context, s *lastnight.Span) (bool, error) {
-	h, err := a.heldOf(ctx, genKey{streamNumber(s.Stream.ID()), s.Generation})
+	h, err := a.heldFrom(ctx, genKey{streamNumber(s.Stream.ID()), s.Generation}, firstOffset(s))
 	if err != nil {
 		return false, err
 	}
@@ -183,7 +183,7 @@ func (a *Archive) news(ctx context.Context, items []Item) ([]newItem, error) {
 		}
 		n := newItem{span: *it.Span}
 		n.streamEntry = streamEntry{stream: it.Span.Stream, id: streamNumber(it.Span.Stream.ID()), job: it.Job, component: it.Component, kind: it.Kind}
-		h, err := a.heldOf(ctx, genKey{n.id, n.span.Generation})
+		h, err := a.heldFrom(ctx, genKey{n.id, n.span.Generation}, firstOffset(&n.span))
 		if err != nil {
 			return nil, err
 		}

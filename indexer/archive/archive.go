@@ -93,8 +93,9 @@ type Archive struct {
 	garbage map[string]garbage // guarded by mu; by name
 	arrival int64              // guarded by mu; of the last segment, ns
 
-	manifests []*manifest // guarded by mu; the slice is immutable
-	epoch     int64       // guarded by mu; grows when it changes what manifests hold
+	manifests []*manifest    // guarded by mu; the slice is immutable
+	epoch     int64          // guarded by mu; grows when it changes what manifests hold
+	ends      map[genKey]end // guarded by mu; of this epoch
 
 	opened bool // set once, at the end of Open
 	lists  *lister
@@ -167,10 +168,9 @@ func Open(ctx context.Context, cfg Config) (*Archive, error) {
 // fails, the file is as one whose put was not answered: it is found when the archive is opened again.
 func (a *Archive) addFile(ctx context.Context, f *file, d *directory, inputs []input) error {
 	ctx = context.WithoutCancel(ctx)
-	keys := d.genKeys()
 	for {
 		a.mu.Lock()
-		epoch := a.epoch
+		epoch, keys := a.epoch, a.behind(d)
 		a.mu.Unlock()
 		settled, err := a.settled(ctx, keys)
 		if err != nil {
@@ -178,6 +178,7 @@ func (a *Archive) addFile(ctx context.Context, f *file, d *directory, inputs []i
 		}
 		a.mu.Lock()
 		if a.epoch == epoch {
+			a.learnEnds(keys, settled)
 			a.forget(inputs, f.name)
 			a.add(f, d, settled)
 			a.mu.Unlock()
@@ -205,18 +206,8 @@ func (a *Archive) drop(f *file) {
 	if f.man != nil {
 		f.man.files[f.num] = nil
 		f.man = nil
-		a.epoch++
+		a.changed()
 	}
-}
-
-// genKeys lists the generations that a file has something of, in order.
-func (d *directory) genKeys() []genKey {
-	keys := make([]genKey, len(d.keys))
-	for i, k := range d.keys {
-		keys[i] = genKey{d.streams[k.stream].id, k.gen}
-	}
-	slices.SortFunc(keys, genKey.compare)
-	return slices.Compact(keys)
 }
 
 // sweep deletes what has been replaced and is read by nobody; where others may read it, after Grace.

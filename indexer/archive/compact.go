@@ -341,11 +341,11 @@ func splitJob(j jobName, bytes []int64) []batch {
 func (c *compaction) read(ctx context.Context, b batch) (bad *file, err error) {
 	clear(c.rows)
 	c.rows = c.rows[:0]
+	s := &scan{a: c.a, special: c.a.specials()}
 	for _, in := range c.inputs[b.from:b.to] {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		s := &scan{a: c.a, special: c.a.specials()}
 		keys := make([]bool, len(in.d.keys))
 		for i, k := range in.d.keys {
 			j := in.d.streams[k.stream].jobName()

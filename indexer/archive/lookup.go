@@ -25,6 +25,9 @@ func (a *Archive) heldOf(ctx context.Context, k genKey) (*held, error) {
 		}
 		a.mu.Lock()
 		same := a.epoch == epoch
+		if same {
+			a.learnEnds([]genKey{k}, settled)
+		}
 		a.mu.Unlock()
 		if same {
 			return recent.with(settled[k]), nil

@@ -179,7 +179,7 @@ func (a *Archive) install(ctx context.Context, m *manifest, old []*manifest) err
 	for _, x := range old {
 		a.garbage[x.name] = garbage{since: a.now()}
 	}
-	a.epoch++
+	a.changed()
 	for id, h := range a.index.gens {
 		if slices.ContainsFunc(h.ranges, func(r heldRange) bool { return settled[r.f] }) ||
 			slices.ContainsFunc(h.partials, func(p heldPartial) bool { return settled[p.f] }) {

@@ -97,7 +97,7 @@ func (a *Archive) register(manifests []*manifest, seen map[string]int64) {
 		m.files = files
 	}
 	a.manifests = manifests
-	a.epoch++
+	a.changed()
 	if len(settled) == 0 {
 		return
 	}
@@ -109,20 +109,21 @@ func (a *Archive) register(manifests []*manifest, seen map[string]int64) {
 	}
 }
 
-// settledOfNews looks up what takeUp needs to know of manifests: of the generations of new files, and
-// of those that a manifest says to be special. bad is a manifest that cannot be read.
-func (a *Archive) settledOfNews(ctx context.Context, l *listing) (held map[genKey]*held, bad *manifest, err error) {
-	var keys []genKey
+// keysOfNews lists, in order, what takeUp needs to know of manifests: generations of new files, and those that a
+// manifest says to be special. Callers hold mu.
+func (a *Archive) keysOfNews(l *listing) []genKey {
+	var dirs []*directory
 	for _, n := range l.news {
 		if n.d != nil {
-			keys = append(keys, n.d.genKeys()...)
+			dirs = append(dirs, n.d)
 		}
 	}
+	keys := a.behind(dirs...)
 	for _, m := range l.manifests {
 		keys = append(keys, m.special...)
 	}
 	slices.SortFunc(keys, genKey.compare)
-	return a.lookUp(ctx, slices.Compact(keys))
+	return slices.Compact(keys)
 }
 
 // addNews takes up the files of a listing. Callers hold mu.

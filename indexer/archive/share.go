@@ -108,12 +108,9 @@ func (a *Archive) Meet(ctx context.Context, spans []lastnight.Span) error {
 		return nil
 	}
 	for i := range spans {
-		s := &spans[i]
-		h, err := a.heldOf(ctx, genKey{streamNumber(s.Stream.ID()), s.Generation})
-		if err != nil {
+		if ok, err := a.follows(ctx, &spans[i]); err != nil {
 			return err
-		}
-		if h == nil || len(h.all) == 0 || h.all[len(h.all)-1].to != s.From {
+		} else if !ok {
 			return a.Refresh(ctx)
 		}
 	}
@@ -277,9 +274,9 @@ func (a *Archive) takeUp(ctx context.Context, l *listing) (done bool, err error)
 	if l.full {
 		a.register(l.manifests, l.seen)
 	}
-	epoch := a.epoch
+	epoch, keys := a.epoch, a.keysOfNews(l)
 	a.mu.Unlock()
-	settled, bad, err := a.settledOfNews(ctx, l)
+	settled, bad, err := a.lookUp(ctx, keys)
 	if bad != nil && (errors.Is(err, errCorrupt) || errors.Is(err, fs.ErrNotExist)) {
 		a.lists.bad[bad.name] = struct{}{}
 		a.damage(bad.name, err)
@@ -293,6 +290,7 @@ func (a *Archive) takeUp(ctx context.Context, l *listing) (done bool, err error)
 	if a.epoch != epoch {
 		return false, nil
 	}
+	a.learnEnds(keys, settled)
 	gone := a.missing(l)
 	a.replace(l, gone)
 	for f := range gone {
