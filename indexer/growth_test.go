@@ -1,8 +1,11 @@
 package indexer_test
 
 import (
+	"context"
 	"fmt"
+	"iter"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -27,21 +30,23 @@ const (
 // BenchmarkCostPerRecord takes batches of the same shape (1,000 records of 10 streams, one in 50 a warning) from ever other of the
 // known streams, compaction included, where much or little is there already: 10, 1,000 and 50,000 streams
 // (simulated, each in at least two chunks), 1 and 90 days of chunks and of daily indices. cpu-ns/record is this process's user
-// and system time; with Elasticsearch its own comes on top and shows in ns/record.
+// and system time; with Elasticsearch its own comes on top and shows in ns/record. The requests to the blob store are
+// those of a batch, a list counting one for each 1,000 names: the embedded store is measured as one server alone has it, too, and
+// (shared) as one of several.
 func BenchmarkCostPerRecord(b *testing.B) {
-	b.Run("store=embedded", func(b *testing.B) {
-		costs(b, func(b *testing.B, _ string) store.Store {
-			b.Helper()
-			s, err := blevestore.Open(b.Context(), blevestore.Config{Dir: b.TempDir()})
-			if err != nil {
-				b.Fatal(err)
-			}
-			return s
-		})
-	})
+	embedded := func(b *testing.B, _ string) store.Store {
+		b.Helper()
+		s, err := blevestore.Open(b.Context(), blevestore.Config{Dir: b.TempDir()})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return s
+	}
+	b.Run("store=embedded", func(b *testing.B) { costs(b, false, embedded) })
+	b.Run("store=embedded-shared", func(b *testing.B) { costs(b, true, embedded) })
 	b.Run("store=elasticsearch", func(b *testing.B) {
 		node := elasticsearch.Start(b)
-		costs(b, func(b *testing.B, name string) store.Store {
+		costs(b, false, func(b *testing.B, name string) store.Store {
 			b.Helper()
 			s, err := elasticstore.Open(b.Context(), elasticstore.Config{Addresses: []string{node.URL}, Prefix: name})
 			if err != nil {
@@ -52,14 +57,15 @@ func BenchmarkCostPerRecord(b *testing.B) {
 	})
 }
 
-func costs(b *testing.B, open func(*testing.B, string) store.Store) {
+func costs(b *testing.B, shared bool, open func(*testing.B, string) store.Store) {
 	b.Helper()
 	for _, streams := range []int{10, 1000, 50_000} {
 		for _, days := range []int{1, 90} {
 			b.Run(fmt.Sprintf("streams=%d/days=%d", streams, days), func(b *testing.B) {
 				s := open(b, fmt.Sprintf("growth.%d.%d", streams, days))
 				defer func() { _ = s.Close() }()
-				cost(b, s, streams, days)
+				g := &grown{next: make([]int64, streams), now: start, shared: shared}
+				g.cost(b, s, days)
 			})
 		}
 	}
@@ -70,23 +76,56 @@ type grown struct {
 	streams []lastnight.Stream
 	next    []int64 // offset of the next line, by stream
 	now     time.Time
+	shared  bool
 }
 
-func cost(b *testing.B, s store.Store, streams, days int) {
+// counting is Blobs that counts requests.
+type counting struct {
+	archive.Blobs
+	puts, gets, lists atomic.Int64
+}
+
+func (c *counting) Put(ctx context.Context, name string, data []byte) error {
+	c.puts.Add(1)
+	return c.Blobs.Put(ctx, name, data)
+}
+
+func (c *counting) Get(ctx context.Context, name string, off, n int64) ([]byte, error) {
+	c.gets.Add(1)
+	return c.Blobs.Get(ctx, name, off, n)
+}
+
+func (c *counting) List(ctx context.Context, prefix string) iter.Seq2[archive.BlobInfo, error] {
+	return func(yield func(archive.BlobInfo, error) bool) {
+		n := 0
+		for info, err := range c.Blobs.List(ctx, prefix) {
+			if n++; n%1000 == 1 {
+				c.lists.Add(1)
+			}
+			if !yield(info, err) {
+				return
+			}
+		}
+		if n == 0 {
+			c.lists.Add(1)
+		}
+	}
+}
+
+func (g *grown) cost(b *testing.B, s store.Store, days int) {
 	b.Helper()
-	g := &grown{next: make([]int64, streams), now: start}
-	for i := range streams {
+	for i := range len(g.next) {
 		g.streams = append(g.streams, lastnight.Stream{
 			Namespace: fmt.Sprint("ns-", i%20), Pod: fmt.Sprintf("job-%d-%d", i%100, i), PodUID: fmt.Sprint("uid-", i), Container: "main", Node: fmt.Sprint("node-", i%50),
 		})
 	}
-	blobs := archive.NewBucket(memblob.OpenBucket(nil)) // whose own cost does not grow with what is in it
+	blobs := &counting{Blobs: archive.NewBucket(memblob.OpenBucket(nil))} // whose own cost does not grow with what is in it
 	g.past(b, blobs, s, days)
-	a, err := archive.Open(b.Context(), archive.Config{Blobs: blobs, Now: func() time.Time { return g.now }})
+	a, err := archive.Open(b.Context(), archive.Config{Blobs: blobs, Shared: g.shared, Now: func() time.Time { return g.now }})
 	if err != nil {
 		b.Fatal(err)
 	}
-	x, err := indexer.Open(b.Context(), indexer.Config{Archive: a, Store: s, Recognizer: boomer{}, Logger: slogDiscard()})
+	x, err := indexer.Open(b.Context(), indexer.Config{Archive: a, Store: s, Recognizer: boomer{}, Logger: slogDiscard(), Shared: g.shared})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -97,7 +136,7 @@ func cost(b *testing.B, s store.Store, streams, days int) {
 		}
 		n++
 	}
-	before := cpu(b)
+	before, puts, gets, lists := cpu(b), blobs.puts.Load(), blobs.gets.Load(), blobs.lists.Load()
 	b.ResetTimer()
 	records := 0
 	for b.Loop() {
@@ -113,6 +152,10 @@ func cost(b *testing.B, s store.Store, streams, days int) {
 	}
 	b.ReportMetric(float64(cpu(b)-before)/float64(records), "cpu-ns/record")
 	b.ReportMetric(float64(b.Elapsed())/float64(records), "ns/record")
+	batches := float64(records) / (batchStreams * batchRecords)
+	b.ReportMetric(float64(blobs.puts.Load()-puts)/batches, "puts/batch")
+	b.ReportMetric(float64(blobs.gets.Load()-gets)/batches, "gets/batch")
+	b.ReportMetric(float64(blobs.lists.Load()-lists)/batches, "lists/batch")
 	b.ReportMetric(0, "ns/op")
 }
 

@@ -142,6 +142,7 @@ func (a *Archive) compactRun(ctx context.Context, run []*file) (bad *file, err e
 	if bad, err := c.open(ctx, run); err != nil {
 		return bad, err
 	}
+	c.jobs = numberJobs(c.b.dir)
 	for _, batch := range c.batches() {
 		if bad, err := c.read(ctx, batch); err != nil {
 			return bad, err
@@ -227,6 +228,11 @@ type compaction struct {
 	b      *builder
 	inputs []input
 	rows   []row
+	jobs   []int32 // by key of b: which job it is, in order of their names
+	order  []rowAt // of rows, as write sorts them
+	spare  []rowAt // of arrange
+	ends   []int   // of arrange
+	out    []row   // of a block
 }
 
 // open reads the directories and says in the chunk's what it will hold.
@@ -375,61 +381,4 @@ func (a *Archive) specials() map[genKey]*held {
 		return nil
 	}
 	return maps.Clone(a.index.special)
-}
-
-// write cuts the rows into blocks: those of a large job by time, small jobs together.
-func (c *compaction) write() {
-	job := func(r *row) jobName { return c.b.dir.streams[c.b.dir.keys[r.key].stream].jobName() }
-	slices.SortStableFunc(c.rows, func(x, y row) int {
-		return cmp.Or(job(&x).compare(job(&y)), cmp.Compare(x.rec.Lines[0].Time, y.rec.Lines[0].Time))
-	})
-	from, size := 0, 0
-	for i := 0; i < len(c.rows); {
-		n, bytes := i, 0
-		for n < len(c.rows) && job(&c.rows[n]) == job(&c.rows[i]) {
-			bytes += rowSize(&c.rows[n].rec)
-			n++
-		}
-		if size > 0 && size+bytes > blockRaw {
-			c.block(c.rows[from:i])
-			from, size = i, 0
-		}
-		size += bytes
-		i = n
-		if size > blockRaw {
-			c.byTime(c.rows[from:i], size)
-			from, size = i, 0
-		}
-	}
-	c.block(c.rows[from:])
-}
-
-// byTime cuts rows in order of time into blocks of about the same size.
-func (c *compaction) byTime(rows []row, size int) {
-	each := size/(size/blockRaw+1) + 1
-	from, n := 0, 0
-	for i := range rows {
-		if n += rowSize(&rows[i].rec); n >= each {
-			c.block(rows[from : i+1])
-			from, n = i+1, 0
-		}
-	}
-	c.block(rows[from:])
-}
-
-// block writes rows, those of one stream and generation side by side in the order of the file.
-func (c *compaction) block(rows []row) {
-	slices.SortFunc(rows, func(x, y row) int {
-		return cmp.Or(cmp.Compare(x.key, y.key), cmp.Compare(x.rec.Lines[0].Offset, y.rec.Lines[0].Offset))
-	})
-	c.b.block(rows)
-}
-
-// rowSize is what a record counts when blocks are cut.
-func rowSize(r *lastnight.Record) int {
-	n := lineCost * len(r.Lines)
-	for i := range r.Lines {
-		n += len(r.Lines[i].Text)
-	}
-	return n
 }
