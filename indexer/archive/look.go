@@ -98,8 +98,8 @@ func (l *look) inColumns(c candidate, stored map[sectionID]stored, h *harvest[la
 	}
 	set := rowSet{all: true}
 	if l.cond != nil {
-		few, err := l.few(c, v, h)
-		if err == nil && !few {
+		var n int
+		if set, n, err = l.inTime(c, v, h); err == nil && n > fewRows {
 			set, err = v.rowsWith(l.cond, set)
 		}
 		if err != nil || set.none() {
@@ -124,24 +124,29 @@ func (l *look) inColumns(c candidate, stored map[sectionID]stored, h *harvest[la
 	return nil
 }
 
-// few tells whether so few records can be results, by their time, that columns need no look.
-func (l *look) few(c candidate, v *view, h *harvest[lastnight.Document]) (bool, error) {
+// inTime gives the records that can be results by their time, and how many these are: all of a block that does not
+// reach beyond the time, else only those of streams that are asked for.
+func (l *look) inTime(c candidate, v *view, h *harvest[lastnight.Document]) (rowSet, int, error) {
 	b := &c.d.blocks[c.block]
 	if !l.s.byTime || h.acceptsMajor(b.first) && h.acceptsMajor(b.last) && l.s.inTime(b.first) && l.s.inTime(b.last) {
-		return false, nil
+		return rowSet{all: true}, maxBlockLines, nil
 	}
 	if err := v.loadLines(); err != nil {
-		return false, err
+		return rowSet{}, 0, err
 	}
-	n := 0
+	set, n := rowSet{bits: v.mem.bools.zeroed(v.rows())}, 0
 	for _, run := range v.runs {
-		for row := run.firstRow; c.keys[run.key] && row < run.endRow && n <= fewRows; row++ {
+		for row := run.firstRow; c.keys[run.key] && row < run.endRow; row++ {
 			if t := v.times[v.rowFirst[row]]; l.s.inTime(t) && h.acceptsMajor(t) {
+				set.bits[row] = true
 				n++
 			}
 		}
 	}
-	return n <= fewRows, nil
+	if n == 0 {
+		return rowSet{}, 0, nil
+	}
+	return set, n, nil
 }
 
 // inRun takes the results in a run: in the order of its file or, if the scan is by time, just all.

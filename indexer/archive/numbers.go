@@ -3,7 +3,7 @@ package archive
 import (
 	"bytes"
 	"math/bits"
-	"strconv"
+	"slices"
 )
 
 // A column of numbers: values that are the same but for runs of decimal digits in them, such as counts, ports or
@@ -186,13 +186,33 @@ func (c *numberColumn) text(mem *slabs) ([]byte, error) {
 	return dst, nil
 }
 
-// appendPadded appends a number with zeros in front of it up to a width.
+// appendPadded appends a number with zeros in front of it up to a width. It is what most of a search for digits
+// does, so it writes two digits at once to where they belong.
 func appendPadded(dst []byte, v uint64, width int) []byte {
-	for n := digitsOf(v); n < width; n++ {
-		dst = append(dst, '0')
+	n := max(digitsOf(v), width)
+	from := len(dst)
+	dst = slices.Grow(dst, n)[:from+n]
+	i := from + n
+	for v >= 10 {
+		q := v / 100
+		r := 2 * (v - 100*q)
+		i -= 2
+		dst[i], dst[i+1] = digitPairs[r], digitPairs[r+1]
+		v = q
 	}
-	return strconv.AppendUint(dst, v, 10)
+	if v > 0 || i == from+n {
+		i--
+		dst[i] = byte('0' + v)
+	}
+	for i > from {
+		i--
+		dst[i] = '0'
+	}
+	return dst
 }
+
+// digitPairs are 00 to 99.
+const digitPairs = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899"
 
 // digitsOf gives how many decimal digits a number has.
 func digitsOf(v uint64) int {

@@ -120,11 +120,11 @@ func (v *view) rowsWithText(c *cond, in rowSet) (rowSet, error) {
 	shapes := v.shapesIn(in)
 	some := false
 	for i := range v.shapes {
-		if shapes != nil && !shapes[i] || v.only != nil && !v.only[i] {
+		if shapes != nil && shapes[i].none() || v.only != nil && !v.only[i] {
 			continue
 		}
 		var err error
-		if lines[i], err = v.shapeWithText(&v.shapes[i], c); err != nil {
+		if lines[i], err = v.shapeWithText(&v.shapes[i], c, ranksOf(shapes, i)); err != nil {
 			return rowSet{}, err
 		}
 		some = some || !lines[i].none()
@@ -154,15 +154,34 @@ func (v *view) rowsWithText(c *cond, in rowSet) (rowSet, error) {
 	return set, nil
 }
 
-// shapesIn tells which shapes lines of these records have; nil: any.
-func (v *view) shapesIn(in rowSet) []bool {
+// ranks are some lines of a shape that follow each other: from one on, to one exclusive.
+type ranks struct{ from, to int32 }
+
+func (r ranks) none() bool { return r.from == r.to }
+
+// allRanks are all lines of a shape, however many it has.
+var allRanks = ranks{0, maxBlockLines + 1}
+
+func ranksOf(shapes []ranks, i int) ranks {
+	if shapes == nil {
+		return allRanks
+	}
+	return shapes[i]
+}
+
+// shapesIn tells which lines of each shape these records have, and those between; nil: any.
+func (v *view) shapesIn(in rowSet) []ranks {
 	if in.all {
 		return nil
 	}
-	shapes := v.mem.bools.zeroed(len(v.shapes))
+	shapes := make([]ranks, len(v.shapes))
 	for row, b := range in.bits {
 		for i := v.rowFirst[row]; b && i < v.rowFirst[row+1]; i++ {
-			shapes[v.shapeOf[i]] = true
+			s, n := &shapes[v.shapeOf[i]], v.rank[i]
+			if s.none() {
+				s.from = n
+			}
+			s.to = n + 1
 		}
 	}
 	return shapes
@@ -196,9 +215,9 @@ func (s *lineSetOfShape) has(rank int32) bool {
 	return s.all || int(rank) < len(s.hits) && s.hits[rank]
 }
 
-// shapeWithText tells which lines of a shape may have a text: it stands in the shape itself, in
+// shapeWithText tells which lines of some of a shape may have a text: it stands in the shape itself, in
 // one of the variables, or (then it may be any line) across the border of both.
-func (v *view) shapeWithText(s *viewShape, c *cond) (set lineSetOfShape, err error) {
+func (v *view) shapeWithText(s *viewShape, c *cond, in ranks) (set lineSetOfShape, err error) {
 	across, stamp := c.across(s, v.columns)
 	if set.stamp = stamp; s.tail || across {
 		return lineSetOfShape{all: true}, nil
@@ -207,7 +226,7 @@ func (v *view) shapeWithText(s *viewShape, c *cond) (set lineSetOfShape, err err
 		if col := &v.columns[s.column+i]; len(c.text) > int(col.width) && col.width < wide || !c.within(col.classes) {
 			continue
 		}
-		if set.all, err = v.scanColumn(s.column+i, c, &set); set.all || err != nil {
+		if set.all, err = v.scanColumn(s.column+i, c, in, &set); set.all || err != nil {
 			return set, err
 		}
 	}
@@ -347,8 +366,11 @@ func hasOther(lit []byte) bool {
 	return false
 }
 
-// scanColumn adds the lines whose value in a column has the text; all says that each has.
-func (v *view) scanColumn(column int, c *cond, set *lineSetOfShape) (all bool, err error) {
+// scanColumn adds those of some lines whose value in a column has the text; all says that each has.
+func (v *view) scanColumn(column int, c *cond, in ranks, set *lineSetOfShape) (all bool, err error) {
+	if col := &v.columns[column]; col.kind == colNumbers && col.ends == nil && in != allRanks {
+		return false, v.scanNumbers(col, c, in, set)
+	}
 	col, err := v.load(column)
 	if err != nil {
 		return false, err
@@ -360,7 +382,11 @@ func (v *view) scanColumn(column int, c *cond, set *lineSetOfShape) (all bool, e
 		}
 		text = col.lower
 	}
-	for at := 0; ; {
+	at := 0
+	if n := int(in.from); col.kind != colSame && n > 0 && n <= len(col.ends) {
+		at = int(col.ends[n-1]) + 1
+	}
+	for {
 		i := bytes.Index(text[at:], c.text)
 		if i < 0 {
 			return false, nil
@@ -373,12 +399,36 @@ func (v *view) scanColumn(column int, c *cond, set *lineSetOfShape) (all bool, e
 		if n == len(col.ends) {
 			return false, corruptf("column does not end with a value")
 		}
-		if len(set.hits) < len(col.ends) {
-			hits := v.mem.bools.zeroed(len(col.ends))
-			copy(hits, set.hits)
-			set.hits = hits
+		if n >= int(in.to) {
+			return false, nil
 		}
-		set.hits[n] = true
+		v.hit(set, n, len(col.ends))
 		at = int(col.ends[n])
 	}
+}
+
+// scanNumbers is scanColumn for some lines of a column of numbers, of which only theirs are written out.
+func (v *view) scanNumbers(col *viewColumn, c *cond, in ranks, set *lineSetOfShape) error {
+	if err := v.loadNumbers(col); err != nil {
+		return err
+	}
+	value := v.number
+	for n := int(in.from); n < min(int(in.to), col.numbers.n); n++ {
+		value = col.numbers.appendValue(value[:0], n)
+		if c.mayText(value) {
+			v.hit(set, n, col.numbers.n)
+		}
+	}
+	v.number = value
+	return nil
+}
+
+// hit adds a line of a shape that has so many.
+func (v *view) hit(set *lineSetOfShape, rank, lines int) {
+	if len(set.hits) < lines {
+		hits := v.mem.bools.zeroed(lines)
+		copy(hits, set.hits)
+		set.hits = hits
+	}
+	set.hits[rank] = true
 }

@@ -196,7 +196,7 @@ func (v *view) rowsWithRegex(c *cond, in rowSet) (rowSet, error) {
 	some := m.single
 	shapes := v.shapesIn(in)
 	for i := range v.shapes {
-		if shapes != nil && !shapes[i] {
+		if shapes != nil && shapes[i].none() {
 			continue
 		}
 		if may[i] = w.mayShape(&v.shapes[i], v.columns); may[i] {
