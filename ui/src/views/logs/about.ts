@@ -8,7 +8,7 @@ import { useApi } from '../../api/use'
 import type { LogsState } from '../../lib/address'
 import { addressTime, parseTime } from '../../lib/time'
 import { stepOf, type Extent } from './bars'
-import { asksForLog } from './data'
+import { asksForLog } from './asked'
 
 export interface About {
   extent: Extent | undefined

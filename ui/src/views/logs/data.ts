@@ -8,6 +8,7 @@ import { isLine, type LogsState } from '../../lib/address'
 import { arrive, join } from '../../lib/join'
 import { parseTime, plusNano } from '../../lib/time'
 import { cancelled } from '../../api/use'
+import { asksForLog, boundsOf, filtersOf } from './asked'
 import { useTail, type TailState } from './tail'
 
 const page = 200
@@ -17,9 +18,6 @@ const around = 100
 export const maxHeld = 4000
 const cutTo = 3000
 const maxLive = 5000
-
-/** Where a search without a pod, a job or a time begins: everything ever kept would take long. */
-export const defaultStart = 'now-7d'
 
 export interface Records {
   items: Document[] // in the order shown
@@ -47,20 +45,6 @@ interface State {
 }
 
 const nothing: State = { items: [], loading: false, busy: false, error: undefined, above: false, below: false, context: false, anchor: '' }
-
-/** True if the log of something is asked for, rather than which log there is. */
-export const asksForLog = (s: LogsState): boolean => !!(s.pod || s.job || s.q || s.line || s.live)
-
-export const boundsOf = (s: LogsState): { start: string; end: string } => ({
-  start: s.start || (s.pod || s.job ? '' : defaultStart),
-  end: s.end,
-})
-
-/** What the search asks for, apart from time and order. */
-export const filtersOf = (s: LogsState) => ({
-  q: s.q, scope: s.important ? ('important' as const) : undefined,
-  namespace: s.namespace, job: s.pod ? '' : s.job, pod: s.pod, pod_uid: s.podUid, container: s.container, restart: s.restart,
-})
 
 function searchUrl(s: LogsState, later: boolean, bounds: { start?: string; end?: string }, limit: number, cursor = ''): string {
   return route.search({ ...filtersOf(s), ...boundsOf(s), ...bounds, order: later ? 'oldest' : 'newest', limit, cursor })

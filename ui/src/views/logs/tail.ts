@@ -5,7 +5,7 @@ import { route } from '../../api/client'
 import type { Document } from '../../api/types'
 import type { LogsState } from '../../lib/address'
 import { compareTimes } from '../../lib/time'
-import { filtersOf } from './data'
+import { filtersOf } from './asked'
 
 export interface TailState {
   open: boolean // the server is heard
