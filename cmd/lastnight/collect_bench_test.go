@@ -203,7 +203,7 @@ func BenchmarkCollectQuiet(b *testing.B) {
 				b.ReportMetric(statusMiB(pid, "VmRSS"), "RSS-MiB")
 				b.ReportMetric(statusMiB(pid, "RssAnon"), "anon-MiB")
 				b.ReportMetric(statusMiB(pid, "VmHWM"), "peak-RSS-MiB")
-				b.ReportMetric(x.metric("process_open_fds"), "fds")
+				b.ReportMetric(x.metric("lastnight_collector_open_files"), "open-files")
 			}
 		})
 	}
