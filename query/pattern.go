@@ -83,13 +83,26 @@ func glob(parts []string, folded string) bool {
 	}
 	last := len(parts) - 1
 	for _, part := range parts[1:last] {
-		_, after, found := strings.Cut(rest, part)
-		if !found {
+		i := indexOf(rest, part)
+		if i < 0 {
 			return false
 		}
-		rest = after
+		rest = rest[i+len(part):]
 	}
 	return strings.HasSuffix(rest, parts[last])
+}
+
+// indexOf is strings.Index for words, which are short: that takes longer to begin.
+func indexOf(s, part string) int {
+	if part == "" {
+		return 0
+	}
+	for i := 0; i+len(part) <= len(s); i++ {
+		if s[i] == part[0] && s[i:i+len(part)] == part {
+			return i
+		}
+	}
+	return -1
 }
 
 // String gives the pattern as it is written in a query: quoted if it has no wildcard.

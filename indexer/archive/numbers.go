@@ -161,6 +161,15 @@ func (c *numberColumn) appendValue(dst []byte, i int) []byte {
 	return append(dst, c.behind...)
 }
 
+// mostDigits gives how many digits the numbers of a run have at most.
+func (r *numberRun) mostDigits() int {
+	var most uint64
+	for _, v := range r.list {
+		most = max(most, v)
+	}
+	return max(digitsOf(most), r.width)
+}
+
 // length gives that of the ith value.
 func (c *numberColumn) length(i int) int {
 	n := c.fixed
@@ -189,9 +198,14 @@ func (c *numberColumn) text(mem *slabs) ([]byte, error) {
 // appendPadded appends a number with zeros in front of it up to a width. It is what most of a search for digits
 // does, so it writes two digits at once to where they belong.
 func appendPadded(dst []byte, v uint64, width int) []byte {
-	n := max(digitsOf(v), width)
-	from := len(dst)
-	dst = slices.Grow(dst, n)[:from+n]
+	if v < 10 && width <= 1 {
+		return append(dst, byte('0'+v))
+	}
+	n, from := max(digitsOf(v), width), len(dst)
+	if from+n > cap(dst) {
+		dst = slices.Grow(dst, n)
+	}
+	dst = dst[:from+n]
 	i := from + n
 	for v >= 10 {
 		q := v / 100

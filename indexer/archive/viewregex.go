@@ -147,23 +147,35 @@ func (w *walker) past(at []dfa.State, lit []byte) (to dfa.State, ok bool) {
 	return to, len(at) > 0
 }
 
+// steps walks over a text from several places.
+func (w *walker) steps(at []dfa.State, lit []byte) []dfa.State {
+	if len(lit) == 0 {
+		return at
+	}
+	to := make([]dfa.State, len(at))
+	for i := range at {
+		to[i] = w.d.Step(at[i], lit)
+	}
+	slices.Sort(to)
+	return slices.Compact(to)
+}
+
 // mayShape tells whether a line of a shape may match.
 func (w *walker) mayShape(s *viewShape, columns []viewColumn) bool {
+	return w.mayTokens(s, func(at []dfa.State, column int) []dfa.State {
+		return w.after(at, columns[column].classes, columns[column].width)
+	})
+}
+
+func (w *walker) mayTokens(s *viewShape, over func([]dfa.State, int) []dfa.State) bool {
 	at := []dfa.State{w.d.Start()}
 	column := s.column
 	for i := range s.tokens {
 		tok := &s.tokens[i]
-		if len(tok.lit) > 0 {
-			to := make([]dfa.State, len(at))
-			for j := range at {
-				to[j] = w.d.Step(at[j], tok.lit)
-			}
-			slices.Sort(to)
-			at = slices.Compact(to)
-		}
+		at = w.steps(at, tok.lit)
 		switch tok.mark {
 		case markVar:
-			at = w.after(at, columns[column].classes, columns[column].width)
+			at = over(at, column)
 			column++
 		case markStamp:
 			at = w.afterStamp(at, tok.form)
@@ -221,6 +233,9 @@ func (v *view) rowsWithRegex(c *cond, in rowSet) (rowSet, error) {
 	}
 	set := rowSet{bits: v.mem.bools.zeroed(v.rows())}
 	found := false
+	if some, err := v.mayNumbers(w, may); err != nil || !some && !m.single {
+		return rowSet{}, err
+	}
 	for row := range set.bits {
 		if !in.has(row) {
 			continue
@@ -266,7 +281,11 @@ func (v *view) walk(w *walker, line int32, steps []step) (bool, error) {
 		if tok.mark == markVar || tok.mark == markStamp {
 			if k.before != s {
 				k.before = s
-				k.past, k.skip = w.past(w.over(s, tok, v.columns, column-1), shape.tokens[i+1].lit)
+				to, err := v.over(w, s, tok, column-1)
+				if err != nil {
+					return false, err
+				}
+				k.past, k.skip = w.past(to, shape.tokens[i+1].lit)
 			}
 			if skipped = k.skip; skipped {
 				s = k.past
@@ -283,11 +302,47 @@ func (v *view) walk(w *walker, line int32, steps []step) (bool, error) {
 }
 
 // over gives where the walk may stand after a token's variable or stamp.
-func (w *walker) over(s dfa.State, tok *shapeToken, columns []viewColumn, column int) []dfa.State {
+func (v *view) over(w *walker, s dfa.State, tok *shapeToken, column int) ([]dfa.State, error) {
 	if tok.mark == markStamp {
-		return w.afterStamp([]dfa.State{s}, tok.form)
+		return w.afterStamp([]dfa.State{s}, tok.form), nil
 	}
-	return w.after([]dfa.State{s}, columns[column].classes, columns[column].width)
+	return v.overColumn(w, []dfa.State{s}, column)
+}
+
+// overColumn is walker.after for a column. Where a match may end in one of numbers these are asked, as they tell more than the
+// bytes of the values do: how many digits stand together at most, and what between them.
+func (v *view) overColumn(w *walker, at []dfa.State, column int) ([]dfa.State, error) {
+	c := &v.columns[column]
+	to := w.after(at, c.classes, c.width)
+	if c.kind != colNumbers || len(to) == 0 || to[0] >= dfa.First {
+		return to, nil
+	}
+	if err := v.loadNumbers(c); err != nil {
+		return nil, err
+	}
+	for i := range c.numbers.runs {
+		r := &c.numbers.runs[i]
+		at = w.after(w.steps(at, r.before), classNumber, uint8(r.mostDigits()))
+	}
+	return w.steps(at, c.numbers.behind), nil
+}
+
+// mayNumbers strikes out the shapes none of whose lines may match by what their columns of numbers tell.
+func (v *view) mayNumbers(w *walker, may []bool) (some bool, err error) {
+	for i := range may {
+		if !may[i] {
+			continue
+		}
+		may[i] = w.mayTokens(&v.shapes[i], func(at []dfa.State, column int) []dfa.State {
+			to, failed := v.overColumn(w, at, column)
+			if failed != nil {
+				err = failed
+			}
+			return to
+		})
+		some = some || may[i]
+	}
+	return some, err
 }
 
 // pieceOf gives the text that stands in a line where a token has its mark.
