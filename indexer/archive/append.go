@@ -329,7 +329,7 @@ func (a *Archive) Segments() []string {
 		switch {
 		case f.kind == kindSegment:
 			files = append(files, f)
-		case len(f.replaces) == 0:
+		case f.isDirect():
 			direct = append(direct, f)
 		}
 	}

@@ -88,11 +88,12 @@ type Archive struct {
 	now   func() time.Time
 	nonce string // names of this process's files do not meet another's
 
-	mu      sync.Mutex
-	files   map[string]*file   // guarded by mu
-	index   *index             // guarded by mu
-	garbage map[string]garbage // guarded by mu; by name
-	arrival int64              // guarded by mu; of the last segment, ns
+	mu       sync.Mutex
+	files    map[string]*file   // guarded by mu
+	segments map[string]*file   // guarded by mu; those of files that are no chunks: few
+	index    *index             // guarded by mu
+	garbage  map[string]garbage // guarded by mu; by name
+	arrival  int64              // guarded by mu; of the last segment, ns
 
 	manifests []*manifest    // guarded by mu; the slice is immutable
 	epoch     int64          // guarded by mu; grows when it changes what manifests hold
@@ -149,7 +150,7 @@ func Open(ctx context.Context, cfg Config) (*Archive, error) {
 	}
 	a := &Archive{
 		cfg: cfg, blobs: cfg.Blobs, log: cfg.Logger, now: cfg.Now, nonce: hex.EncodeToString(nonce[:]),
-		files: map[string]*file{}, index: newIndex(), garbage: map[string]garbage{},
+		files: map[string]*file{}, segments: map[string]*file{}, index: newIndex(), garbage: map[string]garbage{},
 		tools: make(chan *tools, 2), cache: newCache(cfg.CacheBytes), lists: newLister(),
 	}
 	<-a.lists.turn
@@ -196,6 +197,9 @@ func (a *Archive) add(f *file, d *directory, settled map[genKey]*held) {
 		return
 	}
 	a.files[f.name] = f
+	if f.kind == kindSegment {
+		a.segments[f.name] = f
+	}
 	a.index.add(f, d, settled)
 	a.arrival = max(a.arrival, f.newest)
 	a.cache.put(f.name, d, d.size())
@@ -204,6 +208,7 @@ func (a *Archive) add(f *file, d *directory, settled map[genKey]*held) {
 // drop takes a file out. Its ranges are still in the index. Callers hold mu.
 func (a *Archive) drop(f *file) {
 	delete(a.files, f.name)
+	delete(a.segments, f.name)
 	if f.man != nil {
 		f.man.files[f.num] = nil
 		f.man = nil

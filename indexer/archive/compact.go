@@ -116,8 +116,8 @@ func (a *Archive) nextRun(without map[*file]bool) []*file {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var all []*file
-	for _, f := range a.files {
-		if f.kind == kindSegment && !f.skip && !without[f] {
+	for _, f := range a.segments {
+		if !f.skip && !without[f] {
 			all = append(all, f)
 		}
 	}
@@ -194,10 +194,14 @@ func (a *Archive) stillThere(ctx context.Context, inputs []input) error {
 	return nil
 }
 
-// chunkName names the nth chunk of a process, of lines that arrived between first and last.
+// chunkName names the nth chunk of a process, of lines that arrived between first and last; n is 0 if they never were
+// in a segment (directSuffix).
 func chunkName(first, last int64, nonce string, n int) string {
 	return fmt.Sprintf("%s%016x-%016x-%s-%x.chk", chunkFolder, uint64(first), uint64(last), nonce, n)
 }
+
+// directSuffix ends the names of chunks whose lines never were in a segment.
+const directSuffix = "-0.chk"
 
 // input is a file that is compacted, or deleted.
 type input struct {

@@ -20,8 +20,8 @@ type file struct {
 	lines       int64
 	records     int64
 	blocks      int
-	empty       bool // no lines, only ranges without any
-	replaces    []string
+	empty       bool     // no lines, only ranges without any
+	replaces    []string // of a chunk that a manifest lists: unknown
 
 	man *manifest // guarded by Archive.mu: lists the file, which is its num-th; nil: none does
 	num int
@@ -48,6 +48,9 @@ func newFile(name string, size int64, d *directory) *file {
 	}
 	return f
 }
+
+// isDirect tells whether a chunk's lines never were a segment. Its name says so; see chunkName.
+func (f *file) isDirect() bool { return f.kind == kindChunk && strings.HasSuffix(f.name, directSuffix) }
 
 // compare orders files by age: of what two of them have, the older one's is read.
 func (f *file) compare(g *file) int {

@@ -136,7 +136,8 @@ type listing struct {
 func (a *Archive) relist(ctx context.Context, full bool) error {
 	for range maxRelists {
 		began, now := a.lists.next(), a.now()
-		l := &listing{known: a.known(), full: full || now.Sub(a.lists.full) >= a.cfg.Grace/3}
+		l := &listing{full: full || now.Sub(a.lists.full) >= a.cfg.Grace/3}
+		l.known = a.known(l.full)
 		if err := a.list(ctx, l); err != nil {
 			return err
 		}
@@ -163,12 +164,16 @@ func (a *Archive) relist(ctx context.Context, full bool) error {
 	return lastnight.Errorf(lastnight.CodeUnavailable, "", "files of the archive vanish as soon as they are listed")
 }
 
-// known gives the names of all files that are in use or wait for being deleted.
-func (a *Archive) known() map[string]bool {
+// known gives the names of files that are in use or wait for being deleted: of all, or of segments and what waits.
+func (a *Archive) known(all bool) map[string]bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	out := make(map[string]bool, len(a.files)+len(a.garbage))
-	for name := range a.files {
+	files := a.segments
+	if all {
+		files = a.files
+	}
+	out := make(map[string]bool, len(files)+len(a.garbage))
+	for name := range files {
 		out[name] = true
 	}
 	for name := range a.garbage {
@@ -197,6 +202,13 @@ func (a *Archive) list(ctx context.Context, l *listing) error {
 			l.full = true
 		}
 	}
+	if l.full { // chunks are listed later than segments, and so must be known later
+		for name, used := range a.known(true) {
+			if _, old := l.known[name]; !old && !strings.HasPrefix(name, segmentFolder) {
+				l.known[name] = used
+			}
+		}
+	}
 	if !l.full {
 		return nil
 	}
@@ -209,7 +221,7 @@ func (a *Archive) list(ctx context.Context, l *listing) error {
 // readNew reads the manifests and directories that are not known, those of chunks before those of
 // segments, since what a chunk replaces need not be read. vanished tells that a file was gone by then.
 func (a *Archive) readNew(ctx context.Context, l *listing) (vanished bool, err error) {
-	known := a.known() // again: what has been put since the first time is known now
+	known := a.known(l.full) // again: what has been put since the first time is known now
 	if l.full {
 		if err := a.readManifests(ctx, l, known); err != nil {
 			return false, err
