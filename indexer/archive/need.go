@@ -112,6 +112,7 @@ func textCond(text string, fold bool) *cond {
 		if strings.IndexFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {
 			return nil
 		}
+		fold = strings.IndexFunc(text, isLowLetter) >= 0 // else case makes no difference, and looking for it is quick
 	}
 	text = text[:min(len(text), maxCondText)]
 	if text == "" || strings.ContainsAny(text, "\n\x11\x12\x13") {
@@ -126,6 +127,8 @@ func textCond(text string, fold bool) *cond {
 	}
 	return c
 }
+
+func isLowLetter(r rune) bool { return r >= 'a' && r <= 'z' }
 
 // both needs all of the conditions.
 func both(kids []*cond) *cond {

@@ -126,10 +126,15 @@ func openView(stored map[sectionID]stored, keys int, mem *slabs) (*view, error) 
 }
 
 // loadLines reads which lines there are, of which shapes and times.
-func (v *view) loadLines() error {
+func (v *view) loadLines() (err error) {
 	if v.rowFirst != nil {
 		return nil
 	}
+	defer func() {
+		if err != nil {
+			v.rowFirst = nil // they are not loaded
+		}
+	}()
 	d, err := v.opens(secRuns, secLines, secFlags)
 	if err != nil {
 		return err
@@ -176,10 +181,11 @@ func (v *view) loadLines() error {
 func (v *view) loadShapes() error {
 	n := len(v.flags)
 	v.shapeOf, v.rank = v.mem.small.zeroed(n), v.mem.small.zeroed(n)
-	for i := range n {
-		s := v.ids.index(len(v.shapes))
-		if v.ids.err != nil {
-			break
+	list := v.mem.nums.take(n)
+	v.ids.uints(list)
+	for i, s := range list {
+		if s >= uint64(len(v.shapes)) {
+			return corruptf("line of an unknown shape")
 		}
 		v.shapeOf[i] = int32(s)
 		v.rank[i] = v.shapes[s].lines
@@ -198,12 +204,22 @@ func (v *view) loadStamps() error {
 	if err != nil {
 		return err
 	}
-	v.stamps = v.mem.large.zeroed(len(v.shapeOf))
-	for i, s := range v.shapeOf {
-		if v.shapes[s].stamp {
-			v.stamps[i] = d.int()
+	n := 0
+	for i := range v.shapes {
+		if s := &v.shapes[i]; s.stamp {
+			n += int(s.lines)
 		}
 	}
+	list := v.mem.nums.take(n)
+	d.uints(list)
+	stamps, n := v.mem.large.zeroed(len(v.shapeOf)), 0
+	for i, s := range v.shapeOf {
+		if v.shapes[s].stamp {
+			stamps[i] = signed(list[n])
+			n++
+		}
+	}
+	v.stamps = stamps
 	return d.done("stamps")
 }
 

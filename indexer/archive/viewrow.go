@@ -104,10 +104,12 @@ func (v *view) loadOffsets() error {
 	if err != nil {
 		return err
 	}
-	v.deltas = v.mem.large.zeroed(len(v.flags))
+	v.deltas = v.mem.large.take(len(v.flags))
+	list := v.mem.nums.take(len(v.flags))
+	d[0].uints(list)
 	v.parts = map[int32][]byte{}
 	for i := range v.deltas {
-		v.deltas[i] = d[0].int()
+		v.deltas[i] = signed(list[i])
 		if v.flags[i]&flagParts == 0 {
 			continue
 		}

@@ -54,9 +54,28 @@ func (d *dec) uint() uint64 {
 	return v
 }
 
-func (d *dec) int() int64 {
-	u := d.uint()
-	return int64(u>>1) ^ -int64(u&1)
+func (d *dec) int() int64 { return signed(d.uint()) }
+
+// signed gives the number that enc.int wrote as u.
+func signed(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
+
+// uints reads as many numbers as list has. It is quicker than reading one by one.
+func (d *dec) uints(list []uint64) {
+	b := d.b
+	for i := range list {
+		if len(b) > 0 && b[0] < 0x80 {
+			list[i], b = uint64(b[0]), b[1:]
+			continue
+		}
+		v, n := binary.Uvarint(b)
+		if n <= 0 {
+			d.fail("number cut short")
+			clear(list[i:])
+			return
+		}
+		list[i], b = v, b[n:]
+	}
+	d.b = b
 }
 
 // upTo reads a number that is at most limit.
