@@ -33,6 +33,7 @@ type shard struct {
 // shards keeps the clusterers of the workloads in use; others rest in the store.
 type shards struct {
 	store store.Exact
+	snaps *snapshots
 	max   int
 	log   *slog.Logger
 	mu    sync.Mutex
@@ -45,7 +46,7 @@ type shards struct {
 }
 
 func newShards(s store.Exact, maxShards int, log *slog.Logger) *shards {
-	return &shards{store: s, max: maxShards, log: log, byKey: map[string]*list.Element{}, lru: list.New()}
+	return &shards{store: s, snaps: newSnapshots(s), max: maxShards, log: log, byKey: map[string]*list.Element{}, lru: list.New()}
 }
 
 // with calls f with the workload's clusterer, alone.
@@ -85,7 +86,7 @@ func (s *shards) get(ctx context.Context, key string) (*shard, error) {
 	switch {
 	case err == nil:
 		sh.version = item.Version
-		err := restore(sh.c, item.Value)
+		err := s.snaps.restore(ctx, sh.c, item.Value)
 		if errors.Is(err, clusterer.ErrCorrupt) {
 			// Ids come from the templates' texts: a shard that starts anew learns the same ones.
 			s.log.Error("clusterer snapshot is damaged, learning anew", "shard", key, "err", err)
@@ -125,7 +126,7 @@ func (s *shards) save(ctx context.Context, sh *shard) error {
 		if err := sh.c.Snapshot(&buf); err != nil {
 			return fmt.Errorf("snapshot clusterer of %s: %w", sh.key, err)
 		}
-		packed, err := packSnapshot(buf.Bytes())
+		packed, err := s.snaps.pack(ctx, sh.key, buf.Bytes())
 		if err != nil {
 			return err
 		}
@@ -158,7 +159,7 @@ func (s *shards) merge(ctx context.Context, sh *shard) error {
 		return fmt.Errorf("get clusterer of %s: %w", sh.key, err)
 	}
 	other := clusterer.New(clusterer.Config{})
-	err = restore(other, item.Value)
+	err = s.snaps.restore(ctx, other, item.Value)
 	if err == nil {
 		err = sh.c.Merge(other)
 	}
