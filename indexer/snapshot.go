@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/cespare/xxhash/v2"
@@ -20,34 +21,39 @@ const dictionaryBucket = "clusterer-dictionary"
 // Bounds, in bytes. A snapshot larger than maxSample has enough of its own to be packed by, and few of
 // them would fill a dictionary.
 const (
-	maxSnapshot    = 256 << 20 // decompressed
-	dictionarySize = 64 << 10
-	maxSample      = 8 << 10
+	maxSnapshot     = 256 << 20 // decompressed
+	firstDictionary = 16 << 10  // each further one is twice as large
+	lastDictionary  = 128 << 10 // what none is larger than, but for one sample
+	maxSample       = 8 << 10
 )
+
+// knownRatio is what a snapshot shrinks to, one part of so many, if a dictionary knows its like. Alone it is one of two or three.
+const knownRatio = 4
 
 // zstdMagic is what compressed snapshots begin with.
 var zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
 
 // snapshots packs the clusterers' snapshots for the store. There is one for each workload, most are a few KiB, and
-// what they hold is much the same in all: the templates of the libraries that everybody uses. So the first small ones
-// become a dictionary that all later ones are packed with, to a quarter of what they would take alone. A dictionary
-// is never changed and never removed: whose it is, is in each snapshot. Once there is one in the
-// store it is used for good; logs that have nothing in common with it any more take the space that they took without.
-// Two servers that begin at once may make one each. Safe for concurrent use.
+// what they hold is much the same in many: the templates of the libraries that everybody uses. So small ones become a
+// dictionary that later ones are packed with, to a third of what they would take alone. Those that it
+// does not help become part of the next dictionary, which holds the one before and is twice as large, until
+// lastDictionary: then what is new takes the space that it takes alone. A dictionary is never changed and never removed:
+// each snapshot tells whose it is. Servers that begin at once may make one each. Safe for concurrent use.
 type snapshots struct {
 	store store.Exact
 
 	mu       sync.Mutex
 	looked   bool                     // whether the store had a dictionary
-	samples  []byte                   // what will be one
-	sampled  map[string]bool          // keys of the shards in samples
+	samples  []byte                   // what the next one will be; begins with the one in use
+	next     int                      // how long samples must be for that
+	sampled  map[string]bool          // keys of the shards in samples since the last one
 	plain    *zstd.Encoder            // without a dictionary; nil until it is needed
-	packer   *zstd.Encoder            // with one; nil if there is none
+	packer   *zstd.Encoder            // with the newest; nil if there is none
 	unpacker map[uint32]*zstd.Decoder // by the dictionary's id; 0: none
 }
 
 func newSnapshots(s store.Exact) *snapshots {
-	return &snapshots{store: s, sampled: map[string]bool{}, unpacker: map[uint32]*zstd.Decoder{}}
+	return &snapshots{store: s, next: firstDictionary, sampled: map[string]bool{}, unpacker: map[uint32]*zstd.Decoder{}}
 }
 
 // pack gives what to keep of the snapshot of the shard of that key.
@@ -57,15 +63,23 @@ func (s *snapshots) pack(ctx context.Context, key string, raw []byte) ([]byte, e
 	if err := s.look(ctx); err != nil {
 		return nil, err
 	}
-	if s.packer == nil && len(raw) <= maxSample && !s.sampled[key] {
-		s.sampled[key] = true
-		s.samples = append(s.samples, raw...)
-		if len(s.samples) >= dictionarySize {
-			if err := s.found(ctx, s.samples); err != nil {
-				return nil, err
-			}
-		}
+	packed, err := s.packOne(raw)
+	if err != nil || len(raw) > maxSample || s.next > lastDictionary || s.sampled[key] || s.packer != nil && len(packed)*knownRatio < len(raw) {
+		return packed, err
 	}
+	s.sampled[key] = true
+	s.samples = append(s.samples, raw...)
+	if len(s.samples) < s.next {
+		return packed, nil
+	}
+	if err := s.found(ctx, s.samples); err != nil {
+		return nil, err
+	}
+	return s.packOne(raw)
+}
+
+// packOne packs as well as it can be done now. The caller holds s.mu.
+func (s *snapshots) packOne(raw []byte) ([]byte, error) {
 	if s.packer != nil {
 		return s.packer.EncodeAll(raw, nil), nil
 	}
@@ -76,23 +90,25 @@ func (s *snapshots) pack(ctx context.Context, key string, raw []byte) ([]byte, e
 	return z.EncodeAll(raw, nil), nil
 }
 
-// look takes the store's dictionary, if it has one. The caller holds s.mu.
+// look takes the largest of the store's dictionaries, if it has one. The caller holds s.mu.
 func (s *snapshots) look(ctx context.Context) error {
 	if s.looked {
 		return nil
 	}
+	var best []byte
 	for item, err := range s.store.List(ctx, dictionaryBucket, "") {
 		if err != nil {
 			return fmt.Errorf("list dictionaries: %w", err)
 		}
 		words, err := s.content(ctx, item.Value)
-		if err != nil || dictionaryKey(dictionaryID(words)) != item.Key {
-			continue // a damaged one: no snapshot can be packed with it
+		if err == nil && dictionaryKey(dictionaryID(words)) == item.Key && len(words) > len(best) { // else it is damaged
+			best = words
 		}
-		if err := s.use(words); err != nil {
+	}
+	if best != nil {
+		if err := s.use(best); err != nil {
 			return err
 		}
-		break
 	}
 	s.looked = true
 	return nil
@@ -116,7 +132,11 @@ func (s *snapshots) use(words []byte) (err error) {
 	if err != nil {
 		return fmt.Errorf("compress snapshot: %w", err)
 	}
-	s.samples, s.sampled, s.plain = nil, nil, nil
+	s.samples, s.plain = slices.Clip(words), nil
+	for s.next <= len(words) {
+		s.next *= 2
+	}
+	clear(s.sampled)
 	return nil
 }
 
