@@ -38,7 +38,7 @@ nothing. Damaged parts are named and counted; the rest is imported.`,
 				return err
 			}
 			ctx := cmd.Context()
-			n, err := openNode(ctx, nodeConfig{dir: dataDir, tiers: o.tiers, create: true, log: o.logger(cmd.ErrOrStderr())})
+			n, err := openNode(ctx, nodeConfig{dir: dataDir, tiers: o.tiers, create: true, shards: importShards, log: o.logger(cmd.ErrOrStderr())})
 			if err != nil {
 				return err
 			}
@@ -59,6 +59,10 @@ nothing. Damaged parts are named and counted; the rest is imported.`,
 	f.StringVar(&cluster, "cluster", "", "name of the cluster")
 	return cmd
 }
+
+// importShards is how many workloads' clusterers an import keeps in memory. It reads one file after the other, so a
+// workload that has been read hardly comes again, and what it learned only burdens the garbage collector.
+const importShards = 16
 
 // load imports directories, investigates what they show and compacts. It tells on stderr how it went.
 func (n *node) load(ctx context.Context, talk io.Writer, cfg collector.Config, dirs []string) (collector.Stats, error) {

@@ -29,6 +29,7 @@ type nodeConfig struct {
 	tiers  tierFlags     // where archive and store are; zero: in dir
 	lease  time.Duration // how long leases last, where there are several servers; 0: the default
 	serves bool          // it goes on, and tends what it opened; else it is a command that ends
+	shards int           // workloads whose clusterers are kept in memory; 0: the default
 }
 
 // node is lastnight's parts put together on one data directory, or on tiers that other nodes share.
@@ -84,7 +85,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 	watch := &watched{Store: n.store, changes: n.changes}
 	n.indexer, err = indexer.Open(ctx, indexer.Config{
 		Archive: n.archive, Store: watch, Recognizer: investigation.NewRecognizer(catalogue), Logger: cfg.log,
-		Shared: shared, SettleAfter: 2 * cfg.lease,
+		Shared: shared, SettleAfter: 2 * cfg.lease, MaxShards: cfg.shards,
 	})
 	if err != nil {
 		return n, fmt.Errorf("open indexer: %w", err)
