@@ -83,6 +83,7 @@ func (s *Store) Put(ctx context.Context, bucket, key string, value []byte, ifVer
 		if err != nil {
 			return err
 		}
+		b.FillPercent = 0.9 // many come in the order of their keys, and are larger than what half a page leaves
 		is := int64(0)
 		if v := b.Get([]byte(key)); len(v) >= 8 {
 			is = int64(binary.BigEndian.Uint64(v))
