@@ -180,11 +180,16 @@ type lineSet struct {
 // decodeBlock gives the rows of a block, of a file with so many keys. Texts share one
 // piece of memory.
 func decodeBlock(block []byte, keys int) ([]row, error) {
+	return decodeBlockWith(block, keys, &slabs{})
+}
+
+// decodeBlockWith is decodeBlock with scratch memory, which the rows do not share.
+func decodeBlockWith(block []byte, keys int, lists *slabs) ([]row, error) {
 	stored, err := sections(block)
 	if err != nil {
 		return nil, err
 	}
-	r := &blockReader{stored: stored, lists: &slabs{}}
+	r := &blockReader{stored: stored, lists: lists}
 	set, err := r.decodeLines(keys)
 	if err != nil {
 		return nil, err

@@ -183,7 +183,11 @@ func (c *numberColumn) length(i int) int {
 // text gives all values, each ended by a newline, in memory of a slab.
 func (c *numberColumn) text(mem *slabs) ([]byte, error) {
 	var dst []byte
-	if room := c.n * (c.fixed + len(c.runs)*(maxRunDigits+1) + 1); room < maxSlab {
+	each := c.fixed + 1
+	for i := range c.runs {
+		each += c.runs[i].mostDigits()
+	}
+	if room := c.n * each; room < maxSlab {
 		dst = mem.bytes.take(room)[:0]
 	}
 	for i := range c.n {

@@ -303,7 +303,9 @@ func (a *Archive) rows(ctx context.Context, f *file, d *directory, block int) ([
 	if err != nil {
 		return nil, err
 	}
-	rows, err := decodeBlock(data, len(d.keys))
+	mem := a.slabs.get()
+	defer a.slabs.put(mem)
+	rows, err := decodeBlockWith(data, len(d.keys), mem)
 	if err != nil {
 		return nil, fmt.Errorf("offset %d: block %d: %w", d.blocks[block].off, block, err)
 	}
