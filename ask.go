@@ -65,7 +65,7 @@ type SearchRequest struct {
 	Cursor    string         // continue after the document of this cursor (see CursorOf)
 
 	// ArrivedSince is for those who wait for what arrives, whatever its time: only records that arrived at this time or
-	// later; zero: no bound. Those that were compacted together with older ones already may be missing. Events and the scope
+	// later; zero: no bound. Of those of more than a minute ago some may be missing. Events and the scope
 	// important do not know when they arrived: there it says nothing.
 	ArrivedSince time.Time
 }

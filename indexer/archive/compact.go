@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -21,6 +22,9 @@ const (
 	batchRaw = 5 << 20
 	// compactAge is when segments are compacted though they are few.
 	compactAge = time.Hour
+	// freshFor is how long CompactDue leaves a segment alone: whoever follows what arrives (SearchRequest.ArrivedSince) asks
+	// for that of the last minute at most, and what a chunk has arrived at many times.
+	freshFor = 90 * time.Second
 	// compactFiles is when segments are compacted though they are small.
 	compactFiles = 2048
 )
@@ -30,13 +34,13 @@ const (
 // killed anywhere: a chunk is there as a whole or not at all, and only once it is there
 // are its segments ignored and deleted. Damaged segments stay as they are.
 func (a *Archive) Compact(ctx context.Context) error {
-	return a.compact(ctx, func([]*file) bool { return true })
+	return a.compact(ctx, math.MaxInt64, func([]*file) bool { return true })
 }
 
 // CompactDue is Compact for being called every few seconds: it leaves segments alone
-// until a whole chunk can be made of them, or they are an hour old.
+// until a whole chunk can be made of them, or they are an hour old; and while they are fresh (freshFor).
 func (a *Archive) CompactDue(ctx context.Context) error {
-	return a.compact(ctx, func(run []*file) bool {
+	return a.compact(ctx, a.now().Add(-freshFor).UnixNano(), func(run []*file) bool {
 		var raw int64
 		for _, f := range run {
 			raw += f.raw
@@ -45,7 +49,8 @@ func (a *Archive) CompactDue(ctx context.Context) error {
 	})
 }
 
-func (a *Archive) compact(ctx context.Context, due func([]*file) bool) error {
+// compact compacts what arrived before a time as long as it is due.
+func (a *Archive) compact(ctx context.Context, before int64, due func([]*file) bool) error {
 	a.maint.Lock()
 	defer a.maint.Unlock()
 	if err := a.refresh(ctx, false); err != nil {
@@ -53,7 +58,7 @@ func (a *Archive) compact(ctx context.Context, due func([]*file) bool) error {
 	}
 	a.sweep(ctx)
 	for vanished := 0; ; {
-		run := a.nextRun(nil)
+		run := a.nextRun(before, nil)
 		if len(run) == 0 || !due(run) {
 			if err := a.settle(ctx); err != nil && !errors.Is(err, errManifestLost) {
 				return fmt.Errorf("list chunks in manifests: %w", err)
@@ -65,7 +70,7 @@ func (a *Archive) compact(ctx context.Context, due func([]*file) bool) error {
 			return err
 		}
 		if len(unready) > 0 {
-			if run = a.nextRun(unready); len(run) == 0 || !due(run) {
+			if run = a.nextRun(before, unready); len(run) == 0 || !due(run) {
 				return nil
 			}
 			if more, err := a.unready(ctx, run); len(more) > 0 || err != nil {
@@ -111,13 +116,13 @@ func (a *Archive) unready(ctx context.Context, run []*file) (map[*file]bool, err
 	return out, nil
 }
 
-// nextRun gives the oldest segments, as many as make a chunk, without some.
-func (a *Archive) nextRun(without map[*file]bool) []*file {
+// nextRun gives the oldest segments that arrived before a time, as many as make a chunk, without some.
+func (a *Archive) nextRun(before int64, without map[*file]bool) []*file {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var all []*file
 	for _, f := range a.segments {
-		if !f.skip && !without[f] {
+		if !f.skip && f.newest < before && !without[f] {
 			all = append(all, f)
 		}
 	}
