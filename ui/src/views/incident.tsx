@@ -25,7 +25,7 @@ export function Incident({ id }: { id: string }) {
   // One that is open goes on, and one that nobody could explain may be labeled meanwhile.
   useRefresh(asked.again, 15_000, !!i && (i.open || !i.diagnosis.explained))
   useTitle(i ? `${i.job}: ${i.diagnosis.title || 'unexplained'}` : 'Incident')
-  if (asked.error) return <><h1>Incident {id}</h1><Failed error={asked.error} again={asked.again} /></>
+  if (asked.error) return <><h1>Incident {id}</h1><Failed error={asked.error} again={asked.again} /><p><a href="/?range=30d">The incidents of the last 30 days</a></p></>
   if (!i) return <><h1 class="sr">Incident</h1><Loading what="the incident" cancel={asked.cancel} /></>
   return <Shown incident={i} />
 }
