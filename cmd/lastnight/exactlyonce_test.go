@@ -127,7 +127,7 @@ func compare(t *testing.T, data string, want map[container][]byte) {
 // compareIn is compare for a node that is open.
 func compareIn(t *testing.T, n *node, want map[container][]byte) {
 	t.Helper()
-	var lines, counted int64
+	var lines int64
 	for c, w := range want {
 		var got []byte
 		for l, err := range n.indexer.RawLines(t.Context(), lastnight.SearchRequest{Namespace: c.namespace, Pod: c.pod, PodUID: c.uid, Container: c.name}) {
@@ -146,7 +146,16 @@ func compareIn(t *testing.T, n *node, want map[container][]byte) {
 				c.pod, c.name, len(got), len(w), at, got[at:], w[at:])
 		}
 	}
-	records := 0
+	records, counted := tallied(t, n)
+	t.Logf("%d lines, %d records, %d counted", lines, records, counted)
+	if records != counted {
+		t.Errorf("the counts add up to %d, there are %d records", counted, records)
+	}
+}
+
+// tallied counts the records that are found, and adds up the counts by level.
+func tallied(t *testing.T, n *node) (records, counted int64) {
+	t.Helper()
 	for _, err := range n.indexer.Search(t.Context(), lastnight.SearchRequest{Kinds: []lastnight.DocumentKind{lastnight.DocumentRecord}}) {
 		if err != nil {
 			t.Fatal(err)
@@ -162,10 +171,7 @@ func compareIn(t *testing.T, n *node, want map[container][]byte) {
 			counted += v
 		}
 	}
-	t.Logf("%d lines, %d records, %d counted", lines, records, counted)
-	if int64(records) != counted {
-		t.Errorf("the counts add up to %d, there are %d records", counted, records)
-	}
+	return records, counted
 }
 
 func smallCorpus(t *testing.T, mb int64) string {

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -36,14 +36,8 @@ func TestStartsOnFullDisk(t *testing.T) {
 		}
 	}
 	found := func(text string) bool {
-		resp, err := http.Get("http://" + addr + "/api/v1/search?start=now-1h&q=" + text) //nolint:noctx // of a test
-		if err != nil {
-			return false
-		}
-		defer func() { _ = resp.Body.Close() }()
-		b := make([]byte, 1<<16)
-		n, _ := resp.Body.Read(b)
-		return resp.StatusCode == http.StatusOK && n > len(`{"items":[]`)+100
+		b, err := getText(t.Context(), "http://"+addr+"/api/v1/search?start=now-1h&q="+text)
+		return err == nil && strings.Contains(string(b), "ERROR "+text)
 	}
 	await := func(text string) {
 		t.Helper()

@@ -401,22 +401,7 @@ func (r *replicaSet) end(t *testing.T, want map[container][]byte) endState {
 // settled tells whether the counts add up and nothing waits for being investigated.
 func settled(t *testing.T, n *node) bool {
 	t.Helper()
-	records, counted := int64(0), int64(0)
-	for _, err := range n.indexer.Search(t.Context(), lastnight.SearchRequest{Kinds: []lastnight.DocumentKind{lastnight.DocumentRecord}}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		records++
-	}
-	buckets, err := n.indexer.Histogram(t.Context(), lastnight.HistogramRequest{Step: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, b := range buckets {
-		for _, v := range b.Levels {
-			counted += v
-		}
-	}
+	records, counted := tallied(t, n)
 	for item, err := range n.store.List(t.Context(), boardBucket, "") {
 		if err != nil {
 			t.Fatal(err)
