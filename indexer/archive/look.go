@@ -16,8 +16,7 @@ type look struct {
 	match func(*lastnight.Document) bool // nil: all match
 }
 
-// find takes the documents of a block that match. Of a block in columns only what is needed is
-// decoded, unless some of its lines are to be read from another file.
+// find takes the documents of a block that match. Only what is needed of it is decoded, unless some of its lines are to be read from another file.
 func (l *look) find(ctx context.Context, c candidate, h *harvest[lastnight.Document]) error {
 	data, err := l.s.a.data(ctx, c.f, c.d, c.block)
 	if err == nil {
@@ -32,10 +31,10 @@ func (l *look) find(ctx context.Context, c candidate, h *harvest[lastnight.Docum
 func (l *look) inBlock(c candidate, data []byte, h *harvest[lastnight.Document]) error {
 	stored, err := sections(data)
 	if err == nil {
-		if _, columns := stored[secShapes]; columns && !l.s.isSpecial(c) {
-			err = l.inColumns(c, stored, h)
-		} else {
+		if l.s.isSpecial(c) {
 			err = l.inRows(c, data, h)
+		} else {
+			err = l.inView(c, stored, h)
 		}
 	}
 	if err != nil {
@@ -89,7 +88,7 @@ func (s *scan) inTime(t int64) bool { return t >= s.start && t < s.end }
 // fewRows is how many records of a block are put together rather than looked for in its columns.
 const fewRows = 400
 
-func (l *look) inColumns(c candidate, stored map[sectionID]stored, h *harvest[lastnight.Document]) error {
+func (l *look) inView(c candidate, stored map[sectionID]stored, h *harvest[lastnight.Document]) error {
 	mem := l.s.a.slabs.get()
 	defer l.s.a.slabs.put(mem)
 	v, err := openView(stored, len(c.d.keys), mem)
@@ -99,7 +98,7 @@ func (l *look) inColumns(c candidate, stored map[sectionID]stored, h *harvest[la
 	set := rowSet{all: true}
 	if l.cond != nil {
 		var n int
-		if set, n, err = l.inTime(c, v, h); err == nil && n > fewRows {
+		if set, n, err = l.inTime(c, v, h); err == nil && (n > fewRows || v.plain != nil) {
 			set, err = v.rowsWith(l.cond, set)
 		}
 		if err != nil || set.none() {

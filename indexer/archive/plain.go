@@ -130,11 +130,11 @@ func encodeAttrs(e *enc, t *stringTable, attrs map[string]string) {
 	}
 }
 
-func decodeAttrs(d *dec, dict []string) map[string]string {
+func decodeAttrs(d *dec, dict *dictionary) map[string]string {
 	n := d.upTo(min(maxAttrs, len(d.b)))
 	attrs := make(map[string]string, n)
 	for range n {
-		name := dict[d.index(len(dict))]
+		name := dict.next(d)
 		attrs[name] = d.str()
 	}
 	return attrs
@@ -156,12 +156,12 @@ func (r *blockReader) decodePlain(set *lineSet) error {
 	if err := text.done("text"); err != nil {
 		return err
 	}
-	dict, err := decodeStrings(d[2])
+	dict, err := openDictionary(d[2])
 	if err != nil {
 		return err
 	}
 	for i := range set.rows {
-		decodeRecord(records, attrs, dict, &set.rows[i].rec)
+		decodeRecord(records, attrs, &dict, &set.rows[i].rec)
 	}
 	if err := attrs.done("attributes"); err != nil {
 		return err
@@ -169,15 +169,15 @@ func (r *blockReader) decodePlain(set *lineSet) error {
 	return records.done("records")
 }
 
-func decodeRecord(d, attrs *dec, dict []string, r *lastnight.Record) {
+func decodeRecord(d, attrs *dec, dict *dictionary, r *lastnight.Record) {
 	r.Level = lastnight.Level(d.byte())
-	r.Logger, r.Thread, r.Template = dict[d.index(len(dict))], dict[d.index(len(dict))], dict[d.index(len(dict))]
+	r.Logger, r.Thread, r.Template = dict.next(d), dict.next(d), dict.next(d)
 	r.MessageAt = messageAt(d.int(), r)
 	if d.byte() != 0 {
 		r.AppTime = r.Lines[0].Time + d.int()
 	}
 	for range d.count() {
-		r.Exception = append(r.Exception, dict[d.index(len(dict))])
+		r.Exception = append(r.Exception, dict.next(d))
 	}
 	if d.byte() != 0 {
 		r.Attrs = decodeAttrs(attrs, dict)

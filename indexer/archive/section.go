@@ -177,7 +177,7 @@ var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 // openIn decompresses a section, into memory of a slab if there is one.
 func (s stored) openIn(mem *slab[byte]) ([]byte, error) {
 	var room []byte
-	if mem != nil && s.codec == codecZstd {
+	if mem != nil && s.codec != codecNone {
 		room = mem.take(min(s.rawLen, 64*len(s.data)+64))[:0]
 	}
 	switch s.codec {
@@ -191,7 +191,7 @@ func (s stored) openIn(mem *slab[byte]) ([]byte, error) {
 		if err != nil || n != s.rawLen {
 			return nil, corruptf("section says %d bytes, its content %d", s.rawLen, n)
 		}
-		out, err := s2.Decode(nil, s.data)
+		out, err := s2.Decode(room[:cap(room)], s.data)
 		if err != nil {
 			return nil, corruptf("decompress: %w", err)
 		}

@@ -47,6 +47,8 @@ type view struct {
 	number []byte  // scratch, of value
 	vars   []piece // of the last line put together
 
+	plain *plainView // of a block in the plain layout, which has none of shapes, columns and what they need; else nil
+
 	stampText stampText
 	only      []bool // shapes whose lines are looked at for a text; nil: all
 }
@@ -64,9 +66,13 @@ type viewShape struct {
 	tail   bool
 }
 
-// openView finds the shapes and columns of a block. The view's memory is mem's.
+// openView finds the shapes and columns of a block, if it has any. The view's memory is mem's.
 func openView(stored map[sectionID]stored, keys int, mem *slabs) (*view, error) {
 	v := &view{blockReader: blockReader{stored, mem, mem}, keys: keys}
+	if _, columns := stored[secShapes]; !columns {
+		v.plain = &plainView{}
+		return v, nil
+	}
 	d, err := v.opens(secShapes, secShapeIDs, secVarKinds, secClasses, secWidths)
 	if err != nil {
 		return nil, err
@@ -172,7 +178,7 @@ func (v *view) loadLines() (err error) {
 		return corruptf("lines and records do not match")
 	}
 	v.rowFirst = append(v.rowFirst, int32(n))
-	if err := runs.done("streams"); err != nil {
+	if err := runs.done("streams"); err != nil || v.plain != nil {
 		return err
 	}
 	return v.loadShapes()
@@ -281,8 +287,11 @@ func (v *view) appendLine(dst []byte, line int32) (out []byte, stamp int64, err 
 }
 
 // record puts a record together, without offsets and how its lines were cut. It shares no memory
-// with the view but strings.
+// with the view but strings; of a plain block it shares the texts.
 func (v *view) record(row int) (*lastnight.Record, error) {
+	if v.plain != nil {
+		return v.plainRecord(row)
+	}
 	if err := v.loadProperties(); err != nil {
 		return nil, err
 	}

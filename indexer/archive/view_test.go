@@ -28,12 +28,36 @@ func columnBlock(t testing.TB, rows []row) map[sectionID]stored {
 	return stored
 }
 
+// plainBlock makes a block of rows in the plain layout.
+func plainBlock(t testing.TB, rows []row) map[sectionID]stored {
+	t.Helper()
+	tl, err := newTools()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := sections(tl.z.pack(tl.plain.encode(rows), codecS2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stored
+}
+
+// layouts make a block of rows.
+var layouts = map[string]func(testing.TB, []row) map[sectionID]stored{"columns": columnBlock, "plain": plainBlock}
+
 // TestViewRecords: records put together one by one, in any order, are those of the whole block.
 func TestViewRecords(t *testing.T) {
+	for name, block := range layouts {
+		t.Run(name, func(t *testing.T) { viewRecords(t, block) })
+	}
+}
+
+func viewRecords(t *testing.T, block func(testing.TB, []row) map[sectionID]stored) {
+	t.Helper()
 	for seed := range uint64(15) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		rows := randomRows(r, 1+r.IntN(1500))
-		stored := columnBlock(t, rows)
+		stored := block(t, rows)
 		if seed%3 == 0 { // as in files from before there were marks
 			delete(stored, secMarks)
 			delete(stored, secClasses)
@@ -86,10 +110,17 @@ func TestNeedLosesNothing(t *testing.T) {
 		`"info main"`, `"took 1"`, `"ms for"`, `"01 00 00"`, `"2026 03 01"`, `"for blk"`, `"x y"`, `"at com"`,
 		`/[0-9]{3}[12]{2}/`, `/\b[a-f]+[0-9]/`, `/^20/`, `/\d\d:\d\d:\d\d[.,][0-9]{3} [A-Z]/`, `/[0-9]$/`, `/took \d+/`, `/^\S+ \S+ /`, `/Ja|Fe|Mar/`, `/[^ -~]/`, `/\.\d+\.\d+/`, `/(INFO|WARN).*[0-9]+/`,
 	}
+	for name, block := range layouts {
+		t.Run(name, func(t *testing.T) { needLosesNothing(t, queries, block) })
+	}
+}
+
+func needLosesNothing(t *testing.T, queries []string, block func(testing.TB, []row) map[sectionID]stored) {
+	t.Helper()
 	for seed := range uint64(4) {
 		r := rand.New(rand.NewPCG(seed, 4))
 		rows := randomRows(r, 250)
-		stored := columnBlock(t, rows)
+		stored := block(t, rows)
 		for _, text := range queries {
 			node, err := query.Parse(text)
 			if err != nil {
@@ -138,7 +169,13 @@ func TestNeedPrunes(t *testing.T) {
 		text := fmt.Sprintf("2026-03-01 00:00:%02d INFO [main] took %d ms for blk_-%d", i%60, i*7919%1000, i*104729)
 		rows = append(rows, row{0, lastnight.Record{Level: lastnight.LevelInfo, Lines: []lastnight.Line{{Time: 1_772_323_200e9 + int64(i)*1e9, Offset: int64(i) * 200, Text: []byte(text)}}}})
 	}
-	stored := columnBlock(t, rows)
+	for name, block := range layouts {
+		t.Run(name, func(t *testing.T) { needPrunes(t, rows, block(t, rows)) })
+	}
+}
+
+func needPrunes(t *testing.T, rows []row, stored map[sectionID]stored) {
+	t.Helper()
 	for text, most := range map[string]int{`/req-0dd5/`: 0, `WARN`: 0, `/blk_-1047290 /`: 0, `level:ERROR`: 0, `/took 9abc/`: 0, `*x7*`: 0, `/ms for blk/`: 500, `*47290*`: 40} {
 		node, err := query.Parse(text)
 		if err != nil {

@@ -59,6 +59,9 @@ func (v *view) rowsWith(c *cond, in rowSet) (rowSet, error) {
 	if c == nil {
 		return in, nil
 	}
+	if v.plain != nil {
+		return v.plainRowsWith(c, in)
+	}
 	switch c.kind {
 	case condAnd:
 		for _, k := range c.kids { // each looks only at what those before have left

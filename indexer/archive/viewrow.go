@@ -141,6 +141,9 @@ func (v *view) loadOffsets() error {
 // offset gives where a line begins in its file. It works forward from a mark or the beginning of the run, by groups of
 // lines as far as it can, and remembers what it passes then, so that asking for all lines, in whatever direction, costs little.
 func (v *view) offset(line int32) (int64, error) {
+	if v.plain != nil {
+		return v.plainOffset(line)
+	}
 	if err := v.loadOffsets(); err != nil {
 		return 0, err
 	}
