@@ -19,6 +19,7 @@ type pass struct {
 	items  []archive.Item
 	docs   map[string]*lastnight.Document // by id: a merged document may change more than once
 	order  []string                       // ids in the order of arrival
+	alike  map[*lastnight.Document]int64  // how many are alike by now, of those in docs that are not alone
 	tmpl   map[string]lastnight.Template
 	counts tally.Tally[countKey]
 	jobs   map[jobKey]*lastnight.Job
@@ -44,7 +45,7 @@ type (
 
 func newPass(x *Indexer) *pass {
 	return &pass{
-		x: x, docs: map[string]*lastnight.Document{}, tmpl: map[string]lastnight.Template{},
+		x: x, docs: map[string]*lastnight.Document{}, alike: map[*lastnight.Document]int64{}, tmpl: map[string]lastnight.Template{},
 		jobs: map[jobKey]*lastnight.Job{}, marks: map[mark]stretch{},
 	}
 }
@@ -156,9 +157,10 @@ func (p *pass) important(s *lastnight.Span, stream lastnight.StreamID, r *lastni
 	switch {
 	case g.keep:
 	case g.first != nil: // one more of the same: only the number changes
-		d := *g.first
-		d.Alike = g.n
-		p.put(&d)
+		if _, again := p.alike[g.first]; !again {
+			p.put(g.first) // which others read at the same time
+		}
+		p.alike[g.first] = g.n
 		return
 	default:
 		return
@@ -215,6 +217,9 @@ func (p *pass) documents() []lastnight.Document {
 	docs := make([]lastnight.Document, len(p.order))
 	for i, id := range p.order {
 		docs[i] = *p.docs[id]
+		if n := p.alike[p.docs[id]]; n > 0 {
+			docs[i].Alike = n
+		}
 	}
 	return docs
 }

@@ -17,8 +17,6 @@ const (
 	colNumbers = 3 // see numbers.go
 	bigColumn  = 2 << 10
 	varNewline = '\n'
-	// keptColumn bounds the memory of a column that is kept for one of the next block: whose that will be nobody knows.
-	keptColumn = 8 << 10
 )
 
 // shapeColumns is a shape with its columns while a block is encoded.
@@ -53,8 +51,20 @@ type columnEncoder struct {
 	z       *compressor
 	numbers numberPacker
 	trial   []byte // compressed to see how large it is
-	raw     int    // bytes of text
-	shaped  int    // bytes of shapes
+	mem     pieces // of columns
+	taken   [][]byte
+	lists   columnLists
+	raw     int // bytes of text
+	shaped  int // bytes of shapes
+}
+
+// columnLists are sections that are made of all shapes, kept for their memory.
+type columnLists struct{ dict, ids, small, kinds, classes, widths, smallNums enc }
+
+func (l *columnLists) reset() {
+	for _, e := range []*enc{&l.dict, &l.ids, &l.small, &l.kinds, &l.classes, &l.widths, &l.smallNums} {
+		e.b = e.b[:0]
+	}
 }
 
 // begin makes ready for a block.
@@ -63,6 +73,18 @@ func (c *columnEncoder) begin(words *wordSet) {
 		c.byText = map[string]int{}
 	}
 	clear(c.byText)
+	for _, s := range c.shapes {
+		for i := range s.vars {
+			c.mem.put(s.vars[i].text)
+			s.vars[i] = column{}
+		}
+	}
+	for _, p := range c.taken {
+		c.mem.put(p)
+	}
+	clear(c.taken)
+	c.taken = c.taken[:0]
+	c.lists.reset()
 	c.spare = append(c.spare, c.shapes...)
 	c.shapes, c.lineIDs, c.lengths = c.shapes[:0:0], c.lineIDs[:0], c.lengths[:0]
 	c.stamps.b, c.tails.b = c.stamps.b[:0], c.tails.b[:0]
@@ -109,6 +131,9 @@ func (c *columnEncoder) add(text []byte, near int64) int {
 		}
 		col := &s.vars[v]
 		v++
+		if need := len(col.text) + p.to - p.from + 1; need > cap(col.text) {
+			col.text = c.mem.grow(col.text, need)
+		}
 		col.text = append(append(col.text, text[p.from:p.to]...), varNewline)
 		col.n++
 	}
@@ -169,13 +194,6 @@ func (c *columnEncoder) newShape() int {
 	s.shape = append(s.shape[:0], c.split.shape...)
 	s.n, s.sum, s.meta = 0, 0, -1
 	s.vars = slices.Grow(s.vars[:0], vars)[:vars]
-	for i := range s.vars {
-		col := &s.vars[i]
-		if cap(col.text) > keptColumn {
-			col.text = nil
-		}
-		col.text, col.n = col.text[:0], 0
-	}
 	id := len(c.shapes)
 	c.shapes = append(c.shapes, s)
 	c.byText[string(s.shape)] = id
@@ -187,44 +205,50 @@ func (c *columnEncoder) newShape() int {
 func (c *columnEncoder) sections() []section {
 	order := slices.Clone(c.shapes)
 	slices.SortStableFunc(order, func(a, b *shapeColumns) int { return cmp.Compare(b.n, a.n) }) // frequent ones get short numbers
-	var dict, ids, small enc
+	l := &c.lists
 	for i, s := range order {
 		s.id = i
-		dict.bytes(s.shape)
+		l.dict.bytes(s.shape)
 	}
-	ids.len(c.raw)
+	l.ids.len(c.raw)
 	for _, id := range c.lineIDs {
-		ids.len(c.shapes[id].id)
+		l.ids.len(c.shapes[id].id)
 	}
-	out := append(c.cols.sections(), section{id: secShapes, raw: dict.b}, section{id: secShapeIDs, raw: ids.b}, section{id: secStamps, raw: c.stamps.b}, section{id: secTails, raw: c.tails.b})
+	out := append(c.cols.sections(), section{id: secShapes, raw: l.dict.b}, section{id: secShapeIDs, raw: l.ids.b}, section{id: secStamps, raw: c.stamps.b}, section{id: secTails, raw: c.tails.b})
 	next := secFirstVars
-	var kinds, classes, widths, smallNums enc
 	for _, s := range order {
 		for i := range s.vars {
 			kind, data := c.pack(&s.vars[i])
-			classes.byte(classesOf(s.vars[i].text))
-			widths.byte(widthOf(s.vars[i].text))
+			l.classes.byte(classesOf(s.vars[i].text))
+			l.widths.byte(widthOf(s.vars[i].text))
 			if len(data) >= bigColumn {
-				kinds.byte(kind<<1 | 1)
+				l.kinds.byte(kind<<1 | 1)
 				if kind == colNumbers {
-					data = slices.Clone(data)
+					data = c.clone(data)
 				}
 				out = append(out, section{id: next, raw: data, dense: kind == colNumbers})
 				next++
 				continue
 			}
-			kinds.byte(kind << 1)
-			kinds.len(len(data))
+			l.kinds.byte(kind << 1)
+			l.kinds.len(len(data))
 			if kind == colNumbers {
-				smallNums.b = append(smallNums.b, data...)
+				l.smallNums.b = append(l.smallNums.b, data...)
 			} else {
-				small.b = append(small.b, data...)
+				l.small.b = append(l.small.b, data...)
 			}
 		}
 	}
 	out = append(out, c.sums(order)...)
-	out = append(out, section{id: secVarKinds, raw: kinds.b}, section{id: secSmallVars, raw: small.b}, section{id: secSmallNums, raw: smallNums.b, dense: true}, section{id: secClasses, raw: classes.b}, section{id: secWidths, raw: widths.b}, section{id: secMarks, raw: c.cols.marks.b})
+	out = append(out, section{id: secVarKinds, raw: l.kinds.b}, section{id: secSmallVars, raw: l.small.b}, section{id: secSmallNums, raw: l.smallNums.b, dense: true}, section{id: secClasses, raw: l.classes.b}, section{id: secWidths, raw: l.widths.b}, section{id: secMarks, raw: c.cols.marks.b})
 	return append(out, c.meta.sections()...)
+}
+
+// clone copies data into memory that lasts until the next block.
+func (c *columnEncoder) clone(data []byte) []byte {
+	p := append(c.mem.take(len(data)), data...)
+	c.taken = append(c.taken, p)
+	return p
 }
 
 // pack gives the kind and bytes of a column: the smallest, as far as one can tell without trying all.

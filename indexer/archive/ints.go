@@ -36,6 +36,9 @@ const (
 // intPacker packs lists of numbers. Not safe for concurrent use.
 type intPacker struct {
 	symbols []byte
+	low     bitWriter
+	packed  bitWriter // symbols
+	large   enc
 	huff    *huff0.Scratch
 	counts  map[uint64]int
 }
@@ -66,8 +69,9 @@ func (p *intPacker) pack(e *enc, list []uint64) {
 	} else {
 		e.uint(0)
 	}
-	var low bitWriter
-	var large enc
+	low, large := &p.low, &p.large
+	low.reset()
+	large.b = large.b[:0]
 	p.symbols = p.symbols[:0]
 	for _, v := range list {
 		switch s := v >> shift; {
@@ -142,7 +146,8 @@ func (p *intPacker) packSymbols(e *enc) {
 	e.b = e.b[:at]
 	e.byte(symbolsPacked)
 	e.byte(byte(width))
-	var w bitWriter
+	w := &p.packed
+	w.reset()
 	for _, s := range p.symbols {
 		w.write(uint64(s), width)
 	}
@@ -262,6 +267,8 @@ type bitWriter struct {
 	bits uint64
 	n    uint
 }
+
+func (w *bitWriter) reset() { w.b, w.bits, w.n = w.b[:0], 0, 0 }
 
 // write adds the low n bits of v, which has no others; n is at most 57.
 func (w *bitWriter) write(v uint64, n uint) {

@@ -106,8 +106,11 @@ func (p *Parser) Intern(b []byte) string {
 	if len(b) == 0 || len(b) > maxNameBytes {
 		return string(b)
 	}
-	if p.names == nil || len(p.names) >= maxNames {
+	switch {
+	case p.names == nil:
 		p.names = make(map[string]string)
+	case len(p.names) >= maxNames:
+		clear(p.names) // its memory is used again: some logs have a name of its own in every line
 	}
 	s := string(b)
 	p.names[s] = s

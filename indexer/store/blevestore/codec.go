@@ -228,9 +228,10 @@ func decodeBody(b []byte, d *lastnight.Document) error {
 // writer appends values; strings with their length before them.
 type writer struct{ b []byte }
 
-func (w *writer) uint(v uint64) { w.b = binary.AppendUvarint(w.b, v) }
-func (w *writer) int(v int64)   { w.b = binary.AppendVarint(w.b, v) }
-func (w *writer) str(s string)  { w.uint(uint64(len(s))); w.b = append(w.b, s...) }
+func (w *writer) uint(v uint64)  { w.b = binary.AppendUvarint(w.b, v) }
+func (w *writer) int(v int64)    { w.b = binary.AppendVarint(w.b, v) }
+func (w *writer) str(s string)   { w.uint(uint64(len(s))); w.b = append(w.b, s...) }
+func (w *writer) bytes(p []byte) { w.uint(uint64(len(p))); w.b = append(w.b, p...) }
 func (w *writer) strs(ss []string) {
 	w.uint(uint64(len(ss)))
 	for _, s := range ss {

@@ -43,15 +43,31 @@ type entry struct{ key, value []byte }
 
 func compareEntries(a, b entry) int { return bytes.Compare(a.key, b.key) }
 
+// packTools is memory that packs are made with, reused over packs. Not safe for concurrent use.
+type packTools struct {
+	raw, sealed writer
+	hashes      []uint64
+}
+
+// maxTools is how many bytes of each buffer are kept for the next pack.
+const maxTools = 4 * packBytes
+
 // sealPack makes the value of a pack of entries, in order.
-func (c *codec) sealPack(entries []entry) []byte {
-	var raw, out writer
+func (c *codec) sealPack(entries []entry, t *packTools) []byte {
+	t.raw.b, t.sealed.b = t.raw.b[:0], t.sealed.b[:0]
 	for _, e := range entries {
-		raw.str(string(e.key))
-		raw.str(string(e.value))
+		t.raw.bytes(e.key)
+		t.raw.bytes(e.value)
 	}
-	out.uint(uint64(len(entries)))
-	return c.packs.EncodeAll(raw.b, out.b)
+	t.sealed.uint(uint64(len(entries)))
+	t.sealed.b = c.packs.EncodeAll(t.raw.b, t.sealed.b)
+	value := bytes.Clone(t.sealed.b)
+	for _, w := range []*writer{&t.raw, &t.sealed} {
+		if cap(w.b) > maxTools {
+			w.b = nil
+		}
+	}
+	return value
 }
 
 // packHead gives how many documents a pack has, and what follows.
@@ -87,23 +103,30 @@ func (c *codec) openPack(value []byte) ([]entry, error) {
 }
 
 // termHash is what filters have of a term.
-func termHash(field, term string) uint64 {
+func termHash[T ~string | ~[]byte](field string, term T) uint64 {
 	var room [256]byte
 	return xxhash.Sum64(append(append(append(room[:0], field...), 0), term...))
 }
 
 const keyField = "id" // in filters: the key of a document
 
-// filterOf makes the filter of documents' terms and keys.
-func filterOf(docs []lastnight.Document, entries []entry) []byte {
-	hashes := map[uint64]struct{}{}
-	for i := range docs {
-		hashes[termHash(keyField, string(entries[i].key))] = struct{}{}
-		eachTerm(&docs[i], func(field, term string) { hashes[termHash(field, term)] = struct{}{} })
-	}
+// addTerms notes what filters have of a document.
+func (t *packTools) addTerms(key []byte, d *lastnight.Document) {
+	t.hashes = append(t.hashes, termHash(keyField, key))
+	eachTerm(d, func(field string, term []byte) { t.hashes = append(t.hashes, termHash(field, term)) })
+}
+
+// filter makes the filter of what was noted since the last one.
+func (t *packTools) filter() []byte {
+	slices.Sort(t.hashes)
+	hashes := slices.Compact(t.hashes)
 	f := bloom.New(len(hashes))
-	for h := range hashes {
+	for _, h := range hashes {
 		bloom.Add(f, h)
+	}
+	t.hashes = t.hashes[:0]
+	if cap(t.hashes) > maxTools {
+		t.hashes = nil
 	}
 	return f
 }
@@ -264,17 +287,19 @@ func (p *packing) put(entries []entry) (size int, err error) {
 }
 
 func (p *packing) putOne(entries []entry) error {
-	docs := make([]lastnight.Document, len(entries))
-	for i, e := range entries {
-		var err error
-		if docs[i], err = p.s.decode(p.b, e.key, e.value); err != nil {
+	t := &p.s.packTools
+	t.hashes = t.hashes[:0]
+	for _, e := range entries {
+		d, err := p.s.decode(p.b, e.key, e.value)
+		if err != nil {
 			return fmt.Errorf("document %q: %w", e.key, err)
 		}
+		t.addTerms(e.key, &d)
 	}
-	if err := p.filters.Put(entries[0].key, filterOf(docs, entries)); err != nil {
+	if err := p.filters.Put(entries[0].key, t.filter()); err != nil {
 		return err
 	}
-	return p.packs.Put(entries[0].key, p.s.codec.sealPack(entries))
+	return p.packs.Put(entries[0].key, p.s.codec.sealPack(entries, t))
 }
 
 // packAt finds the pack that has a key or, if none has, the one before it; nil if there is none.

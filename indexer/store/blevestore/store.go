@@ -58,7 +58,8 @@ type Store struct {
 
 	scanDocuments, maxPending, maxFresh int // the constants of these names; others in tests
 
-	writing sync.Mutex // held while documents are committed and noted in their day
+	writing   sync.Mutex // held while documents are committed and noted in their day
+	packTools packTools  // guarded by writing
 
 	mu   sync.Mutex
 	days map[string]*day // by name; guarded by mu

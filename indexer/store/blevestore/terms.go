@@ -32,8 +32,13 @@ var indexedFields = []query.Field{
 
 // valueTerm is the term of a field and a value, or of the beginning of a value.
 func valueTerm(f query.Field, folded string) string {
-	t := string(f) + "\x00" + folded
-	return t[:min(len(t), maxValueTerm)]
+	var room [maxValueTerm]byte
+	return string(appendValueTerm(room[:0], f, folded))
+}
+
+func appendValueTerm(dst []byte, f query.Field, folded string) []byte {
+	dst = append(append(append(dst, f...), 0), folded...)
+	return dst[:min(len(dst), maxValueTerm)]
 }
 
 // indexedIDBytes is the size of an id in an index: the document's time, as keys begin,
@@ -48,13 +53,13 @@ func indexedID(d *lastnight.Document) string {
 func indexed(d *lastnight.Document) index.Document {
 	text := &terms{name: textField, freqs: index.TokenFrequencies{}}
 	values := &terms{name: valueField, freqs: index.TokenFrequencies{}}
-	eachTerm(d, func(field, term string) {
+	eachTerm(d, func(field string, term []byte) {
 		t := text
 		if field == valueField {
 			t = values
 		}
-		if _, ok := t.freqs[term]; !ok {
-			t.add(term)
+		if _, ok := t.freqs[string(term)]; !ok {
+			t.add(string(term))
 		}
 	})
 	doc := document.NewDocument(indexedID(d))
@@ -63,13 +68,14 @@ func indexed(d *lastnight.Document) index.Document {
 	return doc
 }
 
-// eachTerm calls f with all that a document is found by: the words of its texts and its values. Some come more than once.
-func eachTerm(d *lastnight.Document, f func(field, term string)) {
+// eachTerm calls f with all that a document is found by: the words of its texts and its values. Some come more than once;
+// term is valid only during the call.
+func eachTerm(d *lastnight.Document, f func(field string, term []byte)) {
 	large := false
 	add := func(s string) {
 		large = large || len(s) > maxIndexedBytes
 		query.ScanTokens(s[:min(len(s), maxIndexedBytes)], func(token []byte) bool {
-			f(textField, string(token))
+			f(textField, token)
 			return true
 		})
 	}
@@ -79,9 +85,10 @@ func eachTerm(d *lastnight.Document, f func(field, term string)) {
 		add(d.Event.Object.Name)
 	}
 	var room [16]string
+	var term [maxValueTerm + 56]byte
 	for _, field := range indexedFields {
 		for _, v := range field.Values(d, room[:0]) {
-			f(valueField, valueTerm(field, query.Fold(v)))
+			f(valueField, appendValueTerm(term[:0], field, query.Fold(v)))
 		}
 	}
 	n := 0
@@ -90,10 +97,10 @@ func eachTerm(d *lastnight.Document, f func(field, term string)) {
 			large = true
 			break
 		}
-		f(valueField, valueTerm(query.Field("attr."+name), query.Fold(v)))
+		f(valueField, appendValueTerm(term[:0], query.Field("attr."+name), query.Fold(v)))
 	}
 	if large {
-		f(valueField, largeTerm)
+		f(valueField, append(term[:0], largeTerm...))
 	}
 }
 
