@@ -30,6 +30,7 @@ type nodeConfig struct {
 	lease  time.Duration // how long leases last, where there are several servers; 0: the default
 	serves bool          // it goes on, and tends what it opened; else it is a command that ends
 	shards int           // workloads whose clusterers are kept in memory; 0: the default
+	upkeep int64         // bytes a second that compaction and retention read and write; 0: the default
 }
 
 // node is lastnight's parts put together on one data directory, or on tiers that other nodes share.
@@ -116,7 +117,7 @@ func (n *node) openTiers(ctx context.Context, cfg nodeConfig, shared bool) (err 
 		n.blobs.Blobs = fencedBlobs{n.blobs.Blobs}
 	}
 	n.archive, err = archive.Open(ctx, archive.Config{
-		Blobs: n.blobs, Logger: cfg.log, Shared: shared,
+		Blobs: n.blobs, Logger: cfg.log, Shared: shared, UpkeepBytes: cfg.upkeep,
 		Ready: func(ctx context.Context, segment string) (bool, error) { return n.indexer.Ready(ctx, segment) },
 	})
 	if err != nil {
@@ -155,13 +156,6 @@ func (n *node) closeInTime(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	return n.Close(ctx)
-}
-
-// keep says how long things are kept.
-type keep struct {
-	archiveAge   time.Duration
-	archiveShare float64 // of the volume
-	storeAge     time.Duration
 }
 
 const (

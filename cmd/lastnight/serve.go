@@ -35,18 +35,16 @@ func (s *serving) flags(cmd *cobra.Command) {
 	f.StringVar(&s.listen, "listen", defaultListen, "`address` to listen on; other than loopback needs authentication (--auth-tokens, --auth-header, --oidc-issuer)")
 	s.who.flags(f)
 	s.notify.flags(f)
-	f.DurationVar(&s.keep.archiveAge, "archive-max-age", 30*24*time.Hour, "drop archived lines that arrived longer ago")
-	f.Float64Var(&s.keep.archiveShare, "archive-max-share", 0.8, "share of its volume that the archive may fill, 0 to 1")
+	s.keep.flags(f)
 	f.DurationVar(&s.lease, "lease", 15*time.Second, "how long a server of several may be silent before another does its duties; the same for all")
-	f.DurationVar(&s.keep.storeAge, "store-max-age", 90*24*time.Hour, "drop documents and counts older than this")
 }
 
 func (s *serving) check() error {
 	if err := s.who.check(s.listen); err != nil {
 		return err
 	}
-	if s.keep.archiveShare <= 0 || s.keep.archiveShare > 1 {
-		return lastnight.Errorf(lastnight.CodeInvalid, "--archive-max-share 0.8", "--archive-max-share: %g is not in (0, 1]", s.keep.archiveShare)
+	if err := s.keep.check(); err != nil {
+		return err
 	}
 	if s.lease < time.Second {
 		return lastnight.Errorf(lastnight.CodeInvalid, "--lease 15s", "--lease: %s is less than a second", s.lease)
@@ -145,7 +143,7 @@ func (o *options) serve(cmd *cobra.Command, s *serving, collect func(context.Con
 	}
 	defer func() { _ = l.Close() }()
 	log := o.serverLogger(cmd)
-	n, err := openNode(ctx, nodeConfig{dir: dir, tiers: o.tiers, create: true, listen: s.who.address(l), log: log, lease: s.lease, serves: true})
+	n, err := openNode(ctx, nodeConfig{dir: dir, tiers: o.tiers, create: true, listen: s.who.address(l), log: log, lease: s.lease, serves: true, upkeep: int64(s.keep.upkeepRate)})
 	if err != nil {
 		return err
 	}

@@ -78,12 +78,17 @@ type Config struct {
 	// with a list of the segments, and replaced files are deleted only by Compact and Retain, after Grace.
 	Shared bool
 	Grace  time.Duration // 0: 15 min. The same for all who share; longer than queries run
+
+	// UpkeepBytes is how many bytes a second CompactDue and Retain read and write at most, a request counting 64 KiB at
+	// least; faster only as far as the segments that wait, read and written, would take more than 15 s. 0: 16 MiB; below 0: no bound.
+	UpkeepBytes int64
 }
 
 // Archive is an open archive. All methods may be called at once.
 type Archive struct {
 	cfg   Config
 	blobs Blobs
+	pace  *pace
 	log   *slog.Logger
 	now   func() time.Time
 	nonce string // names of this process's files do not meet another's
@@ -138,6 +143,9 @@ func Open(ctx context.Context, cfg Config) (*Archive, error) {
 	if cfg.Grace == 0 {
 		cfg.Grace = defaultGrace
 	}
+	if cfg.UpkeepBytes == 0 {
+		cfg.UpkeepBytes = defaultUpkeepBytes
+	}
 	if cfg.DirectBytes == 0 {
 		cfg.DirectBytes = defaultDirectBytes
 	}
@@ -149,10 +157,12 @@ func Open(ctx context.Context, cfg Config) (*Archive, error) {
 		return nil, fmt.Errorf("name the writer: %w", err)
 	}
 	a := &Archive{
-		cfg: cfg, blobs: cfg.Blobs, log: cfg.Logger, now: cfg.Now, nonce: hex.EncodeToString(nonce[:]),
+		cfg: cfg, log: cfg.Logger, now: cfg.Now, nonce: hex.EncodeToString(nonce[:]),
 		files: map[string]*file{}, segments: map[string]*file{}, index: newIndex(), garbage: map[string]garbage{},
 		tools: make(chan *tools, 2), cache: newCache(cfg.CacheBytes), lists: newLister(),
 	}
+	a.pace = newPace(cfg.UpkeepBytes, a.waiting)
+	a.blobs = pacedBlobs{cfg.Blobs, a.pace}
 	<-a.lists.turn
 	err := a.relist(ctx, true)
 	a.lists.turn <- struct{}{}
@@ -219,10 +229,6 @@ func (a *Archive) drop(f *file) {
 // sweep deletes what has been replaced and is read by nobody; where others may read it, after Grace.
 // What cannot be deleted now stays in garbage: it is ignored, and tried again.
 func (a *Archive) sweep(ctx context.Context) {
-	if a.cfg.Shared { // or what is being deleted would be found by a listing, and taken up as new
-		<-a.lists.turn
-		defer func() { a.lists.turn <- struct{}{} }()
-	}
 	a.mu.Lock()
 	var names []string
 	for name, g := range a.garbage {
@@ -233,14 +239,26 @@ func (a *Archive) sweep(ctx context.Context) {
 	a.mu.Unlock()
 	slices.Sort(names)
 	for _, name := range names {
-		if err := a.blobs.Delete(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			a.log.WarnContext(ctx, "delete of a file that is no longer needed failed; trying again later", "file", name, "err", err)
-			continue
+		if a.pace.wait(ctx, 0) != nil {
+			return
 		}
-		a.mu.Lock()
-		delete(a.garbage, name)
-		a.mu.Unlock()
+		a.deleteGarbage(ctx, name)
 	}
+}
+
+// deleteGarbage deletes one file. Others wait for the turn, questions too, so it is taken for each anew.
+func (a *Archive) deleteGarbage(ctx context.Context, name string) {
+	if a.cfg.Shared { // or what is being deleted would be found by a listing, and taken up as new
+		<-a.lists.turn
+		defer func() { a.lists.turn <- struct{}{} }()
+	}
+	if err := a.blobs.Delete(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		a.log.WarnContext(ctx, "delete of a file that is no longer needed failed; trying again later", "file", name, "err", err)
+		return
+	}
+	a.mu.Lock()
+	delete(a.garbage, name)
+	a.mu.Unlock()
 }
 
 // damage counts and logs a damaged place, once.

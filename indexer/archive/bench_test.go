@@ -64,6 +64,26 @@ func logs(b *testing.B) *kept {
 	return k
 }
 
+// inPieces gives the same logs in batches of about so many bytes.
+func (k *kept) inPieces(size int64) *kept {
+	out := &kept{raw: k.raw, lines: k.lines}
+	var piece []archive.Item
+	var n int64
+	for _, items := range k.batches {
+		for _, it := range items {
+			piece = append(piece, it)
+			if n += it.Span.To - it.Span.From; n >= size {
+				out.batches = append(out.batches, piece)
+				piece, n = nil, 0
+			}
+		}
+	}
+	if len(piece) > 0 {
+		out.batches = append(out.batches, piece)
+	}
+	return out
+}
+
 func (k *kept) appendTo(b *testing.B, a *archive.Archive) {
 	b.Helper()
 	for _, items := range k.batches {

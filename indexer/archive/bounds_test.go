@@ -102,10 +102,50 @@ func TestHardRegexes(t *testing.T) {
 	}
 }
 
-// BenchmarkRequests counts what an archive asks of its blob store: per GB of raw logs in, and per question of a
+// TestCompactionReadsSegmentsOnce: each segment is one read however many jobs and blocks it has, unless all of them are too large
+// to be held at once.
+func TestCompactionReadsSegmentsOnce(t *testing.T) {
+	for _, c := range []struct{ bytes, least, most int }{{300, 8, 8}, {300_000, 9, 200}} {
+		dir, err := archive.NewDir(vfs.NewMem())
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &counting{Blobs: dir}
+		a, err := archive.Open(t.Context(), archive.Config{Blobs: b, DirectBytes: 1 << 40})
+		if err != nil {
+			t.Fatal(err)
+		}
+		writers := []*writer{newWriter("a"), newWriter("b"), newWriter("c")}
+		for range 8 {
+			var items []archive.Item
+			for i, w := range writers {
+				texts := make([]string, 4)
+				for j := range texts {
+					texts[j] = noise(c.bytes)
+				}
+				it := w.span(texts...)
+				it.Job = fmt.Sprint("job-", i)
+				items = append(items, it)
+			}
+			add(t, a, items...)
+		}
+		want := digest(t, a)
+		before := b.gets.Load()
+		if err := a.Compact(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if gets := int(b.gets.Load() - before); gets < c.least || gets > c.most {
+			t.Errorf("%d reads of 8 segments of lines of %d bytes", gets, c.bytes)
+		}
+		equal(t, digest(t, a), want)
+	}
+}
+
+// BenchmarkRequests counts what an archive asks of its blob store: per GB of raw logs in, that arrive in segments of a MiB as
+// a server of several makes them, and per question of a
 // freshly opened archive (cold) and of one that has been asked before.
 func BenchmarkRequests(b *testing.B) {
-	k := logs(b)
+	k := logs(b).inPieces(1 << 20)
 	count := func(blobs *counting) [4]int64 {
 		return [4]int64{blobs.puts.Load(), blobs.gets.Load(), blobs.lists.Load(), blobs.deletes.Load()}
 	}
@@ -116,19 +156,20 @@ func BenchmarkRequests(b *testing.B) {
 		}
 		blobs := &counting{Blobs: dir}
 		openIt := func() *archive.Archive {
-			a, err := archive.Open(b.Context(), archive.Config{Blobs: blobs})
+			a, err := archive.Open(b.Context(), archive.Config{Blobs: blobs, DirectBytes: 1 << 40})
 			if err != nil {
 				b.Fatal(err)
 			}
 			return a
 		}
 		a := openIt()
+		atFirst := count(blobs)
 		k.appendTo(b, a)
 		if err := a.Compact(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 		for i, name := range []string{"puts/GB", "gets/GB", "lists/GB", "deletes/GB"} {
-			b.ReportMetric(float64(count(blobs)[i])*1e9/float64(k.raw), name)
+			b.ReportMetric(float64(count(blobs)[i]-atFirst[i])*1e9/float64(k.raw), name)
 		}
 		a = openIt()
 		ask := func(name, text string, limit int) {

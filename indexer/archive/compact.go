@@ -38,9 +38,10 @@ func (a *Archive) Compact(ctx context.Context) error {
 }
 
 // CompactDue is Compact for being called every few seconds: it leaves segments alone
-// until a whole chunk can be made of them, or they are an hour old; and while they are fresh (freshFor).
+// until a whole chunk can be made of them, or they are an hour old; and while they are fresh (freshFor). It reads and writes
+// no faster than Config.UpkeepBytes allows.
 func (a *Archive) CompactDue(ctx context.Context) error {
-	return a.compact(ctx, a.now().Add(-freshFor).UnixNano(), func(run []*file) bool {
+	return a.compact(paced(ctx), a.now().Add(-freshFor).UnixNano(), func(run []*file) bool {
 		var raw int64
 		for _, f := range run {
 			raw += f.raw
@@ -213,6 +214,7 @@ type input struct {
 	f    *file
 	d    *directory
 	keys []int // by key of d: the key in the chunk
+	get  ranger
 }
 
 // forget takes files out of the index and leaves them to sweep. by is the chunk that
@@ -251,7 +253,7 @@ func (c *compaction) open(ctx context.Context, run []*file) (bad *file, err erro
 		if err != nil {
 			return f, err
 		}
-		in := input{f: f, d: d, keys: make([]int, len(d.keys))}
+		in := input{f: f, d: d, keys: make([]int, len(d.keys)), get: newWindow(d, readAhead/int64(len(run)), c.a.rangeOf(f.name)).read}
 		for i, k := range d.keys {
 			e := d.streams[k.stream]
 			in.keys[i] = c.b.key(e, k.gen)
@@ -370,7 +372,7 @@ func (c *compaction) read(ctx context.Context, b batch) (bad *file, err error) {
 			if !slices.ContainsFunc(in.d.blocks[i].keys, func(k blockKey) bool { return keys[k.key] }) {
 				continue
 			}
-			rows, err := c.a.rows(ctx, in.f, in.d, i)
+			rows, err := c.a.rowsBy(ctx, in.get, in.d, i)
 			if err != nil {
 				return in.f, err
 			}

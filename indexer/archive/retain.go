@@ -24,12 +24,20 @@ type Policy struct {
 // Retain deletes the files that the policy does not keep. Queries that read them go on:
 // a file is deleted once the last of them is done.
 func (a *Archive) Retain(ctx context.Context, p Policy) error {
+	ctx = paced(ctx)
+	a.sweep(ctx)
+	err := a.retireAll(ctx, p)
+	a.sweep(ctx)
+	return err
+}
+
+// retireAll takes out of the archive what is not kept any more.
+func (a *Archive) retireAll(ctx context.Context, p Policy) error {
 	a.maint.Lock()
 	defer a.maint.Unlock()
 	if err := a.refresh(ctx, true); err != nil {
 		return err
 	}
-	a.sweep(ctx)
 	a.mu.Lock()
 	all := make([]*file, 0, len(a.files))
 	var total int64
@@ -58,7 +66,6 @@ func (a *Archive) Retain(ctx context.Context, p Policy) error {
 			a.log.InfoContext(ctx, "deleted a file of the archive", "file", f.name, "bytes", f.size, "too_old", tooOld)
 		}
 	}
-	a.sweep(ctx)
 	return nil
 }
 

@@ -290,7 +290,11 @@ func (s *scan) skip(ctx context.Context, f *file, err error) error {
 
 // data reads a block.
 func (a *Archive) data(ctx context.Context, f *file, d *directory, block int) ([]byte, error) {
-	data, err := readPart(ctx, d.blocks[block].part, a.rangeOf(f.name))
+	return readBlock(ctx, d, block, a.rangeOf(f.name))
+}
+
+func readBlock(ctx context.Context, d *directory, block int, get ranger) ([]byte, error) {
+	data, err := readPart(ctx, d.blocks[block].part, get)
 	if err != nil {
 		return nil, fmt.Errorf("block %d: %w", block, err)
 	}
@@ -299,7 +303,12 @@ func (a *Archive) data(ctx context.Context, f *file, d *directory, block int) ([
 
 // rows reads a block's rows.
 func (a *Archive) rows(ctx context.Context, f *file, d *directory, block int) ([]row, error) {
-	data, err := a.data(ctx, f, d, block)
+	return a.rowsBy(ctx, a.rangeOf(f.name), d, block)
+}
+
+// rowsBy reads a block's rows from where get says.
+func (a *Archive) rowsBy(ctx context.Context, get ranger, d *directory, block int) ([]row, error) {
+	data, err := readBlock(ctx, d, block, get)
 	if err != nil {
 		return nil, err
 	}

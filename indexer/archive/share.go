@@ -134,6 +134,7 @@ type listing struct {
 
 // relist lists files, reads the directories of new ones and takes note of all at once. Callers hold turn.
 func (a *Archive) relist(ctx context.Context, full bool) error {
+	ctx = hurried(ctx) // whoever asks a question waits for the turn
 	for range maxRelists {
 		began, now := a.lists.next(), a.now()
 		l := &listing{full: full || now.Sub(a.lists.full) >= a.cfg.Grace/3}
