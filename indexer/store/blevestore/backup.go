@@ -22,12 +22,14 @@ func (s *Store) Backup(ctx context.Context, w io.Writer) (err error) {
 	s.writing.Lock() // so that the documents are as old as what refers to them
 	s.documents.mu.RLock()
 	defer s.documents.mu.RUnlock()
+	s.exact.mu.RLock()
+	defer s.exact.mu.RUnlock()
 	documents, err := s.documents.db.Begin(false)
 	if err != nil {
 		s.writing.Unlock()
 		return fmt.Errorf("back up documents: %w", err)
 	}
-	exact, err := s.exact.Begin(false)
+	exact, err := s.exact.db.Begin(false)
 	s.writing.Unlock()
 	if err != nil {
 		return errors.Join(fmt.Errorf("back up exact items: %w", err), documents.Rollback())

@@ -38,7 +38,7 @@ func (s *Store) Sources(ctx context.Context) iter.Seq2[store.Source, error] {
 
 // each streams what read makes of the keys and values of a bucket, page by page: no transaction is
 // open while the caller works.
-func each[T any](ctx context.Context, db *bolt.DB, bucket []byte, read func(tx *bolt.Tx, k, v []byte) (T, error)) iter.Seq2[T, error] {
+func each[T any](ctx context.Context, db *mapped, bucket []byte, read func(tx *bolt.Tx, k, v []byte) (T, error)) iter.Seq2[T, error] {
 	page := func(from []byte) (values []T, next []byte, err error) {
 		err = db.View(func(tx *bolt.Tx) error {
 			b := tx.Bucket(bucket)

@@ -12,24 +12,25 @@ import (
 )
 
 const (
-	// maxMapped is how much of documents.db transactions may bring into memory before it
-	// is mapped anew: mapped pages count as ours, though the system could take them back.
-	maxMapped = 64 << 20
+	// maxMapped is how much of a file transactions may bring into memory before it is let go
+	// of: mapped pages count as ours, though the system could take them back.
+	maxMapped = 16 << 20
 	// lookupBytes is what one look-up at a place of its own may bring: the kernel maps
 	// the pages around the one that is read.
 	lookupBytes = 64 << 10
+	// transactionBytes is what a transaction may bring, besides what it tells of.
+	transactionBytes = 4 * lookupBytes
 )
 
-// mapped is a bbolt file that is closed and opened again, between transactions, when
-// much of it has been read. Without that a process that has been through a large file
-// holds all of it. exact.db keeps other processes out meanwhile.
+// mapped is a bbolt file whose pages are let go of, between transactions, when much of it has
+// been read. Without that a process that has been through a large file holds all of it.
 type mapped struct {
 	cfg     Config
 	name    string
-	touched atomic.Int64 // bytes that may have come into memory since the file was opened
+	touched atomic.Int64 // bytes that may have come into memory since the file was let go of
 
 	mu sync.RWMutex // held for reading by transactions
-	db *bolt.DB     // nil if it could not be opened again; guarded by mu
+	db *bolt.DB     // nil if it was closed to be written anew, and that failed; guarded by mu
 }
 
 func openMapped(cfg Config, name string) (*mapped, error) {
@@ -60,33 +61,24 @@ func (m *mapped) with(f func(*bolt.DB) error) error {
 		m.mu.RUnlock()
 		return fmt.Errorf("%s is closed", m.name)
 	}
+	defer m.mu.RUnlock()
 	err := f(db)
-	m.mu.RUnlock()
-	if m.touched.Load() > maxMapped {
-		err = errors.Join(err, m.remap())
+	if m.touched.Add(transactionBytes) > maxMapped {
+		m.touched.Store(0)
+		letGo(db)
 	}
 	return err
 }
 
-// remap opens the file anew, unless it is small or somebody uses it just now.
-func (m *mapped) remap() error {
-	if !m.mu.TryLock() {
+// letGo tells the system that none of the file is needed just now. Who reads it at the same time, or later, gets what
+// the system still has of it. If it fails, the process only stays as large as it is.
+func letGo(db *bolt.DB) {
+	_ = db.View(func(tx *bolt.Tx) error { // while it is open the file stays mapped where it is
+		if size := tx.Size(); size > maxMapped {
+			forgetPages(db.Info().Data, uintptr(size))
+		}
 		return nil
-	}
-	defer m.mu.Unlock()
-	m.touched.Store(0)
-	info, err := os.Stat(filepath.Join(m.cfg.Dir, m.name))
-	if m.db == nil || err == nil && info.Size() <= maxMapped {
-		return nil
-	}
-	if err := m.db.Close(); err != nil {
-		return fmt.Errorf("close %s to open it anew: %w", m.name, err)
-	}
-	if m.db, err = openBolt(m.cfg, m.name); err != nil {
-		m.db = nil
-		return fmt.Errorf("open %s anew: %w", m.name, err)
-	}
-	return nil
+	})
 }
 
 const (
@@ -97,7 +89,7 @@ const (
 	shrinkTx    = 4 << 20
 )
 
-// shrink writes the file anew if much of it is free. Nobody else has it open: exact.db keeps other processes out. If
+// shrink writes the file anew if much of it is free. Nobody else has it open, as long as exact.db keeps other processes out. If
 // it stops anywhere the old file is there.
 func (m *mapped) shrink() (err error) {
 	m.mu.Lock()

@@ -51,7 +51,7 @@ type Config struct {
 // Store is an open store. All methods may be called at once.
 type Store struct {
 	cfg       Config
-	exact     *bolt.DB
+	exact     *mapped
 	documents *mapped
 	analysis  *index.AnalysisQueue
 	codec     *codec
@@ -80,7 +80,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{cfg: cfg, codec: c, days: map[string]*day{}, scanDocuments: scanDocuments, maxPending: maxPending, maxFresh: maxFresh}
-	if s.exact, err = openBolt(cfg, exactFile); err != nil {
+	if s.exact, err = openMapped(cfg, exactFile); err != nil {
 		return nil, err
 	}
 	if s.documents, err = openMapped(cfg, documentsFile); err != nil {
