@@ -2,6 +2,7 @@ package lastnight
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"strconv"
@@ -40,7 +41,15 @@ type Generation struct {
 }
 
 // String gives the form used in ids: start and sum in hex, 16 and 8 digits.
-func (g Generation) String() string { return fmt.Sprintf("%016x-%08x", uint64(g.Start), g.Sum) }
+func (g Generation) String() string { return string(g.appendTo(nil)) }
+
+// appendTo appends what String gives.
+func (g Generation) appendTo(dst []byte) []byte {
+	var b [12]byte
+	binary.BigEndian.PutUint64(b[:], uint64(g.Start))
+	binary.BigEndian.PutUint32(b[8:], g.Sum)
+	return hex.AppendEncode(append(hex.AppendEncode(dst, b[:8]), '-'), b[8:])
+}
 
 // ParseGeneration reads what String gave.
 func ParseGeneration(s string) (Generation, error) {
@@ -77,7 +86,10 @@ type LineID string
 
 // NewLineID makes the id of the line that begins at offset.
 func NewLineID(s StreamID, g Generation, offset int64) LineID {
-	return LineID(string(s) + "." + g.String() + "." + strconv.FormatInt(offset, 16))
+	var room [64]byte // most have 16 + 1 + 25 + 1 + 16 bytes at most
+	id := append(append(room[:0], s...), '.')
+	id = append(g.appendTo(id), '.')
+	return LineID(strconv.AppendInt(id, offset, 16))
 }
 
 // Parse takes the id apart again.

@@ -28,7 +28,6 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"lastnight"
@@ -126,7 +125,7 @@ func newRouter(c Config) (*chi.Mux, error) {
 	r.MethodNotAllowed(e.wrongMethod)
 
 	r.Route(prefix, func(r chi.Router) {
-		r.Use(e.fewAtOnce, middleware.Compress(compressLevel, "application/json", problemType, ndjsonType, "text/plain", yamlType))
+		r.Use(e.fewAtOnce, compress())
 		r.Mount("/incidents", incidents{e, c.Investigator}.Routes())
 		r.Mount("/why", why{e, c.Investigator}.Routes())
 		r.Mount("/jobs", jobs{e, c.Searcher}.Routes())

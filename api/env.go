@@ -23,7 +23,6 @@ const (
 	writeTimeout    = 60 * time.Second // for the reader of a stream to take something, and on top of questionTimeout
 	maxAtOnce       = 128              // questions under way
 	maxBodyBytes    = 1 << 20          // of a request, unless its route says more
-	compressLevel   = 1                // more costs more time than the bytes saved are worth on a LAN
 )
 
 // env is what all resources share. It is immutable once made.

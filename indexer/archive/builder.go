@@ -2,7 +2,8 @@ package archive
 
 import (
 	"cmp"
-	"fmt"
+	"encoding/binary"
+	"encoding/hex"
 	"slices"
 
 	"lastnight"
@@ -116,7 +117,8 @@ func (b *builder) block(rows []row) {
 	for i := range rows {
 		if i == 0 || rows[i].key != rows[i-1].key {
 			off := rows[i].rec.Lines[0].Offset
-			e.keys = append(e.keys, blockKey{rows[i].key, off, off})
+			t := rows[i].rec.Lines[0].Time
+			e.keys = append(e.keys, blockKey{rows[i].key, off, off, t, t})
 		}
 		b.count(&e, &rows[i])
 	}
@@ -166,6 +168,7 @@ func (b *builder) count(e *blockEntry, r *row) {
 	for i := range rec.Lines {
 		l := &rec.Lines[i]
 		in.from, in.to = min(in.from, l.Offset), max(in.to, l.Offset)
+		in.first, in.last = min(in.first, l.Time), max(in.last, l.Time)
 		e.lines++
 		e.raw += int64(len(l.Text))
 		e.first, e.last = min(e.first, l.Time), max(e.last, l.Time)
@@ -266,7 +269,9 @@ func streamNumber(id lastnight.StreamID) uint64 {
 }
 
 // streamID is streamNumber the other way.
-func streamID(n uint64) lastnight.StreamID { return lastnight.StreamID(fmt.Sprintf("%016x", n)) }
+func streamID(n uint64) lastnight.StreamID {
+	return lastnight.StreamID(hex.EncodeToString(binary.BigEndian.AppendUint64(nil, n)))
+}
 
 // unite sorts the keys of a block and joins those that come more than once.
 func unite(keys []blockKey) []blockKey {
@@ -274,7 +279,8 @@ func unite(keys []blockKey) []blockKey {
 	out := keys[:0]
 	for _, k := range keys {
 		if n := len(out); n > 0 && out[n-1].key == k.key {
-			out[n-1].from, out[n-1].to = min(out[n-1].from, k.from), max(out[n-1].to, k.to)
+			x := &out[n-1]
+			x.from, x.to, x.first, x.last = min(x.from, k.from), max(x.to, k.to), min(x.first, k.first), max(x.last, k.last)
 			continue
 		}
 		out = append(out, k)

@@ -65,10 +65,12 @@ type blockEntry struct {
 	keys        []blockKey
 }
 
-// blockKey is a stream's generation in a block, with the offsets of its first and last line there.
+// blockKey is a stream's generation in a block, with the offsets of its first and last line there, and the time of its
+// oldest and newest one: a block of two streams may reach over a day and have nothing of its middle.
 type blockKey struct {
-	key      int // in directory.keys; ascending in blockEntry.keys
-	from, to int64
+	key         int // in directory.keys; ascending in blockEntry.keys
+	from, to    int64
+	first, last int64
 }
 
 // minuteCount counts records by job, level and minute.
@@ -103,6 +105,7 @@ func (d *directory) encode() []byte {
 	}
 	d.encodeBlocks(&e)
 	d.encodeCounts(&e)
+	d.encodeKeyTimes(&e)
 	return e.b
 }
 
@@ -166,6 +169,7 @@ func decodeDirectory(raw []byte, end int64) (*directory, error) {
 		out.blocks = append(out.blocks, d.block(out, end))
 	}
 	d.counts(out)
+	d.keyTimes(out)
 	if err := d.done("directory"); err != nil {
 		return nil, err
 	}
@@ -274,6 +278,34 @@ func (d *directoryDecoder) block(dir *directory, end int64) blockEntry {
 	return b
 }
 
+// encodeKeyTimes writes the times of the streams in blocks that have several.
+func (d *directory) encodeKeyTimes(e *enc) {
+	for i := range d.blocks {
+		b := &d.blocks[i]
+		for _, k := range b.keys {
+			if len(b.keys) > 1 {
+				e.int(k.first - b.first)
+				e.int(b.last - k.last)
+			}
+		}
+	}
+}
+
+// keyTimes reads what encodeKeyTimes wrote; version 2 has none of it.
+func (d *directoryDecoder) keyTimes(out *directory) {
+	none := len(d.b) == 0
+	for i := range out.blocks {
+		b := &out.blocks[i]
+		for j := range b.keys {
+			b.keys[j].first, b.keys[j].last = b.first, b.last
+			if len(b.keys) > 1 && !none {
+				b.keys[j].first += d.int()
+				b.keys[j].last -= d.int()
+			}
+		}
+	}
+}
+
 func (d *directory) encodeCounts(e *enc) {
 	e.len(len(d.counts))
 	var minute int64
@@ -324,7 +356,7 @@ func (d *directory) times() (first, last int64) {
 func (d *directory) size() int64 {
 	n := 500*len(d.streams) + 150*len(d.keys) + 160*len(d.blocks) + 32*len(d.filters) + 32*len(d.counts) + 64*len(d.tmpls)
 	for i := range d.blocks {
-		n += 24 * len(d.blocks[i].keys)
+		n += 40 * len(d.blocks[i].keys)
 	}
 	return int64(n)
 }

@@ -23,7 +23,7 @@ const (
 	magicSegment = "LNsegmnt"
 	magicChunk   = "LNchunk\x00"
 	// version is that of the files written now. Those from oldest on stay readable.
-	version = 2
+	version = 3
 	oldest  = 1
 
 	headerSize = 16

@@ -164,7 +164,7 @@ func (s *scan) expand(ctx context.Context, c candidate, q *candidates) error {
 	for i := range d.blocks {
 		b := &d.blocks[i]
 		bound, ok := s.bound(d, b, keys, s.sign)
-		if !ok || b.last < s.start || b.first >= s.end || s.levels != 0 && b.levels&s.levels == 0 {
+		if !ok || s.levels != 0 && b.levels&s.levels == 0 {
 			continue
 		}
 		if end, _ := s.bound(d, b, keys, -s.sign); s.after != nil && s.sign*end.compare(*s.after) <= 0 {
@@ -218,26 +218,30 @@ func (s *scan) loadFilters(ctx context.Context, f *file, d *directory) error {
 	return nil
 }
 
-// bound gives the place in a block that comes first in the direction of sign, and whether it
-// has any that is asked for.
+// asks tells whether a stream of a block, that is asked for, reaches into the time asked for.
+func (s *scan) asks(k *blockKey) bool { return k.last >= s.start && k.first < s.end }
+
+// bound gives a place in a block before which it has nothing in the direction of sign, and whether it
+// has anything that is asked for.
 func (s *scan) bound(d *directory, b *blockEntry, keys []bool, sign int) (place, bool) {
 	found := false
 	var first place
-	for _, k := range b.keys {
-		if !keys[k.key] {
+	for i := range b.keys {
+		k := &b.keys[i]
+		if !keys[k.key] || !s.asks(k) {
 			continue
 		}
-		if s.byTime {
-			if sign > 0 {
-				return edge(b.first, 1), true
-			}
-			return edge(b.last, -1), true
-		}
-		e := &d.keys[k.key]
-		st := &d.streams[e.stream]
-		p := place{major: int64(st.stream.Restart), stream: st.id, gen: e.gen, off: k.from}
+		p := edge(max(k.first, s.start), 1)
 		if sign < 0 {
-			p.off = k.to
+			p = edge(min(k.last, s.end-1), -1)
+		}
+		if !s.byTime {
+			e := &d.keys[k.key]
+			st := &d.streams[e.stream]
+			p = place{major: int64(st.stream.Restart), stream: st.id, gen: e.gen, off: k.from}
+			if sign < 0 {
+				p.off = k.to
+			}
 		}
 		if !found || sign*p.compare(first) < 0 {
 			first, found = p, true
