@@ -12,6 +12,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"lastnight"
+	"lastnight/indexer/store/terms"
 	"lastnight/internal/bloom"
 )
 
@@ -113,7 +114,9 @@ const keyField = "id" // in filters: the key of a document
 // addTerms notes what filters have of a document.
 func (t *packTools) addTerms(key []byte, d *lastnight.Document) {
 	t.hashes = append(t.hashes, termHash(keyField, key))
-	eachTerm(d, func(field string, term []byte) { t.hashes = append(t.hashes, termHash(field, term)) })
+	terms.Each(d,
+		func(word []byte) { t.hashes = append(t.hashes, termHash(textField, word)) },
+		func(value []byte) { t.hashes = append(t.hashes, termHash(valueField, value)) })
 }
 
 // filter makes the filter of what was noted since the last one.

@@ -9,6 +9,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"lastnight"
+	"lastnight/indexer/store/terms"
 )
 
 // fetch yields the documents of a span that are of the times.
@@ -97,7 +98,7 @@ func (s *Store) fetchKeys(day string, keys []string) ([]lastnight.Document, erro
 }
 
 // scan yields the documents of a span but those that the plan or keep leaves out.
-func (s *Store) scan(ctx context.Context, day string, sp span, p plan, keep keeps) iter.Seq2[lastnight.Document, error] {
+func (s *Store) scan(ctx context.Context, day string, sp span, p terms.Plan, keep keeps) iter.Seq2[lastnight.Document, error] {
 	return func(yield func(lastnight.Document, error) bool) {
 		for more := true; more; {
 			docs, next, err := s.page(day, sp, p, keep)
@@ -134,7 +135,7 @@ type keeps func(b *bolt.Bucket, value []byte) bool
 
 // page reads the next documents of a span that neither the plan nor keep leaves out, if there are any, and
 // where the span goes on; nil at its end.
-func (s *Store) page(day string, sp span, p plan, keep keeps) (docs []lastnight.Document, next []byte, err error) {
+func (s *Store) page(day string, sp span, p terms.Plan, keep keeps) (docs []lastnight.Document, next []byte, err error) {
 	err = s.documents.View(func(tx *bolt.Tx) (err error) {
 		if b := tx.Bucket([]byte(day)); b != nil {
 			docs, next, err = s.pageOf(b, s.readDay(b), sp, p, keep)
@@ -144,7 +145,7 @@ func (s *Store) page(day string, sp span, p plan, keep keeps) (docs []lastnight.
 	return docs, next, err
 }
 
-func (s *Store) pageOf(b *bolt.Bucket, r *dayReader, sp span, p plan, keep keeps) (docs []lastnight.Document, next []byte, err error) {
+func (s *Store) pageOf(b *bolt.Bucket, r *dayReader, sp span, p terms.Plan, keep keeps) (docs []lastnight.Document, next []byte, err error) {
 	size := 0
 	for e, err := range r.walk(sp, p) {
 		if err != nil {

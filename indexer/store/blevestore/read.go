@@ -8,6 +8,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"lastnight"
+	"lastnight/indexer/store/terms"
 	"lastnight/internal/bloom"
 	"lastnight/query"
 )
@@ -59,7 +60,7 @@ func (r *dayReader) get(key []byte) ([]byte, error) {
 }
 
 // walk goes through the span in order. Packs that p leaves out are not read. An error comes with a nil key.
-func (r *dayReader) walk(sp span, p plan) iter.Seq2[entry, error] {
+func (r *dayReader) walk(sp span, p terms.Plan) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
 		next, stop := iter.Pull2(r.walkPacks(sp, p))
 		defer stop()
@@ -93,14 +94,14 @@ func (r *dayReader) walk(sp span, p plan) iter.Seq2[entry, error] {
 }
 
 // walkPacks goes through the packed documents of the span, those in packs that p does not leave out.
-func (r *dayReader) walkPacks(sp span, p plan) iter.Seq2[entry, error] {
+func (r *dayReader) walkPacks(sp span, p terms.Plan) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
 		if r.packs == nil {
 			return
 		}
 		c := r.packs.Cursor()
 		for first, value := range sp.walkPacks(c) {
-			if p != nil && !p.may(r.filters.Get(first)) {
+			if p != nil && !mayHave(r.filters.Get(first), p) {
 				continue
 			}
 			entries, err := r.open(first, value)

@@ -15,6 +15,7 @@ import (
 
 	"lastnight"
 	"lastnight/indexer/store"
+	"lastnight/indexer/store/terms"
 	"lastnight/query"
 )
 
@@ -45,7 +46,7 @@ func (s *Store) Search(ctx context.Context, req lastnight.SearchRequest) iter.Se
 func (s *Store) candidates(ctx context.Context, f *query.Filter) iter.Seq2[lastnight.Document, error] {
 	return func(yield func(lastnight.Document, error) bool) {
 		sp := spanOf(f)
-		p := planOf(f)
+		p := terms.PlanOf(f)
 		days := s.allDays()
 		if sp.newest {
 			slices.Reverse(days)
@@ -133,7 +134,7 @@ func (sp span) only(time uint64) span {
 
 // lookUp asks the index of a day for candidates and gives their times (as keys begin) in
 // order, each once. indexed is false where reading the span through is as good.
-func (s *Store) lookUp(ctx context.Context, d *day, p plan, sp span) (times []uint64, indexed bool, err error) {
+func (s *Store) lookUp(ctx context.Context, d *day, p terms.Plan, sp span) (times []uint64, indexed bool, err error) {
 	if p == nil || d.small() {
 		return nil, false, nil
 	}
@@ -180,13 +181,13 @@ func (s *Store) reader(ctx context.Context, d *day) (index.IndexReader, []string
 
 // collect gives the times in the span that the plan finds, in no order; all is false if
 // they are more than are kept.
-func collect(ctx context.Context, r index.IndexReader, p plan, sp span) (times []uint64, all bool, err error) {
+func collect(ctx context.Context, r index.IndexReader, p terms.Plan, sp span) (times []uint64, all bool, err error) {
 	defer func() {
 		if p := recover(); p != nil { // damaged files
 			err = fmt.Errorf("ask search index: panic: %v", p)
 		}
 	}()
-	found, err := p.searcher(ctx, r)
+	found, err := searcherOf(ctx, r, p)
 	if err != nil {
 		return nil, false, fmt.Errorf("ask search index: %w", err)
 	}

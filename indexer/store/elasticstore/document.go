@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lastnight"
+	"lastnight/indexer/store/terms"
 	"lastnight/query"
 )
 
@@ -179,3 +180,16 @@ func decodeDocument(b []byte) (d lastnight.Document, err error) {
 
 // dayOf names the day of a time, in the order of time.
 func dayOf(ns int64) string { return time.Unix(0, ns).UTC().Format("2006.01.02") }
+
+// termsOf gives the words of a document's texts, each once, and the terms of its values.
+func termsOf(d *lastnight.Document) (words, values []string) {
+	seen := make(map[string]struct{}, min(len(d.Text)/10, 1000))
+	terms.Each(d, func(token []byte) {
+		if _, again := seen[string(token)]; !again {
+			w := string(token)
+			seen[w] = struct{}{}
+			words = append(words, w)
+		}
+	}, func(value []byte) { values = append(values, string(value)) })
+	return words, values
+}

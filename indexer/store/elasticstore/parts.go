@@ -10,12 +10,13 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"lastnight"
+	"lastnight/indexer/store/terms"
 )
 
 // shortTerm is a value as a term: a long one only by its beginning.
 func shortTerm(v string) string {
 	v = strings.ToValidUTF8(v, "\ufffd")
-	return strings.ToValidUTF8(v[:min(len(v), maxTermBytes)], "")
+	return strings.ToValidUTF8(v[:min(len(v), terms.MaxValue)], "")
 }
 
 // partsOf groups counts by part and gives the first and last minute of all (of none: 1970).

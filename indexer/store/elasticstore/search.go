@@ -14,6 +14,7 @@ import (
 
 	"lastnight"
 	"lastnight/indexer/store"
+	"lastnight/indexer/store/terms"
 	"lastnight/query"
 )
 
@@ -56,7 +57,7 @@ func (s *Store) candidates(ctx context.Context, f *query.Filter) iter.Seq2[lastn
 			order = "desc"
 		}
 		find := find{
-			query: allOf(planOf(f), sp.query()), sort: []object{{"time_ns": object{"order": order}}, {"id": object{"order": order}}},
+			query: allOf(planQuery(terms.PlanOf(f)), sp.query()), sort: []object{{"time_ns": object{"order": order}}, {"id": object{"order": order}}},
 			size: pageOf(f),
 		}
 		for size := 1; len(days) > 0; size = min(2*size, maxGroup) {
