@@ -8,7 +8,6 @@ package terms
 
 import (
 	"bytes"
-	"strings"
 	"unicode/utf8"
 
 	"lastnight"
@@ -40,10 +39,10 @@ func Value(f query.Field, folded string) string {
 }
 
 func appendValue(dst []byte, f query.Field, folded string) []byte {
-	if !utf8.ValidString(folded) {
-		folded = strings.ToValidUTF8(folded, "\ufffd")
+	dst = append(append(append(dst, f...), 0), folded...)
+	if !utf8.Valid(dst) {
+		dst = bytes.ToValidUTF8(dst, []byte("\ufffd"))
 	}
-	dst = append(append(append(dst, f...), 0), folded[:min(len(folded), MaxValue)]...)
 	if len(dst) > MaxValue {
 		dst = bytes.ToValidUTF8(dst[:MaxValue], nil) // a character that was cut in two
 	}

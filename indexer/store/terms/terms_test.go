@@ -36,7 +36,7 @@ func fits(p terms.Plan, words, values []string) bool {
 }
 
 func termsOf(d *lastnight.Document) (words, values []string) {
-	terms.Each(d, func(w []byte) { words = append(words, string(w)) }, func(v string) { values = append(values, v) })
+	terms.Each(d, func(w []byte) { words = append(words, string(w)) }, func(v []byte) { values = append(values, string(v)) })
 	return words, values
 }
 
