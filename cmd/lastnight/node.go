@@ -161,6 +161,7 @@ func (n *node) closeInTime(ctx context.Context) error {
 const (
 	compactEvery = 15 * time.Second
 	retainEvery  = 10 * time.Minute
+	cleanEvery   = time.Hour // of half-done uploads
 )
 
 // tend runs what a server does besides answering: investigating, compacting, dropping what is too old,
@@ -182,6 +183,9 @@ func (n *node) tend(ctx context.Context, k keep, notify func(context.Context) er
 	})
 	g.Go(func() error {
 		return every(ctx, retainEvery, func() { n.logged("drop what is too old", n.retain(ctx, k, time.Now())) })
+	})
+	g.Go(func() error {
+		return every(ctx, cleanEvery, func() { n.logged("drop half-done uploads", n.dropUnfinished(ctx, time.Now())) })
 	})
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("background work: %w", err)
@@ -232,6 +236,18 @@ func (n *node) retain(ctx context.Context, k keep, now time.Time) error {
 			return false
 		},
 	})
+}
+
+// dropUnfinished removes what puts of processes that died have left in the archive's store.
+func (n *node) dropUnfinished(ctx context.Context, now time.Time) error {
+	if err := lease.Check(ctx); err != nil {
+		return err
+	}
+	dropped, err := n.blobs.unfinished(ctx, now.Add(-archive.UnfinishedAge))
+	if dropped > 0 {
+		n.cfg.log.Info("removed what unfinished puts have left", "uploads", dropped)
+	}
+	return err
 }
 
 // every calls f at once and then at each interval, until the context is over.

@@ -95,7 +95,7 @@ func (n *node) tendShared(ctx context.Context, k keep, notify func(context.Conte
 
 // tendArchive puts right what other servers left, compacts, and drops what is too old, until ctx is over.
 func (n *node) tendArchive(ctx context.Context, k keep) error {
-	var compacted, retained time.Time
+	var compacted, retained, cleaned time.Time
 	err := every(ctx, settleEvery, func() {
 		err := n.indexer.Settle(ctx)
 		n.logged("index what other servers left", err)
@@ -109,6 +109,10 @@ func (n *node) tendArchive(ctx context.Context, k keep) error {
 				n.logged("drop old audit entries", k.(*audit.Kept).Forget(ctx))
 			}
 			retained = time.Now()
+		}
+		if time.Since(cleaned) >= cleanEvery {
+			n.logged("drop half-done uploads", n.dropUnfinished(ctx, time.Now()))
+			cleaned = time.Now()
 		}
 	})
 	if ctx.Err() != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"gocloud.dev/blob"
@@ -61,6 +62,8 @@ type openBlobs struct {
 	archive.Blobs
 	dir    string       // "": not on a volume of this machine
 	bucket *blob.Bucket // nil: a directory
+	// unfinished removes what puts have left that were begun before a time and never ended.
+	unfinished func(ctx context.Context, before time.Time) (int, error)
 }
 
 // openBlobs opens where the archive is. The zero tierFlags: in the data directory.
@@ -78,7 +81,8 @@ func (t *tierFlags) openBlobs(ctx context.Context, data string) (*openBlobs, err
 		if err != nil || !ok {
 			return nil, errors.Join(unreachable(scheme, err), b.Close())
 		}
-		return &openBlobs{Blobs: archive.NewBucket(b), bucket: b}, nil
+		k := archive.NewBucket(b)
+		return &openBlobs{Blobs: k, bucket: b, unfinished: k.DropUnfinished}, nil
 	}
 	if where == "" {
 		where = filepath.Join(data, "archive")
@@ -91,7 +95,7 @@ func (t *tierFlags) openBlobs(ctx context.Context, data string) (*openBlobs, err
 	if err != nil {
 		return nil, err
 	}
-	return &openBlobs{Blobs: dir, dir: where}, nil
+	return &openBlobs{Blobs: dir, dir: where, unfinished: dir.DropUnfinished}, nil
 }
 
 func unreachable(scheme string, err error) error {

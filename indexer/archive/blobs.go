@@ -8,8 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"math"
 	"path"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,17 +46,17 @@ const tempFolder = ".tmp"
 
 // Dir keeps blobs as files: written aside, synced, renamed, and the folder synced.
 type Dir struct {
-	fs   vfs.FS
-	temp string       // what names of temporary files begin with: no other process has it
-	next atomic.Int64 // number of the next temporary file
-	made sync.Map     // folders known to exist
+	fs    vfs.FS
+	nonce string       // in names of temporary files: no other process has it
+	next  atomic.Int64 // number of the next temporary file
+	made  sync.Map     // folders known to exist
 }
 
 var _ Blobs = (*Dir)(nil)
 
 // NewDir makes Blobs of a file system, which must have no other writer, and removes
 // what writes that never finished have left.
-func NewDir(fsys vfs.FS) (*Dir, error) { return newDir(fsys, time.Time{}) }
+func NewDir(fsys vfs.FS) (*Dir, error) { return newDir(fsys, time.Unix(0, math.MaxInt64)) }
 
 // unfinishedAge is how old an unfinished file in a shared folder is that nobody writes any more.
 const unfinishedAge = time.Hour
@@ -65,22 +65,13 @@ const unfinishedAge = time.Hour
 // what was begun an hour ago is removed.
 func NewSharedDir(fsys vfs.FS) (*Dir, error) { return newDir(fsys, time.Now().Add(-unfinishedAge)) }
 
-// newDir removes what was begun before a time; the zero time: everything.
+// newDir removes what was begun before a time.
 func newDir(fsys vfs.FS, begun time.Time) (*Dir, error) {
-	left, err := fsys.List(tempFolder)
-	if err != nil {
-		return nil, fmt.Errorf("list unfinished files: %w", err)
+	d := &Dir{fs: fsys, nonce: rand.Text()}
+	if _, err := d.dropUnfinished(begun); err != nil {
+		return nil, err
 	}
-	for _, f := range left {
-		at, err := strconv.ParseInt(strings.SplitN(path.Base(f.Name), "-", 2)[0], 16, 64)
-		if err == nil && !begun.IsZero() && time.Unix(0, at).After(begun) {
-			continue
-		}
-		if err := fsys.Remove(f.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("remove unfinished file %s: %w", f.Name, err)
-		}
-	}
-	return &Dir{fs: fsys, temp: fmt.Sprintf("%s/%x-%s-", tempFolder, time.Now().UnixNano(), rand.Text())}, nil
+	return d, nil
 }
 
 // ReadDir makes Blobs of a file system that another process may be writing. Only read from it.
@@ -91,7 +82,7 @@ func (d *Dir) Put(ctx context.Context, name string, data []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	temp := d.temp + strconv.FormatInt(d.next.Add(1), 10)
+	temp := fmt.Sprintf("%s/%x-%s-%d", tempFolder, time.Now().UnixNano(), d.nonce, d.next.Add(1)) // when it began comes first
 	if err := d.write(temp, data); err != nil {
 		return fmt.Errorf("write %s: %w", name, errors.Join(err, d.discard(temp)))
 	}

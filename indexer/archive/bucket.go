@@ -7,7 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 )
@@ -15,17 +17,23 @@ import (
 // Bucket keeps blobs in an object store, whatever gocloud.dev/blob has a driver for.
 // The driver must make a blob visible only when it is complete, as object stores do.
 type Bucket struct {
-	b *blob.Bucket
+	b     *blob.Bucket
+	s3    *s3.Client // nil: it is none of S3's
+	files bool       // fileblob
 }
 
 var _ Blobs = (*Bucket)(nil)
 
 // NewBucket makes Blobs of an open bucket, which stays the caller's to close.
-func NewBucket(b *blob.Bucket) *Bucket { return &Bucket{b: b} }
+func NewBucket(b *blob.Bucket) *Bucket {
+	k := &Bucket{b: b}
+	k.learn()
+	return k
+}
 
 // Put stores a blob.
 func (k *Bucket) Put(ctx context.Context, name string, data []byte) error {
-	if err := k.b.WriteAll(ctx, name, data, &blob.WriterOptions{ContentType: "application/octet-stream"}); err != nil {
+	if err := k.b.WriteAll(ctx, name, data, &blob.WriterOptions{ContentType: "application/octet-stream", BeforeWrite: k.oneRequest}); err != nil {
 		return fmt.Errorf("put %s: %w", name, err)
 	}
 	return nil
@@ -72,6 +80,9 @@ func (k *Bucket) List(ctx context.Context, prefix string) iter.Seq2[BlobInfo, er
 			if err != nil {
 				yield(BlobInfo{}, fmt.Errorf("list blobs: %w", err))
 				return
+			}
+			if k.files && strings.HasSuffix(o.Key, fileTemp) {
+				continue
 			}
 			if !yield(BlobInfo{Name: o.Key, Size: o.Size}, nil) {
 				return

@@ -82,7 +82,7 @@ func TestS3KeepsTheContract(t *testing.T) {
 	testArchiveOn(t, direct)
 }
 
-// A put of up to 16 MiB, which hardly any segment or chunk exceeds, is one request: nothing is left of one that is broken off. A larger one
+// A put of up to 64 MiB, which hardly any segment or chunk exceeds, is one request: nothing is left of one that is broken off. A larger one
 // goes in parts, and the upload is given up when it fails.
 func TestS3HalfPutsLeaveNothing(t *testing.T) {
 	var mu sync.Mutex
@@ -100,15 +100,15 @@ func TestS3HalfPutsLeaveNothing(t *testing.T) {
 		return false
 	}}
 	through, direct := f.bucket(t, s3.Start(t), "puts")
-	data := make([]byte, 40<<20)
+	data := make([]byte, 65<<20)
 	_, _ = rand.Read(data)
-	for _, size := range []int{100, 5 << 20, 16<<20 - 1, len(data)} {
+	for _, size := range []int{100, 5 << 20, 64<<20 - 1, len(data)} {
 		asked = nil
 		name := fmt.Sprintf("chunks/%d", size)
 		if err := through.Put(t.Context(), name, data[:size]); err != nil {
 			t.Fatal(err)
 		}
-		if size < 16<<20 && (len(asked) != 1 || !strings.HasPrefix(asked[0], "PUT")) {
+		if size < 64<<20 && (len(asked) != 1 || !strings.HasPrefix(asked[0], "PUT")) {
 			t.Errorf("%d bytes took %q", size, asked)
 		}
 		got, err := direct.Get(t.Context(), name, 0, int64(size))
