@@ -117,7 +117,7 @@ func (n *node) openTiers(ctx context.Context, cfg nodeConfig, shared bool) (err 
 		n.blobs.Blobs = fencedBlobs{n.blobs.Blobs}
 	}
 	n.archive, err = archive.Open(ctx, archive.Config{
-		Blobs: n.blobs, Logger: cfg.log, Shared: shared, UpkeepBytes: cfg.upkeep,
+		Blobs: n.blobs, Logger: cfg.log, Shared: shared, Grace: graceLeases * cfg.lease, UpkeepBytes: cfg.upkeep,
 		Ready: func(ctx context.Context, segment string) (bool, error) { return n.indexer.Ready(ctx, segment) },
 	})
 	if err != nil {
@@ -159,6 +159,9 @@ func (n *node) closeInTime(ctx context.Context) error {
 }
 
 const (
+	// graceLeases is for how many leases a file that a chunk has replaced stays for other servers that may still read
+	// it: 15 minutes of the default one.
+	graceLeases  = 60
 	compactEvery = 15 * time.Second
 	retainEvery  = 10 * time.Minute
 	cleanEvery   = time.Hour // of half-done uploads
