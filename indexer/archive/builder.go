@@ -58,6 +58,7 @@ type builder struct {
 	tmpls    tally.Tally[templateKey]
 	jobOf    [2]int // stream of the last record, plus 1, and the one that names its job
 	perBlock bool   // a filter for each block, else one for the file
+	filters  [][]byte
 }
 
 func newBuilder(t *tools, k kind) *builder {
@@ -147,10 +148,10 @@ func (b *builder) encode(rows []row, e *blockEntry) {
 
 // filter adds a filter of the words so far, for the block e or, if e is nil, for all blocks.
 func (b *builder) filter(e *blockEntry) {
-	b.dir.filters = append(b.dir.filters, b.w.add(filterOf(&b.t.words)))
+	b.filters = append(b.filters, filterOf(&b.t.words))
 	b.t.words.reset()
 	if e != nil {
-		e.filter = len(b.dir.filters) - 1
+		e.filter = len(b.filters) - 1
 		return
 	}
 	for i := range b.dir.blocks {
@@ -227,6 +228,7 @@ func (b *builder) finish() ([]byte, error) {
 	if !b.perBlock && len(b.dir.blocks) > 0 {
 		b.filter(nil)
 	}
+	b.dir.filters = b.w.addFilters(b.filters)
 	b.dir.counts = make([]minuteCount, 0, b.minutes.Len())
 	for k, n := range b.minutes.All {
 		b.dir.counts = append(b.dir.counts, minuteCount{stream: k.stream, level: k.level, minute: k.minute, n: n})

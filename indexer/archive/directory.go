@@ -16,7 +16,7 @@ type directory struct {
 	streams  []streamEntry
 	keys     []keyEntry
 	blocks   []blockEntry
-	filters  []part
+	filters  filterTable
 	counts   []minuteCount
 	tmpls    []templateCount
 }
@@ -60,7 +60,7 @@ type blockEntry struct {
 	lines       int64
 	records     int64
 	first, last int64 // time of lines, ns, both inclusive
-	filter      int   // in directory.filters; -1: none
+	filter      int   // number in directory.filters; -1: none
 	levels      uint8 // bit per lastnight.Level that occurs
 	keys        []blockKey
 }
@@ -99,10 +99,7 @@ func (d *directory) encode() []byte {
 	}
 	d.encodeStreams(&e)
 	d.encodeKeys(&e)
-	e.len(len(d.filters))
-	for _, f := range d.filters {
-		encodePart(&e, f)
-	}
+	d.filters.encode(&e)
 	d.encodeBlocks(&e)
 	d.encodeCounts(&e)
 	d.encodeKeyTimes(&e)
@@ -162,9 +159,7 @@ func decodeDirectory(raw []byte, end int64) (*directory, error) {
 	for range d.count() {
 		out.keys = append(out.keys, d.key(len(out.streams)))
 	}
-	for range d.count() {
-		out.filters = append(out.filters, decodePart(&d.dec, end))
-	}
+	out.filters = decodeFilterTable(&d.dec, end)
 	for range d.count() {
 		out.blocks = append(out.blocks, d.block(out, end))
 	}
@@ -261,7 +256,7 @@ func (d *directoryDecoder) block(dir *directory, end int64) blockEntry {
 	b.last = b.first + d.int()
 	b.filter = int(d.int())
 	b.levels = d.byte()
-	if b.filter < -1 || b.filter >= len(dir.filters) || b.raw < 0 || b.lines < 0 || b.records < 0 {
+	if b.filter < -1 || b.filter >= len(dir.filters.each) || b.raw < 0 || b.lines < 0 || b.records < 0 {
 		d.fail("block entry out of range")
 	}
 	at := 0
@@ -291,14 +286,13 @@ func (d *directory) encodeKeyTimes(e *enc) {
 	}
 }
 
-// keyTimes reads what encodeKeyTimes wrote; version 2 has none of it.
+// keyTimes reads what encodeKeyTimes wrote.
 func (d *directoryDecoder) keyTimes(out *directory) {
-	none := len(d.b) == 0
 	for i := range out.blocks {
 		b := &out.blocks[i]
 		for j := range b.keys {
 			b.keys[j].first, b.keys[j].last = b.first, b.last
-			if len(b.keys) > 1 && !none {
+			if len(b.keys) > 1 {
 				b.keys[j].first += d.int()
 				b.keys[j].last -= d.int()
 			}
@@ -354,7 +348,7 @@ func (d *directory) times() (first, last int64) {
 
 // size gives a rough number of bytes that d takes in memory.
 func (d *directory) size() int64 {
-	n := 500*len(d.streams) + 150*len(d.keys) + 160*len(d.blocks) + 32*len(d.filters) + 32*len(d.counts) + 64*len(d.tmpls)
+	n := 500*len(d.streams) + 150*len(d.keys) + 160*len(d.blocks) + 8*len(d.filters.each) + 32*len(d.counts) + 64*len(d.tmpls)
 	for i := range d.blocks {
 		n += 40 * len(d.blocks[i].keys)
 	}

@@ -224,7 +224,7 @@ func dumpBlock(ctx context.Context, d *directory, b *blockEntry, get ranger) dum
 		out.Streams = append(out.Streams, k.key)
 	}
 	if b.filter >= 0 {
-		out.Filter = d.filters[b.filter].n
+		out.Filter = d.filters.bytesOf(b.filter)
 	}
 	data, err := readPart(ctx, b.part, get)
 	var list map[sectionID]stored

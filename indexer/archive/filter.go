@@ -14,7 +14,7 @@ import (
 
 // filterOf builds the filter of distinct word hashes.
 func filterOf(words *wordSet) []byte {
-	f := bloom.New(words.n)
+	f := bloom.NewOf(words.n, maxSlices)
 	for _, h := range words.slots {
 		if h != 0 {
 			bloom.Add(f, h)

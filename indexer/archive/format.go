@@ -10,21 +10,20 @@ import (
 
 // A segment and a chunk are the same kind of file with different blocks in it:
 //
-//	┌────────────┬───────┬───┬────────┬───┬───────────┬─────────┐
-//	│ header 16  │ block │ … │ filter │ … │ directory │ tail 32 │
-//	└────────────┴───────┴───┴────────┴───┴───────────┴─────────┘
+//	┌───────────┬───────┬───┬─────────┬───────────┬─────────┐
+//	│ header 16 │ block │ … │ filters │ directory │ tail 32 │
+//	└───────────┴───────┴───┴─────────┴───────────┴─────────┘
 //	header: magic 8, version 4, zero 4
 //	tail:   offset of the directory 8, its length 4, version 4, its checksum 8, magic 8
 //
 // Numbers are little endian; checksums are xxhash64. The directory lists offset, length
-// and checksum of every block and filter. It is compressed with zstd. A file is read
-// from its end: one range for tail and (mostly) directory, then one per filter or block.
+// and checksum of every block, and where the filters are (see filterTable). It is compressed with zstd. A file is read
+// from its end: one range for tail and (mostly) directory, then one or two of filters, one per block.
 const (
 	magicSegment = "LNsegmnt"
 	magicChunk   = "LNchunk\x00"
-	// version is that of the files written now. Those from oldest on stay readable.
-	version = 3
-	oldest  = 1
+	// version is that of the files written now, and the only one that is read: none was promised yet.
+	version = 4
 
 	headerSize = 16
 	tailSize   = 32
@@ -82,7 +81,7 @@ func kindOfMagic(magic []byte) (kind, bool) {
 	return 0, false
 }
 
-// part is where a block or filter lies in its file.
+// part is where a block lies in its file.
 type part struct {
 	off int64
 	n   int64
@@ -183,8 +182,8 @@ func parseTail(tail []byte, size int64) (kind, part, error) {
 	if !ok {
 		return 0, part{}, corruptf("offset %d: no segment, chunk or manifest, or its end is missing", size-tailSize)
 	}
-	if v := binary.LittleEndian.Uint32(tail[12:16]); v < oldest || v > version {
-		return 0, part{}, fmt.Errorf("%w %d of a %s: this lastnight reads %d to %d", ErrVersion, v, k, oldest, version)
+	if v := binary.LittleEndian.Uint32(tail[12:16]); v != version {
+		return 0, part{}, fmt.Errorf("%w %d of a %s: this lastnight reads %d", ErrVersion, v, k, version)
 	}
 	off := binary.LittleEndian.Uint64(tail[0:8])
 	n := int64(binary.LittleEndian.Uint32(tail[8:12]))
@@ -210,7 +209,7 @@ func inflate(packed []byte, limit int) ([]byte, error) {
 	return out, nil
 }
 
-// readPart reads a block or filter and checks it.
+// readPart reads a block and checks it.
 func readPart(ctx context.Context, p part, get ranger) ([]byte, error) {
 	b, err := get(ctx, p.off, p.n)
 	if err != nil {

@@ -89,7 +89,7 @@ func FuzzDirectory(f *testing.F) {
 		if err != nil {
 			t.Fatalf("what was read cannot be written and read again: %v", err)
 		}
-		if diff := cmp.Diff(d, again, cmp.AllowUnexported(directory{}, streamEntry{}, keyEntry{}, extent{}, partial{}, blockEntry{}, part{}, blockKey{}, minuteCount{}, templateCount{})); diff != "" {
+		if diff := cmp.Diff(d, again, cmp.AllowUnexported(directory{}, filterTable{}, streamEntry{}, keyEntry{}, extent{}, partial{}, blockEntry{}, part{}, blockKey{}, minuteCount{}, templateCount{})); diff != "" {
 			t.Fatal(diff)
 		}
 	})
@@ -101,7 +101,8 @@ func FuzzManifest(f *testing.F) {
 	e := streamEntry{stream: &s, id: streamNumber(s.ID()), job: "j"}
 	c := &manifestContent{
 		files: []*file{{name: "chunks/1", size: 100, blocks: 1}}, streams: []streamEntry{e}, of: [][]int{{0}},
-		keys: []listedKey{{genKey: genKey{e.id, lastnight.Generation{Start: 5}}, extents: []span{{0, 9}}, partials: []partial{{9, 3}}}},
+		filters: []filterTable{{off: 16, slices: 2, each: []int{1}}},
+		keys:    []listedKey{{genKey: genKey{e.id, lastnight.Generation{Start: 5}}, extents: []span{{0, 9}}, partials: []partial{{9, 3}}}},
 	}
 	t, err := newTools()
 	if err != nil {
@@ -109,6 +110,7 @@ func FuzzManifest(f *testing.F) {
 	}
 	f.Add(encodePage(c.keys))
 	f.Add(encodePlan(c))
+	f.Add(encodeFilterTables(c.filters))
 	f.Add(encodeManifest(c, t.z))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if keys, err := decodePage(data, 3); err == nil {
@@ -121,6 +123,15 @@ func FuzzManifest(f *testing.F) {
 			}
 		}
 		_, _ = decodePlan(data, 3)
+		if tables, err := decodeFilterTables(data, c.files); err == nil {
+			again, err := decodeFilterTables(encodeFilterTables(tables), c.files)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tables, again, cmp.AllowUnexported(filterTable{})); diff != "" {
+				t.Fatal(diff)
+			}
+		}
 		get := rangeOf(bytes.NewReader(data))
 		if _, err := readManifest(t.Context(), "m", int64(len(data)), get); err == nil {
 			_ = DumpFile(t.Context(), io.Discard, bytes.NewReader(data)) // its parts may be damaged

@@ -3,28 +3,34 @@ package archive
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"iter"
+	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"lastnight"
+	"lastnight/internal/vfs"
 )
 
 // simulated is Blobs with as many chunks as one likes, which are made when they are read. Each has
-// a minute of 20 of 400 pods, in one block, and a megabyte of air where more blocks would be.
+// a minute of 20 of 400 pods, in one block, a megabyte of air where more blocks would be, and the filters of two real ones.
 type simulated struct {
 	chunks int
 	sizes  []int64
 	kept   [][]byte // nil: too many
+	filter []byte   // of each of two blocks
 	mu     sync.Mutex
 	tools  *tools            // guarded by mu
 	other  map[string][]byte // guarded by mu: what is put
@@ -37,7 +43,7 @@ func simulate(b *testing.B, chunks int) *simulated {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := &simulated{chunks: chunks, tools: t, other: map[string][]byte{}, sizes: make([]int64, chunks)}
+	s := &simulated{chunks: chunks, tools: t, other: map[string][]byte{}, sizes: make([]int64, chunks), filter: simulatedFilter()}
 	for i := range s.sizes {
 		data := s.chunk(b.Context(), i)
 		s.sizes[i] = int64(len(data))
@@ -48,8 +54,12 @@ func simulate(b *testing.B, chunks int) *simulated {
 	return s
 }
 
-// maxKept is how many chunks are kept rather than made when they are read: of those, what reading costs can be measured.
-const maxKept = 10_000
+const (
+	// maxKept is how many chunks are kept rather than made when they are read: of those, what reading costs can be measured.
+	maxKept = 10_000
+	// simulatedWords is how many words a block of 4 MiB of text has.
+	simulatedWords = 12_000
+)
 
 const simulatedStart = 1_700_000_000_000_000_000
 
@@ -79,12 +89,53 @@ func (s *simulated) chunk(_ context.Context, i int) []byte {
 		rows = append(rows, row{key, lastnight.Record{Level: lastnight.LevelInfo, Lines: []lastnight.Line{{Time: at + int64(n), Offset: off, Text: fmt.Appendf(nil, "line of chunk%d", i)}}}})
 	}
 	b.block(rows)
+	b.filters[0] = s.filter // as large as those of 4 MiB of text, whatever is asked for
+	b.filters = append(b.filters, s.filter)
 	b.dir.first, b.dir.last = at, at
 	data, err := b.finish()
 	if err != nil {
 		panic(err) // a test's own data
 	}
 	return bytes.Clone(data)
+}
+
+// simulatedFilter has the words of a real block, but not the one that is asked for.
+func simulatedFilter() []byte {
+	absent := NeedWords("absent")
+	for seed := uint64(1); ; seed++ {
+		r := rand.New(rand.NewPCG(1, seed))
+		words := wordSet{}
+		words.reset()
+		for range simulatedWords {
+			words.add(r.Uint64())
+		}
+		if f := filterOf(&words); !mayHave(f, absent.hashes()[0]) {
+			return f
+		}
+	}
+}
+
+// write puts the kept chunks and their manifests into files.
+func (s *simulated) write(b *testing.B) *Dir {
+	b.Helper()
+	dir := b.TempDir()
+	put := func(name string, data []byte) {
+		name = filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, data, 0o600)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i, data := range s.kept {
+		put(simulatedName(i), data)
+	}
+	for name, data := range s.other {
+		put(name, data)
+	}
+	fsys, err := vfs.NewOS(dir)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return ReadDir(fsys)
 }
 
 func (s *simulated) data(ctx context.Context, name string) ([]byte, error) {
@@ -163,9 +214,20 @@ func (s *simulated) Delete(_ context.Context, name string) error {
 	return nil
 }
 
+// countedGets counts range reads.
+type countedGets struct {
+	Blobs
+	gets atomic.Int64
+}
+
+func (c *countedGets) Get(ctx context.Context, name string, off, n int64) ([]byte, error) {
+	c.gets.Add(1)
+	return c.Blobs.Get(ctx, name, off, n)
+}
+
 // BenchmarkGrowth opens and asks archives of 1,000, 10,000 and 100,000 chunks (CHUNKS: one number). Reported are ms to open,
-// bytes of memory a chunk, µs a chunk that is skipped because it has none of the pod's lines or (of up to 10,000, when they are asked
-// for the first time, and again) lacks a word, and ms
+// bytes of memory a chunk, µs a chunk that is skipped because it has none of the pod's lines or (of up to 10,000, in real files, when they are asked
+// for the first time, and again) lacks a word, and how many of them are read again then, and ms
 // of the first question about one hour, of one about how much of a file is held, and of the lists of a pod.
 func BenchmarkGrowth(b *testing.B) {
 	sizes := []int{1000, 10_000, 100_000}
@@ -200,7 +262,11 @@ func growth(b *testing.B, chunks int) {
 		return float64(m.HeapAlloc)
 	}
 	absent := NeedWords("absent")
-	var open, hour, held, skip, size, word, again float64
+	var open, hour, held, skip, size, word, again, gets float64
+	var files *Dir
+	if s.kept != nil {
+		files = s.write(b)
+	}
 	ms := func(began time.Time) float64 { return float64(time.Since(began).Microseconds()) / 1000 }
 	count := func(a *Archive, req lastnight.SearchRequest, need Need) (n int) {
 		for _, err := range a.Search(b.Context(), req, nil, need) {
@@ -235,14 +301,21 @@ func growth(b *testing.B, chunks int) {
 			b.Fatal(n)
 		}
 		skip += ms(began)
-		if s.kept != nil {
+		if files != nil {
+			read := &countedGets{Blobs: files}
+			a, err := Open(b.Context(), Config{Blobs: read})
+			if err != nil {
+				b.Fatal(err)
+			}
 			for _, took := range []*float64{&word, &again} {
+				read.gets.Store(0)
 				began = time.Now()
 				if n := count(a, lastnight.SearchRequest{}, absent); n != 0 {
 					b.Fatal(n)
 				}
 				*took += ms(began)
 			}
+			gets += float64(read.gets.Load())
 		}
 		runtime.KeepAlive(a)
 	}
@@ -253,6 +326,7 @@ func growth(b *testing.B, chunks int) {
 	if s.kept != nil {
 		b.ReportMetric(word*1000/n/float64(chunks), "word-µs/chunk")
 		b.ReportMetric(again*1000/n/float64(chunks), "word-again-µs/chunk")
+		b.ReportMetric(gets/n/float64(chunks), "gets-again/chunk")
 	}
 	b.ReportMetric(hour/n, "hour-ms")
 	b.ReportMetric(held/n, "held-ms")

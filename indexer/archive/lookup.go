@@ -183,6 +183,28 @@ func (a *Archive) streamsOf(ctx context.Context, m *manifest) (*plan, error) {
 	return p, nil
 }
 
+// filtersOf tells where the chunks of a manifest have their filters, from the cache or read anew.
+func (a *Archive) filtersOf(ctx context.Context, m *manifest) ([]filterTable, error) {
+	name := m.name + "#filters"
+	if tables, ok := a.cache.get(name).([]filterTable); ok {
+		return tables, nil
+	}
+	raw, err := readPacked(ctx, m.filters, a.rangeOf(m.name))
+	if err != nil {
+		return nil, err
+	}
+	tables, err := decodeFilterTables(raw, m.listed)
+	if err != nil {
+		return nil, fmt.Errorf("offset %d: %w", m.filters.off, err)
+	}
+	size := int64(0)
+	for i := range tables {
+		size += 40 + 8*int64(len(tables[i].each))
+	}
+	a.cache.put(name, tables, size)
+	return tables, nil
+}
+
 // dissolve does without a manifest that cannot be read: the directories of its chunks are.
 func (a *Archive) dissolve(ctx context.Context, m *manifest, why error) error {
 	a.damage(m.name, why)

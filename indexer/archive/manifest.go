@@ -11,12 +11,12 @@ import (
 // A manifest lists many chunks, so that opening an archive reads a few files and not all directories,
 // and byte ranges need not be in memory:
 //
-//	┌───────────┬────────┬───┬────────┬──────┬──────┬─────────┐
-//	│ header 16 │ page 0 │ … │ page n │ plan │ head │ tail 32 │
-//	└───────────┴────────┴───┴────────┴──────┴──────┴─────────┘
+//	┌───────────┬────────┬───┬────────┬──────┬─────────┬──────┬─────────┐
+//	│ header 16 │ page 0 │ … │ page n │ plan │ filters │ head │ tail 32 │
+//	└───────────┴────────┴───┴────────┴──────┴─────────┴──────┴─────────┘
 //
 // Header and tail are those of segments; head takes the directory's place. A page has the byte ranges
-// of some hundred generations, in order; the plan tells which streams each chunk has. All of it stands in
+// of some hundred generations, in order; the plan tells which streams each chunk has, filters where each has its filters. All of it stands in
 // the chunks' directories too: a manifest is made again from them when it is lost or damaged, and whatever
 // it says of chunks that are not there is of no account. See docs/formats/manifest.md.
 const (
@@ -39,6 +39,7 @@ type manifest struct {
 	listed         []*file // as it lists them
 	pages          []page
 	plan           part
+	filters        part
 	special        []genKey // of which lines may be held twice
 	minGen, maxGen int64    // when its generations start
 }
@@ -70,6 +71,7 @@ type manifestContent struct {
 	keys    []listedKey   // in order
 	streams []streamEntry // of all files
 	of      [][]int       // by file: its streams, ascending
+	filters []filterTable // by file
 	special []genKey
 }
 
@@ -95,6 +97,7 @@ func encodeManifest(c *manifestContent, z *compressor) []byte {
 	head.len(n)
 	head.b = append(head.b, pages.b...)
 	encodePart(&head, w.add(z.zstd.EncodeAll(encodePlan(c), nil)))
+	encodePart(&head, w.add(z.zstd.EncodeAll(encodeFilterTables(c.filters), nil)))
 	head.len(len(c.special))
 	for _, k := range c.special {
 		encodeKey(&head, k)
@@ -233,6 +236,24 @@ func decodePlan(raw []byte, files int) (*plan, error) {
 	return p, d.done("plan")
 }
 
+func encodeFilterTables(tables []filterTable) []byte {
+	var e enc
+	for i := range tables {
+		tables[i].encode(&e)
+	}
+	return e.b
+}
+
+// decodeFilterTables reads where files have their filters.
+func decodeFilterTables(raw []byte, files []*file) ([]filterTable, error) {
+	d := &dec{b: raw}
+	tables := make([]filterTable, len(files))
+	for i, f := range files {
+		tables[i] = decodeFilterTable(d, f.size)
+	}
+	return tables, d.done("filters")
+}
+
 func (p *plan) size() int64 {
 	n := 500 * len(p.streams)
 	for _, of := range p.of {
@@ -262,6 +283,7 @@ func readManifest(ctx context.Context, name string, size int64, get ranger) (*ma
 		m.pages = append(m.pages, page{decodeKey(d), decodePart(d, e.off)})
 	}
 	m.plan = decodePart(d, e.off)
+	m.filters = decodePart(d, e.off)
 	for range d.count() {
 		m.special = append(m.special, decodeKey(d))
 	}

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"math"
 	"slices"
-	"strconv"
 
 	"lastnight"
 )
@@ -49,9 +48,11 @@ type scan struct {
 	end     int64 // exclusive
 	arrived int64 // of the oldest line of files at least
 	stream  func(*streamEntry) bool
-	narrow  bool     // stream leaves some out: see which files have any
-	hashes  []uint64 // of words that all results have
-	levels  byte     // of results, a bit each; 0: any
+	narrow  bool          // stream leaves some out: see which files have any
+	hashes  []uint64      // of words that all results have
+	listed  *manifest     // the one that the file looked at last is in; nil: none yet
+	tables  []filterTable // of its files
+	levels  byte          // of results, a bit each; 0: any
 	budget  int64
 	workers int // blocks that are read at once; 0 is 1
 	limit   int // of results; 0: none
@@ -147,6 +148,10 @@ func (s *scan) begin(ctx context.Context) (*candidates, error) {
 
 // expand reads a file's directory and adds the blocks that may have something.
 func (s *scan) expand(ctx context.Context, c candidate, q *candidates) error {
+	may, err := s.sieveListed(ctx, c.f)
+	if err != nil || may != nil && !slices.Contains(may, true) {
+		return err
+	}
 	d, err := s.a.directory(ctx, c.f)
 	if err != nil {
 		return s.skip(ctx, c.f, err)
@@ -172,50 +177,57 @@ func (s *scan) expand(ctx context.Context, c candidate, q *candidates) error {
 		}
 		list = append(list, candidate{bound: bound, f: c.f, d: d, keys: keys, block: i})
 	}
-	if len(s.hashes) > 0 && 2*len(list) > len(d.filters) && len(d.filters) > 1 {
-		if err := s.loadFilters(ctx, c.f, d); err != nil {
-			return err
+	if len(list) > 0 && len(s.hashes) > 0 && len(may) != len(d.filters.each) {
+		if may, err = s.sieve(ctx, c.f, &d.filters); err != nil {
+			if err := s.skip(ctx, c.f, err); err != nil {
+				return err
+			}
 		}
 	}
 	for _, c := range list {
-		may, err := s.mayHave(ctx, c.f, d, &d.blocks[c.block])
-		if err != nil {
-			return err
-		}
-		if may {
+		if n := d.blocks[c.block].filter; n < 0 || n >= len(may) || may[n] {
 			heap.Push(q, c)
 		}
 	}
 	return nil
 }
 
-// filterName names a filter in the cache.
-func filterName(f *file, n int) string { return f.name + "#" + strconv.Itoa(n) }
-
-// maxFiltersAtOnce bounds how many bytes of filters are read in one piece.
-const maxFiltersAtOnce = 4 << 20
-
-// loadFilters reads all filters of a file at once, as they lie side by side, unless the first is at hand. What is
-// damaged is left to mayHave.
-func (s *scan) loadFilters(ctx context.Context, f *file, d *directory) error {
-	from, to := d.filters[0].off, d.filters[0].off
-	for _, p := range d.filters {
-		from, to = min(from, p.off), max(to, p.off+p.n)
+// sieveListed is sieve for a file whose filters a manifest tells of, so that its directory need not be read if it lacks a word.
+// nil: look into the directory.
+func (s *scan) sieveListed(ctx context.Context, f *file) ([]bool, error) {
+	if len(s.hashes) == 0 {
+		return nil, nil
 	}
-	if to-from > maxFiltersAtOnce || s.a.cache.get(filterName(f, 0)) != nil {
-		return nil
+	s.a.mu.Lock()
+	m, num := f.man, f.num
+	s.a.mu.Unlock()
+	if m == nil {
+		return nil, nil
 	}
-	all, err := s.a.blobs.Get(ctx, f.name, from, to-from)
-	if err != nil {
-		return s.skip(ctx, f, fmt.Errorf("filters: %w", err))
-	}
-	for i, p := range d.filters {
-		if filter := all[p.off-from:][:p.n]; sum(filter) == p.sum {
-			filter = slices.Clone(filter) // each is kept as long as it is used
-			s.a.cache.put(filterName(f, i), filter, p.n+200)
+	if s.listed != m {
+		tables, err := s.a.filtersOf(ctx, m)
+		switch {
+		case errors.Is(err, errCorrupt): // the chunks themselves know
+			return nil, s.a.dissolve(ctx, m, err)
+		case errors.Is(err, fs.ErrNotExist): // merged into another one meanwhile
+			return nil, nil
+		case err != nil:
+			return nil, lastnight.Errorf(lastnight.CodeUnavailable, "", "read %s: %w", m.name, err)
 		}
+		s.listed, s.tables = m, tables
 	}
-	return nil
+	t := &s.tables[num]
+	if len(t.each) == 0 {
+		return nil, nil
+	}
+	may, err := s.sieve(ctx, f, t)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			may = []bool{}
+		}
+		err = s.skip(ctx, f, err)
+	}
+	return may, err
 }
 
 // asks tells whether a stream of a block, that is asked for, reaches into the time asked for.
@@ -248,29 +260,6 @@ func (s *scan) bound(d *directory, b *blockEntry, keys []bool, sign int) (place,
 		}
 	}
 	return first, found
-}
-
-// mayHave asks a block's filter for the words.
-func (s *scan) mayHave(ctx context.Context, f *file, d *directory, b *blockEntry) (bool, error) {
-	if len(s.hashes) == 0 || b.filter < 0 {
-		return true, nil
-	}
-	key := filterName(f, b.filter)
-	filter, ok := s.a.cache.get(key).([]byte)
-	if !ok {
-		var err error
-		filter, err = readPart(ctx, d.filters[b.filter], s.a.rangeOf(f.name))
-		if err != nil {
-			return true, s.skip(ctx, f, fmt.Errorf("filter: %w", err))
-		}
-		s.a.cache.put(key, filter, int64(len(filter))+200)
-	}
-	for _, h := range s.hashes {
-		if !mayHave(filter, h) {
-			return false, nil
-		}
-	}
-	return true, nil
 }
 
 // skip decides about a part that cannot be read: damage and a missing file are reported and

@@ -236,10 +236,11 @@ func (g *gathering) stream(e streamEntry) int {
 	return i
 }
 
-// file adds a chunk with its streams and gives its number.
-func (g *gathering) file(f *file, streams []int) int {
+// file adds a chunk with its streams and filters, and gives its number.
+func (g *gathering) file(f *file, streams []int, filters filterTable) int {
 	slices.Sort(streams)
 	g.c.files = append(g.c.files, f)
+	g.c.filters = append(g.c.filters, filters)
 	g.c.of = append(g.c.of, slices.Compact(streams))
 	return len(g.c.files) - 1
 }
@@ -250,7 +251,7 @@ func (g *gathering) directory(f *file, d *directory) {
 	for i := range d.streams {
 		streams[i] = g.stream(d.streams[i])
 	}
-	num := g.file(f, streams)
+	num := g.file(f, streams, d.filters)
 	for i := range d.keys {
 		k := &d.keys[i]
 		l := listedKey{genKey: genKey{d.streams[k.stream].id, k.gen}, file: num, partials: k.partials}
@@ -264,6 +265,10 @@ func (g *gathering) directory(f *file, d *directory) {
 // gatherManifest adds the chunks of a manifest that are still there.
 func (a *Archive) gatherManifest(ctx context.Context, g *gathering, m *manifest) error {
 	p, err := a.streamsOf(ctx, m)
+	if err != nil {
+		return a.lost(ctx, m, err)
+	}
+	filters, err := a.filtersOf(ctx, m)
 	if err != nil {
 		return a.lost(ctx, m, err)
 	}
@@ -286,7 +291,7 @@ func (a *Archive) gatherManifest(ctx context.Context, g *gathering, m *manifest)
 		for j, s := range p.of[i] {
 			streams[j] = g.stream(p.streams[s])
 		}
-		numbers[i] = g.file(f, streams)
+		numbers[i] = g.file(f, streams, filters[i])
 	}
 	for _, keys := range pages {
 		for _, k := range keys {

@@ -139,7 +139,15 @@ func (r *Report) manifest(ctx context.Context, info BlobInfo, get ranger) error 
 		_, err = decodePlan(raw, len(m.listed))
 	}
 	if err != nil {
-		return r.note(info, fmt.Errorf("plan: %w", err))
+		if err := r.note(info, fmt.Errorf("plan: %w", err)); err != nil {
+			return err
+		}
+	}
+	if raw, err = readPacked(ctx, m.filters, get); err == nil {
+		_, err = decodeFilterTables(raw, m.listed)
+	}
+	if err != nil {
+		return r.note(info, fmt.Errorf("filters: %w", err))
 	}
 	return nil
 }
@@ -153,9 +161,9 @@ func (r *Report) file(ctx context.Context, info BlobInfo, get ranger) error {
 	if err != nil {
 		return r.note(info, err)
 	}
-	for _, p := range d.filters {
-		if _, err := readPart(ctx, p, get); err != nil {
-			if err := r.note(info, fmt.Errorf("filter: %w", err)); err != nil {
+	for i := range d.filters.slices {
+		if err := d.filters.readSlices(ctx, i, i, get, func(int, []byte) {}); err != nil {
+			if err := r.note(info, err); err != nil {
 				return err
 			}
 		}

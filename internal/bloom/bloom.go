@@ -10,8 +10,11 @@ import (
 	"math/bits"
 )
 
+// Group is how many bytes of a filter belong together: a filter is a multiple of it.
+const Group = 32
+
 const (
-	group = 32 // bytes
+	group = Group
 	// bitsPerHash is what a filter made by New has for each hash.
 	bitsPerHash = 10
 	maxBytes    = 8 << 20
@@ -23,6 +26,33 @@ var salts = [8]uint32{0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7
 func New(n int) []byte {
 	groups := min(max((n*bitsPerHash+group*8-1)/(group*8), 1), maxBytes/group)
 	return make([]byte, groups*group)
+}
+
+// NewOf gives an empty filter for n hashes that can be cut into so many parts of one size (see PartOf), where it is
+// large enough that this changes its size by an eighth at most.
+func NewOf(n, parts int) []byte {
+	f := New(n)
+	groups := len(f) / group
+	if groups < 4*parts {
+		return f
+	}
+	return make([]byte, (groups+parts/2)/parts*parts*group)
+}
+
+// PartOf tells in which of the parts of a filter that was cut into so many of one size a hash is.
+func PartOf(h uint64, parts int) int {
+	i, _ := bits.Mul64(h, uint64(parts))
+	return int(i)
+}
+
+// MayHavePart is MayHave for the part of a filter, cut into so many, in which the hash is.
+func MayHavePart(part []byte, h uint64, parts int) bool {
+	n := uint64(len(part) / group)
+	if n == 0 || len(part)%group != 0 {
+		return true
+	}
+	i, _ := bits.Mul64(h, n*uint64(parts))
+	return inGroup(part[i%n*group:][:group], h)
 }
 
 func groupOf(f []byte, h uint64) []byte {
@@ -44,7 +74,10 @@ func MayHave(f []byte, h uint64) bool {
 	if len(f) < group || len(f)%group != 0 {
 		return true
 	}
-	g := groupOf(f, h)
+	return inGroup(groupOf(f, h), h)
+}
+
+func inGroup(g []byte, h uint64) bool {
 	for i, salt := range salts {
 		if binary.LittleEndian.Uint32(g[i*4:i*4+4])&(1<<((uint32(h)*salt)>>27)) == 0 {
 			return false
