@@ -223,12 +223,12 @@ func (n *node) retain(ctx context.Context, k keep, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("list incidents: %w", err)
 	}
-	maxBytes, err := n.blobs.share(k.archiveShare)
+	maxBytes, err := k.maxBytes(n.blobs)
 	if err != nil {
 		return err
 	}
 	return n.archive.Retain(ctx, archive.Policy{
-		MaxAge: k.archiveAge, MaxBytes: maxBytes,
+		MaxAge: k.archiveAge, NamespaceAge: k.byNamespace, MaxBytes: maxBytes,
 		Keep: func(job string, start, end time.Time) bool {
 			for i := range incidents {
 				in := &incidents[i]

@@ -107,13 +107,14 @@ type Archive struct {
 	opened bool // set once, at the end of Open
 	lists  *lister
 
-	tools   chan *tools // at most two idle sets; see borrow
-	slabs   slabPool
-	maint   sync.Mutex // held by Compact and Retain
-	chunks  int        // guarded by maint; chunks made
-	cache   *cache
-	damaged atomic.Int64
-	told    sync.Map // damaged places already logged
+	tools    chan *tools // at most two idle sets; see borrow
+	slabs    slabPool
+	maint    sync.Mutex // held by Compact and Retain
+	retained Policy     // guarded by maint; the ages that Retain was last called with
+	chunks   int        // guarded by maint; chunks made
+	cache    *cache
+	damaged  atomic.Int64
+	told     sync.Map // damaged places already logged
 }
 
 // garbage is a blob that is to be deleted once nobody reads it.
@@ -192,11 +193,25 @@ func (a *Archive) addFile(ctx context.Context, f *file, d *directory, inputs []i
 		if a.epoch == epoch {
 			a.learnEnds(keys, settled)
 			a.forget(inputs, f.name)
+			if len(inputs) > 0 && inputs[0].f.kind == kindChunk { // no manifest lists a segment
+				withoutInputs(settled, inputs)
+			}
 			a.add(f, d, settled)
 			a.mu.Unlock()
 			return nil
 		}
 		a.mu.Unlock()
+	}
+}
+
+// withoutInputs takes from what chunks of manifests hold what files hold that are gone.
+func withoutInputs(settled map[genKey]*held, inputs []input) {
+	gone := map[*file]bool{}
+	for _, in := range inputs {
+		gone[in.f] = true
+	}
+	for k, h := range settled {
+		settled[k] = h.without(gone)
 	}
 }
 

@@ -139,19 +139,31 @@ func (a *Archive) nextRun(before int64, without map[*file]bool) []*file {
 
 // compactRun makes one chunk of the files. If a file is damaged it is the first result.
 func (a *Archive) compactRun(ctx context.Context, run []*file) (bad *file, err error) {
+	f, bad, err := a.chunkOf(ctx, run, nil)
+	if err != nil {
+		return bad, err
+	}
+	a.log.InfoContext(ctx, "compacted segments into a chunk", "file", f.name, "segments", len(run), "raw_bytes", f.raw, "bytes", f.size)
+	a.sweep(ctx)
+	return nil, nil //nolint:nilnil // no damaged file and no error
+}
+
+// chunkOf makes one chunk of files, which takes their place: of all they have, or of a single one without the keys that are to be
+// dropped. If a file is damaged it is bad.
+func (a *Archive) chunkOf(ctx context.Context, run []*file, drop []bool) (made, bad *file, err error) {
 	t, err := a.borrow()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer a.giveBack(t)
-	c := &compaction{a: a, b: newBuilder(t, kindChunk)}
+	c := &compaction{a: a, b: newBuilder(t, kindChunk), drop: drop}
 	if bad, err := c.open(ctx, run); err != nil {
-		return bad, err
+		return nil, bad, err
 	}
 	c.jobs = numberJobs(c.b.dir)
 	for _, batch := range c.batches() {
 		if bad, err := c.read(ctx, batch); err != nil {
-			return bad, err
+			return nil, bad, err
 		}
 		c.write()
 	}
@@ -162,23 +174,21 @@ func (a *Archive) compactRun(ctx context.Context, run []*file) (bad *file, err e
 	}
 	data, err := c.b.finish()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := a.stillThere(ctx, c.inputs); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	a.chunks++ // segments of several processes may have arrived at the same instants
 	name := chunkName(c.b.dir.first, c.b.dir.last, a.nonce, a.chunks)
 	if err := a.blobs.Put(ctx, name, data); err != nil {
-		return nil, writeError(err)
+		return nil, nil, writeError(err)
 	}
 	f := newFile(name, int64(len(data)), c.b.dir)
 	if err := a.addFile(ctx, f, c.b.dir, c.inputs); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	a.log.InfoContext(ctx, "compacted segments into a chunk", "file", name, "segments", len(run), "raw_bytes", f.raw, "bytes", f.size)
-	a.sweep(ctx)
-	return nil, nil //nolint:nilnil // no damaged file and no error
+	return f, nil, nil
 }
 
 // errForestalled says that another process has compacted the same files.
@@ -213,7 +223,7 @@ const directSuffix = "-0.chk"
 type input struct {
 	f    *file
 	d    *directory
-	keys []int // by key of d: the key in the chunk
+	keys []int // by key of d: the key in the chunk; -1: none
 	get  ranger
 }
 
@@ -237,6 +247,7 @@ func (a *Archive) forget(inputs []input, by string) {
 type compaction struct {
 	a      *Archive
 	b      *builder
+	drop   []bool // of the only input: keys that are left out; nil: none
 	inputs []input
 	rows   []row
 	jobs   []int32 // by key of b: which job it is, in order of their names
@@ -255,6 +266,10 @@ func (c *compaction) open(ctx context.Context, run []*file) (bad *file, err erro
 		}
 		in := input{f: f, d: d, keys: make([]int, len(d.keys)), get: newWindow(d, readAhead/int64(len(run)), c.a.rangeOf(f.name)).read}
 		for i, k := range d.keys {
+			if c.drop != nil && c.drop[i] {
+				in.keys[i] = -1
+				continue
+			}
 			e := d.streams[k.stream]
 			in.keys[i] = c.b.key(e, k.gen)
 			for _, r := range c.a.ownedBy(f, genKey{e.id, k.gen}, k.extents) {
@@ -301,7 +316,10 @@ type batch struct {
 func (c *compaction) batches() []batch {
 	perJob := map[jobName][]int64{} // bytes by input
 	for i, in := range c.inputs {
-		for _, k := range in.d.keys {
+		for key, k := range in.d.keys {
+			if in.keys[key] < 0 {
+				continue
+			}
 			j := in.d.streams[k.stream].jobName()
 			if perJob[j] == nil {
 				perJob[j] = make([]int64, len(c.inputs))
@@ -366,7 +384,7 @@ func (c *compaction) read(ctx context.Context, b batch) (bad *file, err error) {
 		keys := make([]bool, len(in.d.keys))
 		for i, k := range in.d.keys {
 			j := in.d.streams[k.stream].jobName()
-			keys[i] = j.compare(b.first) >= 0 && j.compare(b.last) <= 0
+			keys[i] = in.keys[i] >= 0 && j.compare(b.first) >= 0 && j.compare(b.last) <= 0
 		}
 		for i := range in.d.blocks {
 			if !slices.ContainsFunc(in.d.blocks[i].keys, func(k blockKey) bool { return keys[k.key] }) {

@@ -29,6 +29,8 @@ type file struct {
 	refs int  // guarded by Archive.mu: queries that read it
 	skip bool // guarded by Archive.mu: damaged, not to be compacted
 	done bool // guarded by Archive.maint: Config.Ready said so
+
+	retainAt int64 // guarded by Archive.maint: when Retain has to look at it again, ns since 1970
 }
 
 func newFile(name string, size int64, d *directory) *file {

@@ -76,13 +76,19 @@ func (a *Archive) fromManifests(l *listing, known map[string]bool) {
 
 // register takes up the manifests of a listing: each chunk belongs to the first that lists it. What has no
 // chunk is of no use; see settle. Callers hold turn and mu.
-func (a *Archive) register(manifests []*manifest, seen map[string]int64) {
+func (a *Archive) register(l *listing) {
+	manifests, seen, replaced := l.manifests, l.seen, map[string]bool{}
+	for _, n := range l.news { // a chunk in a manifest may have been written anew
+		for _, old := range n.f.replaces {
+			replaced[old] = true
+		}
+	}
 	taken, settled := map[string]bool{}, map[*file]bool{}
 	for _, m := range manifests {
 		files := make([]*file, len(m.listed))
 		for i, f := range m.listed {
 			size, there := seen[f.name]
-			if _, goes := a.garbage[f.name]; goes || !there || size != f.size || taken[f.name] {
+			if _, goes := a.garbage[f.name]; goes || !there || size != f.size || taken[f.name] || replaced[f.name] {
 				continue
 			}
 			taken[f.name] = true

@@ -285,7 +285,7 @@ func (a *Archive) readDirectories(ctx context.Context, names []string, sizes map
 func (a *Archive) takeUp(ctx context.Context, l *listing) (done bool, err error) {
 	a.mu.Lock()
 	if l.full {
-		a.register(l.manifests, l.seen)
+		a.register(l)
 	}
 	epoch, keys := a.epoch, a.keysOfNews(l)
 	a.mu.Unlock()
