@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -9,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -64,6 +67,7 @@ func BenchmarkQuestionsInside(b *testing.B) {
 		r.Header.Set("Accept-Encoding", "gzip") // as most clients ask
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
+			before := ownCPU(b)
 			for b.Loop() {
 				w := httptest.NewRecorder()
 				h.ServeHTTP(w, r)
@@ -72,6 +76,7 @@ func BenchmarkQuestionsInside(b *testing.B) {
 					b.Fatalf("%d: %s", w.Code, body)
 				}
 			}
+			b.ReportMetric(float64((ownCPU(b)-before).Microseconds())/1000/float64(b.N), "cpu-ms/op")
 		})
 	}
 	f("substring", middle, middle.Add(10*time.Minute), "q", "*11*", "pod", pod, "limit", "1000")
@@ -86,4 +91,14 @@ func BenchmarkQuestionsInside(b *testing.B) {
 		f("newest-100/"+to.name, truth.From, to.end)
 	}
 	f("phrase", truth.From, truth.To, "q", `"`+truth.Phrase+`"`, "limit", "1000")
+}
+
+// ownCPU gives the time that this process has used of all cores.
+func ownCPU(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

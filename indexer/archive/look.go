@@ -91,19 +91,9 @@ const fewRows = 400
 func (l *look) inView(c candidate, stored map[sectionID]stored, h *harvest[lastnight.Document]) error {
 	mem := l.s.a.slabs.get()
 	defer l.s.a.slabs.put(mem)
-	v, err := openView(stored, len(c.d.keys), mem)
-	if err != nil {
-		return err
-	}
-	set := rowSet{all: true}
-	if l.cond != nil {
-		var n int
-		if set, n, err = l.inTime(c, v, h); err == nil && (n > fewRows || v.plain != nil) {
-			set, err = v.rowsWith(l.cond, set)
-		}
-		if err != nil || set.none() {
-			return err
-		}
+	v := newView(stored, len(c.d.keys), mem)
+	if l.s.byTime {
+		return l.inTime(c, v, h)
 	}
 	if err := v.loadLines(); err != nil {
 		return err
@@ -116,40 +106,15 @@ func (l *look) inView(c candidate, stored map[sectionID]stored, h *harvest[lastn
 		if !c.keys[run.key] {
 			continue
 		}
-		if err := l.inRun(c, v, run, set, h); err != nil {
+		if err := l.inRun(c, v, run, h); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// inTime gives the records that can be results by their time, and how many these are: all of a block that does not
-// reach beyond the time, else only those of streams that are asked for.
-func (l *look) inTime(c candidate, v *view, h *harvest[lastnight.Document]) (rowSet, int, error) {
-	b := &c.d.blocks[c.block]
-	if !l.s.byTime || h.acceptsMajor(b.first) && h.acceptsMajor(b.last) && l.s.inTime(b.first) && l.s.inTime(b.last) {
-		return rowSet{all: true}, maxBlockLines, nil
-	}
-	if err := v.loadLines(); err != nil {
-		return rowSet{}, 0, err
-	}
-	set, n := rowSet{bits: v.mem.bools.zeroed(v.rows())}, 0
-	for _, run := range v.runs {
-		for row := run.firstRow; c.keys[run.key] && row < run.endRow; row++ {
-			if t := v.times[v.rowFirst[row]]; l.s.inTime(t) && h.acceptsMajor(t) {
-				set.bits[row] = true
-				n++
-			}
-		}
-	}
-	if n == 0 {
-		return rowSet{}, 0, nil
-	}
-	return set, n, nil
-}
-
-// inRun takes the results in a run: in the order of its file or, if the scan is by time, just all.
-func (l *look) inRun(c candidate, v *view, run viewRun, set rowSet, h *harvest[lastnight.Document]) error {
+// inRun takes the results in a run, of a scan that is file by file.
+func (l *look) inRun(c candidate, v *view, run viewRun, h *harvest[lastnight.Document]) error {
 	k := &c.d.keys[run.key]
 	e := &c.d.streams[k.stream]
 	first, end, err := l.part(v, run, l.s.placeOf(e, k.gen, 0), h)
@@ -161,21 +126,15 @@ func (l *look) inRun(c candidate, v *view, run viewRun, set rowSet, h *harvest[l
 		if l.s.sign < 0 {
 			row = end - 1 - i
 		}
-		if !set.has(row) {
-			continue
-		}
 		t := v.times[v.rowFirst[row]]
 		if !l.s.inTime(t) {
 			continue
 		}
 		at := l.s.placeOf(e, k.gen, t)
 		if !h.acceptsMajor(at.major) {
-			if !l.s.byTime {
-				return nil
-			}
-			continue
+			return nil
 		}
-		if !l.s.byTime && h.until != nil { // those that follow are behind it too
+		if h.until != nil { // those that follow are behind it too
 			if at.off, err = v.offset(v.rowFirst[row]); err != nil || !h.accepts(at) {
 				return err
 			}
@@ -187,10 +146,10 @@ func (l *look) inRun(c candidate, v *view, run viewRun, set rowSet, h *harvest[l
 	return nil
 }
 
-// part gives which rows of a run may be accepted, if the scan is file by file.
+// part gives which rows of a run may be accepted.
 func (l *look) part(v *view, run viewRun, at place, h *harvest[lastnight.Document]) (first, end int, err error) {
 	first, end = run.firstRow, run.endRow
-	if l.s.byTime || h.after == nil || at.major != h.after.major || at.stream != h.after.stream || at.gen != h.after.gen {
+	if h.after == nil || at.major != h.after.major || at.stream != h.after.stream || at.gen != h.after.gen {
 		return first, end, nil
 	}
 	i := first + sort.Search(end-first, func(i int) bool {

@@ -233,6 +233,9 @@ func (p *pass[T]) land(h *harvest[T]) {
 			p.h.take(x)
 		}
 	}
+	if n := p.h.limit; n > 0 && p.h.w.Len() > n { // the sooner blocks know what is too late, the less they decode
+		p.h.limitTo(n)
+	}
 	if h.until != nil && (p.h.until == nil || p.s.sign*h.until.compare(*p.h.until) < 0) {
 		p.h.until = h.until
 		p.h.drop()

@@ -53,7 +53,11 @@ type view struct {
 	only      []bool // shapes whose lines are looked at for a text; nil: all
 }
 
-type viewRun struct{ key, firstRow, endRow, firstLine, endLine int }
+type viewRun struct {
+	key, firstRow, endRow, firstLine, endLine int
+
+	back bool // lines are not in the order of their times
+}
 
 // viewShape is a shape and where its variables are.
 type viewShape struct {
@@ -66,25 +70,45 @@ type viewShape struct {
 	tail   bool
 }
 
-// openView finds the shapes and columns of a block, if it has any. The view's memory is mem's.
-func openView(stored map[sectionID]stored, keys int, mem *slabs) (*view, error) {
+// newView is a view of a block of a file with so many keys. The view's memory is mem's.
+func newView(stored map[sectionID]stored, keys int, mem *slabs) *view {
 	v := &view{blockReader: blockReader{stored, mem, mem}, keys: keys}
 	if _, columns := stored[secShapes]; !columns {
 		v.plain = &plainView{}
-		return v, nil
+	}
+	return v
+}
+
+// openView is newView with its columns loaded.
+func openView(stored map[sectionID]stored, keys int, mem *slabs) (*view, error) {
+	v := newView(stored, keys, mem)
+	return v, v.loadColumns()
+}
+
+// loadColumns finds the shapes and columns of a block, if it has any.
+func (v *view) loadColumns() error {
+	if v.plain != nil || v.ids != nil {
+		return nil
 	}
 	d, err := v.opens(secShapes, secShapeIDs, secVarKinds, secClasses, secWidths)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	if err := v.readColumns(d); err != nil {
+		return err
 	}
 	v.ids = d[1]
 	v.ids.upTo(maxSectionBytes)
+	return nil
+}
+
+func (v *view) readColumns(d []*dec) error {
 	dict, kinds, classes, widths := d[0], d[2], d[3].b, d[4].b
 	small, smallNums, next := 0, 0, secFirstVars
 	for len(dict.b) > 0 {
 		tokens, err := parseShape(dict.bytes())
 		if err != nil {
-			return nil, err
+			return err
 		}
 		s := viewShape{tokens: tokens, column: len(v.columns)}
 		for i := range tokens {
@@ -117,7 +141,7 @@ func openView(stored map[sectionID]stored, keys int, mem *slabs) (*view, error) 
 					c.width = widths[n]
 				}
 				if c.kind > colNumbers {
-					return nil, corruptf("column of unknown kind %d", c.kind)
+					return corruptf("column of unknown kind %d", c.kind)
 				}
 				v.columns = append(v.columns, c)
 			}
@@ -126,13 +150,24 @@ func openView(stored map[sectionID]stored, keys int, mem *slabs) (*view, error) 
 		v.shapes = append(v.shapes, s)
 	}
 	if err := kinds.done("columns"); err != nil {
-		return nil, err
+		return err
 	}
-	return v, dict.done("shapes")
+	return dict.done("shapes")
 }
 
 // loadLines reads which lines there are, of which shapes and times.
-func (v *view) loadLines() (err error) {
+func (v *view) loadLines() error {
+	if err := v.loadColumns(); err != nil {
+		return err
+	}
+	if err := v.loadTimes(); err != nil {
+		return err
+	}
+	return v.loadShapes()
+}
+
+// loadTimes reads which lines there are, and their times.
+func (v *view) loadTimes() (err error) {
 	if v.rowFirst != nil {
 		return nil
 	}
@@ -167,24 +202,33 @@ func (v *view) loadLines() (err error) {
 			line += k
 		}
 		run.endRow, run.endLine = len(v.rowFirst), line
+		run.sumUp(v.times)
 		v.runs = append(v.runs, run)
-		var t int64
-		for i := run.firstLine; i < line; i++ {
-			t += v.times[i]
-			v.times[i] = t
-		}
 	}
 	if line != n || len(perRecord.b) > 0 {
 		return corruptf("lines and records do not match")
 	}
 	v.rowFirst = append(v.rowFirst, int32(n))
-	if err := runs.done("streams"); err != nil || v.plain != nil {
-		return err
+	return runs.done("streams")
+}
+
+// sumUp makes times of differences.
+func (r *viewRun) sumUp(times []int64) {
+	if r.firstLine == r.endLine {
+		return
 	}
-	return v.loadShapes()
+	t := times[r.firstLine]
+	for i, delta := range times[r.firstLine+1 : r.endLine] {
+		t += delta
+		times[r.firstLine+1+i] = t
+		r.back = r.back || delta < 0
+	}
 }
 
 func (v *view) loadShapes() error {
+	if v.plain != nil || v.shapeOf != nil {
+		return nil
+	}
 	n := len(v.flags)
 	v.shapeOf, v.rank = v.mem.small.zeroed(n), v.mem.small.zeroed(n)
 	list := v.mem.nums.take(n)

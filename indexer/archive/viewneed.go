@@ -62,6 +62,9 @@ func (v *view) rowsWith(c *cond, in rowSet) (rowSet, error) {
 	if v.plain != nil {
 		return v.plainRowsWith(c, in)
 	}
+	if err := v.loadColumns(); err != nil {
+		return in, err
+	}
 	switch c.kind {
 	case condAnd:
 		for _, k := range c.kids { // each looks only at what those before have left

@@ -1,0 +1,244 @@
+package archive
+
+import (
+	"cmp"
+	"container/heap"
+	"math"
+	"slices"
+	"sort"
+
+	"lastnight"
+)
+
+// A question by time mostly wants the newest few of a block, or those of a few minutes. So the records of a block are put
+// together in the order of time, only until there are enough; and before anything but times is decoded, it is
+// known which can be results at all.
+
+// inTime takes the results of a block of a scan by time.
+func (l *look) inTime(c candidate, v *view, h *harvest[lastnight.Document]) error {
+	set := rowSet{all: true}
+	whole := l.cond != nil && v.plain == nil && l.inside(&c.d.blocks[c.block], h)
+	if whole { // what it lacks may be known without any times
+		var err error
+		if set, err = v.rowsWith(l.cond, set); err != nil || set.none() {
+			return err
+		}
+	}
+	if err := v.loadTimes(); err != nil {
+		return err
+	}
+	rows := l.timed(c, v, h)
+	n := rows.left()
+	if n == 0 {
+		return nil
+	}
+	if err := v.loadLines(); err != nil {
+		return err
+	}
+	if l.cond != nil && !whole && (n > fewRows || v.plain != nil) {
+		var err error
+		if set, err = v.rowsWith(l.cond, rows.set(v)); err != nil || set.none() {
+			return err
+		}
+	}
+	return l.inOrder(v, rows, set, h)
+}
+
+// inside tells whether all of a block is in the time that is asked for.
+func (l *look) inside(b *blockEntry, h *harvest[lastnight.Document]) bool {
+	first, last := l.accepted(h)
+	return b.first >= first && b.last <= last
+}
+
+// accepted gives the time of results, both ends inclusive.
+func (l *look) accepted(h *harvest[lastnight.Document]) (first, last int64) {
+	if l.s.end == math.MinInt64 {
+		return 0, -1
+	}
+	first, last = l.s.start, l.s.end-1
+	from, to := h.after, h.until
+	if l.s.sign < 0 {
+		from, to = to, from
+	}
+	if from != nil {
+		first = max(first, from.major)
+	}
+	if to != nil {
+		last = min(last, to.major)
+	}
+	return first, last
+}
+
+// inOrder puts records together until there are as many results as are wanted.
+func (l *look) inOrder(v *view, rows *timedRows, set rowSet, h *harvest[lastnight.Document]) error {
+	rows.skip(set)
+	for len(rows.runs) > 0 {
+		r := rows.runs[0]
+		row := r.row(rows.sign)
+		at := l.s.placeOf(r.e, r.gen, r.major)
+		if !h.acceptsMajor(at.major) { // the harvest has grown full, and those that follow are behind it too
+			return nil
+		}
+		if err := l.row(v, row, r.e, at, h); err != nil {
+			return err
+		}
+		if h.limit > 0 && h.w.Len() >= h.limit {
+			h.limitTo(h.limit)
+			return nil
+		}
+		rows.next(set)
+	}
+	return nil
+}
+
+// timed gives the records of a block that can be results by their time.
+func (l *look) timed(c candidate, v *view, h *harvest[lastnight.Document]) *timedRows {
+	out := &timedRows{sign: l.s.sign}
+	first, last := l.accepted(h)
+	for i := range v.runs {
+		run := &v.runs[i]
+		if !c.keys[run.key] {
+			continue
+		}
+		k := &c.d.keys[run.key]
+		r := &timedRun{v: v, e: &c.d.streams[k.stream], gen: k.gen, from: run.firstRow, to: run.endRow}
+		if run.back {
+			r.sort(first, last)
+		} else {
+			r.cut(first, last)
+		}
+		if r.from < r.to {
+			out.runs = append(out.runs, r)
+		}
+	}
+	return out
+}
+
+// timedRows gives records of several runs in the order of a scan: by time, stream, generation and offset. It is a heap, the
+// run with the next record on top.
+type timedRows struct {
+	runs []*timedRun
+	sign int
+}
+
+func (t *timedRows) Len() int           { return len(t.runs) }
+func (t *timedRows) Less(i, j int) bool { return t.sign*t.runs[i].compare(t.runs[j]) < 0 }
+func (t *timedRows) Swap(i, j int)      { t.runs[i], t.runs[j] = t.runs[j], t.runs[i] }
+func (t *timedRows) Push(x any)         { t.runs = append(t.runs, x.(*timedRun)) } //nolint:forcetypeassert // ours
+func (t *timedRows) Pop() any {
+	n := len(t.runs) - 1
+	x := t.runs[n]
+	t.runs = t.runs[:n]
+	return x
+}
+
+// left gives how many records there are.
+func (t *timedRows) left() (n int) {
+	for _, r := range t.runs {
+		n += r.to - r.from
+	}
+	return n
+}
+
+// set gives the records as a set.
+func (t *timedRows) set(v *view) rowSet {
+	set := rowSet{bits: v.mem.bools.zeroed(v.rows())}
+	for _, r := range t.runs {
+		for i := r.from; i < r.to; i++ {
+			set.bits[r.at(i)] = true
+		}
+	}
+	return set
+}
+
+// skip puts the first record that is in a set on top.
+func (t *timedRows) skip(set rowSet) {
+	t.runs = slices.DeleteFunc(t.runs, func(r *timedRun) bool { return !r.skip(t.sign, set) })
+	heap.Init(t)
+}
+
+// next leaves the record on top and puts the next one that is in a set there.
+func (t *timedRows) next(set rowSet) {
+	r := t.runs[0]
+	if t.sign < 0 {
+		r.to--
+	} else {
+		r.from++
+	}
+	switch {
+	case !r.skip(t.sign, set):
+		heap.Pop(t)
+	case len(t.runs) > 1:
+		heap.Fix(t, 0)
+	}
+}
+
+// timedRun is the records of a run that are left, in the order of time.
+type timedRun struct {
+	v        *view
+	e        *streamEntry
+	gen      lastnight.Generation
+	from, to int     // of its records, or of order
+	order    []int32 // its records by time; nil: they are so as they lie
+	major    int64   // time of the next one
+}
+
+func (r *timedRun) compare(o *timedRun) int {
+	return cmp.Or(cmp.Compare(r.major, o.major), cmp.Compare(r.e.id, o.e.id), r.gen.Compare(o.gen))
+}
+
+// at gives the ith record.
+func (r *timedRun) at(i int) int {
+	if r.order == nil {
+		return i
+	}
+	return int(r.order[i])
+}
+
+func (r *timedRun) time(i int) int64 { return r.v.times[r.v.rowFirst[r.at(i)]] }
+
+// row gives the next record.
+func (r *timedRun) row(sign int) int {
+	if sign < 0 {
+		return r.at(r.to - 1)
+	}
+	return r.at(r.from)
+}
+
+// skip goes on to a record of a set; false: there is none.
+func (r *timedRun) skip(sign int, set rowSet) bool {
+	for r.from < r.to {
+		if !set.has(r.row(sign)) {
+			if sign < 0 {
+				r.to--
+			} else {
+				r.from++
+			}
+			continue
+		}
+		r.major = r.v.times[r.v.rowFirst[r.row(sign)]]
+		return true
+	}
+	return false
+}
+
+// cut leaves those in a time of a run whose records lie in the order of theirs.
+func (r *timedRun) cut(first, last int64) {
+	from, n := r.from, r.to-r.from
+	r.from = from + sort.Search(n, func(i int) bool { return r.time(from+i) >= first })
+	r.to = from + sort.Search(n, func(i int) bool { return r.time(from+i) > last })
+}
+
+// sort is cut for records that lie in any order.
+func (r *timedRun) sort(first, last int64) {
+	order := []int32{}
+	for row := r.from; row < r.to; row++ {
+		if t := r.time(row); t >= first && t <= last {
+			order = append(order, int32(row))
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int32) int {
+		return cmp.Compare(r.v.times[r.v.rowFirst[a]], r.v.times[r.v.rowFirst[b]])
+	})
+	r.order, r.from, r.to = order, 0, len(order)
+}
