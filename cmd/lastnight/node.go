@@ -162,7 +162,8 @@ const (
 	// graceLeases is for how many leases a file that a chunk has replaced stays for other servers that may still read
 	// it: 15 minutes of the default one.
 	graceLeases  = 60
-	compactEvery = 15 * time.Second
+	ripeEvery    = time.Second      // between two looks whether there are segments enough for a chunk
+	compactEvery = 15 * time.Second // between two compactions otherwise: of what is old, of what failed
 	retainEvery  = 10 * time.Minute
 	cleanEvery   = time.Hour // of half-done uploads
 )
@@ -179,7 +180,8 @@ func (n *node) tend(ctx context.Context, k keep, notify func(context.Context) er
 		g.Go(func() error { return notify(ctx) })
 	}
 	g.Go(func() error {
-		return every(ctx, compactEvery, func() { n.logged("compact archive", n.archive.CompactDue(ctx)) })
+		c := compactor{n: n}
+		return every(ctx, ripeEvery, func() { c.compact(ctx) })
 	})
 	g.Go(func() error {
 		return every(ctx, 5*time.Minute, func() { n.logged("keep clusterer", n.indexer.Flush(ctx)) })
@@ -194,6 +196,23 @@ func (n *node) tend(ctx context.Context, k keep, notify func(context.Context) er
 		return fmt.Errorf("background work: %w", err)
 	}
 	return nil
+}
+
+// compactor compacts as soon as there is enough for a chunk, since that is asked more cheaply; and now and then what has
+// waited for long. Not for several goroutines.
+type compactor struct {
+	n      *node
+	last   time.Time // when it compacted last, or tried to
+	failed bool
+}
+
+func (c *compactor) compact(ctx context.Context) {
+	if time.Since(c.last) < compactEvery && (c.failed || !c.n.archive.Ripe()) {
+		return
+	}
+	err := c.n.archive.CompactDue(ctx)
+	c.n.logged("compact archive", err)
+	c.last, c.failed = time.Now(), err != nil
 }
 
 func (n *node) logged(doing string, err error) {

@@ -95,13 +95,13 @@ func (n *node) tendShared(ctx context.Context, k keep, notify func(context.Conte
 
 // tendArchive puts right what other servers left, compacts, and drops what is too old, until ctx is over.
 func (n *node) tendArchive(ctx context.Context, k keep) error {
-	var compacted, retained, cleaned time.Time
+	var retained, cleaned time.Time
+	c := compactor{n: n}
 	err := every(ctx, settleEvery, func() {
 		err := n.indexer.Settle(ctx)
 		n.logged("index what other servers left", err)
-		if err == nil && time.Since(compacted) >= compactEvery {
-			n.logged("compact archive", n.archive.CompactDue(ctx))
-			compacted = time.Now()
+		if err == nil {
+			c.compact(ctx)
 		}
 		if time.Since(retained) >= retainEvery {
 			n.logged("drop what is too old", n.retain(ctx, k, time.Now()))

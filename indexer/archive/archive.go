@@ -122,6 +122,7 @@ type garbage struct {
 	f     *file     // nil: it never was open
 	by    string    // the chunk that has its lines, which must outlive it; "" if it is to go for good
 	since time.Time // when this process learnt that nobody needs it any more
+	until time.Time // whoever follows what arrives may read it till then; zero: nobody does
 }
 
 // Open reads the directories of all files and removes what crashes have left.
@@ -192,7 +193,7 @@ func (a *Archive) addFile(ctx context.Context, f *file, d *directory, inputs []i
 		a.mu.Lock()
 		if a.epoch == epoch {
 			a.learnEnds(keys, settled)
-			a.forget(inputs, f.name)
+			a.forget(inputs, f)
 			if len(inputs) > 0 && inputs[0].f.kind == kindChunk { // no manifest lists a segment
 				withoutInputs(settled, inputs)
 			}
@@ -241,13 +242,14 @@ func (a *Archive) drop(f *file) {
 	}
 }
 
-// sweep deletes what has been replaced and is read by nobody; where others may read it, after Grace.
+// sweep deletes what has been replaced and is read by nobody, as soon as it is no longer fresh; where others may read it, after Grace.
 // What cannot be deleted now stays in garbage: it is ignored, and tried again.
 func (a *Archive) sweep(ctx context.Context) {
 	a.mu.Lock()
 	var names []string
+	now := a.now()
 	for name, g := range a.garbage {
-		if (g.f == nil || g.f.refs == 0) && (!a.cfg.Shared || a.now().Sub(g.since) >= a.cfg.Grace) {
+		if (g.f == nil || g.f.refs == 0) && !now.Before(g.until) && (!a.cfg.Shared || now.Sub(g.since) >= a.cfg.Grace) {
 			names = append(names, name)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -22,9 +21,6 @@ const (
 	batchRaw = 5 << 20
 	// compactAge is when segments are compacted though they are few.
 	compactAge = time.Hour
-	// freshFor is how long CompactDue leaves a segment alone: whoever follows what arrives (SearchRequest.ArrivedSince) asks
-	// for that of the last minute at most, and what a chunk has arrived at many times.
-	freshFor = 90 * time.Second
 	// compactFiles is when segments are compacted though they are small.
 	compactFiles = 2048
 )
@@ -32,26 +28,29 @@ const (
 // Compact turns all segments into chunks. It holds about batchRaw of logs at a time and one
 // chunk file, whatever there is to do. Queries go on meanwhile. It may be stopped or
 // killed anywhere: a chunk is there as a whole or not at all, and only once it is there
-// are its segments ignored and deleted. Damaged segments stay as they are.
-func (a *Archive) Compact(ctx context.Context) error {
-	return a.compact(ctx, math.MaxInt64, func([]*file) bool { return true })
-}
+// are its segments ignored and deleted. Damaged segments stay as they are. Nobody is expected to follow what arrives
+// then: fresh segments are deleted too.
+func (a *Archive) Compact(ctx context.Context) error { return a.compact(ctx, true) }
 
 // CompactDue is Compact for being called every few seconds: it leaves segments alone
-// until a whole chunk can be made of them, or they are an hour old; and while they are fresh (freshFor). It reads and writes
+// until a whole chunk can be made of them, or they are an hour old. Fresh segments stay for those who follow what arrives. It reads and writes
 // no faster than Config.UpkeepBytes allows.
-func (a *Archive) CompactDue(ctx context.Context) error {
-	return a.compact(paced(ctx), a.now().Add(-freshFor).UnixNano(), func(run []*file) bool {
-		var raw int64
-		for _, f := range run {
-			raw += f.raw
-		}
-		return raw >= a.cfg.ChunkBytes || len(run) >= compactFiles || a.now().Sub(nsTime(run[0].arrived)) >= compactAge
-	})
+func (a *Archive) CompactDue(ctx context.Context) error { return a.compact(paced(ctx), false) }
+
+// Ripe tells whether there are segments enough for a chunk, so that CompactDue is worth calling.
+func (a *Archive) Ripe() bool { return a.enough(a.nextRun(nil)) }
+
+// enough tells whether a whole chunk can be made of segments.
+func (a *Archive) enough(run []*file) bool {
+	var raw int64
+	for _, f := range run {
+		raw += f.raw
+	}
+	return raw >= a.cfg.ChunkBytes || len(run) >= compactFiles
 }
 
-// compact compacts what arrived before a time as long as it is due.
-func (a *Archive) compact(ctx context.Context, before int64, due func([]*file) bool) error {
+// compact compacts all that is ready, or as long as it is due.
+func (a *Archive) compact(ctx context.Context, all bool) error {
 	a.maint.Lock()
 	defer a.maint.Unlock()
 	if err := a.refresh(ctx, false); err != nil {
@@ -59,24 +58,19 @@ func (a *Archive) compact(ctx context.Context, before int64, due func([]*file) b
 	}
 	a.sweep(ctx)
 	for vanished := 0; ; {
-		run := a.nextRun(before, nil)
-		if len(run) == 0 || !due(run) {
+		run, err := a.readyRun(ctx, all)
+		if err != nil {
+			return err
+		}
+		if len(run) == 0 {
+			if all {
+				a.stale()
+				a.sweep(ctx)
+			}
 			if err := a.settle(ctx); err != nil && !errors.Is(err, errManifestLost) {
 				return fmt.Errorf("list chunks in manifests: %w", err)
 			}
 			return nil
-		}
-		unready, err := a.unready(ctx, run)
-		if err != nil {
-			return err
-		}
-		if len(unready) > 0 {
-			if run = a.nextRun(before, unready); len(run) == 0 || !due(run) {
-				return nil
-			}
-			if more, err := a.unready(ctx, run); len(more) > 0 || err != nil {
-				return err // their turn comes
-			}
 		}
 		bad, err := a.compactRun(ctx, run)
 		switch {
@@ -96,34 +90,51 @@ func (a *Archive) compact(ctx context.Context, before int64, due func([]*file) b
 	}
 }
 
-// unready gives those of the files that Config.Ready does not let go into a chunk yet.
-func (a *Archive) unready(ctx context.Context, run []*file) (map[*file]bool, error) {
-	if a.cfg.Ready == nil {
-		return nil, nil
+// readyRun gives the segments of the next chunk, of those that Config.Ready lets go into one; none if it is not due,
+// though all are to be compacted.
+func (a *Archive) readyRun(ctx context.Context, all bool) ([]*file, error) {
+	unready := map[*file]bool{}
+	for {
+		run := a.nextRun(unready)
+		if len(run) == 0 || !all && !a.enough(run) && a.now().Sub(nsTime(run[0].arrived)) < compactAge {
+			return nil, nil
+		}
+		ready := true
+		for _, f := range run {
+			ok, err := a.ready(ctx, f)
+			if err != nil {
+				return nil, err
+			}
+			if !ok {
+				unready[f], ready = true, false
+			}
+		}
+		if ready {
+			return run, nil
+		}
 	}
-	out := map[*file]bool{}
-	for _, f := range run {
-		if f.done {
-			continue
-		}
-		ok, err := a.cfg.Ready(ctx, f.name)
-		if err != nil {
-			return nil, fmt.Errorf("may %s be compacted: %w", f.name, err)
-		}
-		if f.done = ok; !ok {
-			out[f] = true
-		}
-	}
-	return out, nil
 }
 
-// nextRun gives the oldest segments that arrived before a time, as many as make a chunk, without some.
-func (a *Archive) nextRun(before int64, without map[*file]bool) []*file {
+// ready tells whether Config.Ready lets a file go into a chunk.
+func (a *Archive) ready(ctx context.Context, f *file) (bool, error) {
+	if f.done || a.cfg.Ready == nil {
+		return true, nil
+	}
+	ok, err := a.cfg.Ready(ctx, f.name)
+	if err != nil {
+		return false, fmt.Errorf("may %s be compacted: %w", f.name, err)
+	}
+	f.done = ok
+	return ok, nil
+}
+
+// nextRun gives the oldest segments, as many as make a chunk, without some.
+func (a *Archive) nextRun(without map[*file]bool) []*file {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var all []*file
 	for _, f := range a.segments {
-		if !f.skip && f.newest < before && !without[f] {
+		if !f.skip && !without[f] {
 			all = append(all, f)
 		}
 	}
@@ -228,8 +239,8 @@ type input struct {
 }
 
 // forget takes files out of the index and leaves them to sweep. by is the chunk that
-// has their lines now, if there is one. Callers hold mu.
-func (a *Archive) forget(inputs []input, by string) {
+// has their lines now; nil: there is none. Callers hold mu.
+func (a *Archive) forget(inputs []input, by *file) {
 	files, keys := map[*file]bool{}, map[genKey]bool{}
 	for _, in := range inputs {
 		files[in.f] = true
@@ -238,7 +249,7 @@ func (a *Archive) forget(inputs []input, by string) {
 		}
 		a.drop(in.f)
 		a.cache.remove(in.f.name)
-		a.garbage[in.f.name] = garbage{f: in.f, by: by, since: a.now()}
+		a.discard(in.f.name, in.f, by)
 	}
 	a.index.remove(files, keys)
 }

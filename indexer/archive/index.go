@@ -21,6 +21,7 @@ type file struct {
 	records     int64
 	blocks      int
 	empty       bool     // no lines, only ranges without any
+	partial     bool     // of a segment: some lines' ends were not there yet
 	replaces    []string // of a chunk that a manifest lists: unknown
 
 	man *manifest // guarded by Archive.mu: lists the file, which is its num-th; nil: none does
@@ -40,6 +41,7 @@ func newFile(name string, size int64, d *directory) *file {
 	}
 	f.first, f.last = d.times()
 	for _, k := range d.keys {
+		f.partial = f.partial || len(k.partials) > 0
 		for _, x := range k.extents {
 			f.raw += x.to - x.from
 		}
@@ -53,6 +55,11 @@ func newFile(name string, size int64, d *directory) *file {
 
 // isDirect tells whether a chunk's lines never were a segment. Its name says so; see chunkName.
 func (f *file) isDirect() bool { return f.kind == kindChunk && strings.HasSuffix(f.name, directSuffix) }
+
+// hasReplaced tells whether a chunk was made of f, which is still read for those who ask by arrival.
+func (f *file) hasReplaced(old *file) bool {
+	return old.kind == kindSegment && slices.Contains(f.replaces, old.name)
+}
 
 // compare orders files by age: of what two of them have, the older one's is read.
 func (f *file) compare(g *file) int {
@@ -202,7 +209,7 @@ func (h *held) shows(f *file, l *lastnight.Line) bool {
 		return h.showsPartial(f, l)
 	}
 	for _, r := range h.ranges {
-		if r.f != f && l.Offset >= r.from && l.Offset < r.to && r.f.compare(f) < 0 {
+		if r.f != f && l.Offset >= r.from && l.Offset < r.to && r.f.compare(f) < 0 && !r.f.hasReplaced(f) {
 			return false
 		}
 	}
@@ -215,7 +222,7 @@ func (h *held) showsPartial(f *file, l *lastnight.Line) bool {
 	}
 	n := int64(len(l.Text))
 	for _, p := range h.partials {
-		if p.off == l.Offset && p.f != f && (p.n > n || p.n == n && p.f.compare(f) < 0) {
+		if p.off == l.Offset && p.f != f && (p.n > n || p.n == n && p.f.compare(f) < 0 && !p.f.hasReplaced(f)) {
 			return false
 		}
 		if p.off == l.Offset && p.f == f && p.n > n {

@@ -45,9 +45,9 @@ func (l *look) inBlock(c candidate, data []byte, h *harvest[lastnight.Document])
 
 // isSpecial tells whether some of a block's lines may be held twice.
 func (s *scan) isSpecial(c candidate) bool {
-	return len(s.special) > 0 && slices.ContainsFunc(c.d.blocks[c.block].keys, func(k blockKey) bool {
+	return len(s.special)+len(s.among) > 0 && slices.ContainsFunc(c.d.blocks[c.block].keys, func(k blockKey) bool {
 		e := &c.d.keys[k.key]
-		return c.keys[k.key] && s.special[genKey{c.d.streams[e.stream].id, e.gen}] != nil
+		return c.keys[k.key] && s.twice(c.f, genKey{c.d.streams[e.stream].id, e.gen}) != nil
 	})
 }
 

@@ -144,14 +144,14 @@ func (r *retirement) retire(ctx context.Context) (saved int64, err error) {
 	switch {
 	case all:
 		a.mu.Lock()
-		a.forget([]input{{f: f, d: d}}, "")
+		a.forget([]input{{f: f, d: d}}, nil)
 		a.mu.Unlock()
 		a.log.InfoContext(ctx, "deleted a file of the archive", "file", f.name, "bytes", f.size, "too_old", !r.tooMuch)
 		return f.size, nil
 	case !some || f.kind != kindChunk:
 		return 0, nil
 	}
-	if unready, err := a.unready(ctx, []*file{f}); err != nil || len(unready) > 0 {
+	if ok, err := a.ready(ctx, f); err != nil || !ok {
 		return 0, err
 	}
 	made, _, err := a.chunkOf(ctx, []*file{f}, drop)

@@ -58,6 +58,8 @@ type scan struct {
 	limit   int // of results; 0: none
 	after   *place
 	choose  func(*index) map[*file]bool // nil: all files in the time asked for
+	doubled [][]*file                   // of a scan by arrival: replaced segments of one chunk that may have the same lines
+	among   map[*file]map[genKey]*held  // of these: what they and all other files hold
 	held    *holding
 }
 
@@ -340,9 +342,10 @@ func (s *scan) shown(c candidate, rows []row, take func(key int, r *lastnight.Re
 		if !c.keys[r.key] {
 			continue
 		}
-		if r.key != last && s.special != nil {
+		if r.key != last {
 			k := &c.d.keys[r.key]
-			last, h = r.key, s.special[genKey{c.d.streams[k.stream].id, k.gen}]
+			last = r.key
+			h = s.twice(c.f, genKey{c.d.streams[k.stream].id, k.gen})
 		}
 		if h != nil {
 			rec, ok := trimRecord(r.rec, func(l *lastnight.Line) bool { return h.shows(c.f, l) })

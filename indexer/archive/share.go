@@ -130,6 +130,7 @@ type listing struct {
 	full      bool             // chunks and manifests were listed too
 	manifests []*manifest      // if full: those that can be read, the largest first
 	news      []newcomer
+	replaced  map[string]*file // segments that fresh chunks of news replace, and that are still there
 }
 
 // relist lists files, reads the directories of new ones and takes note of all at once. Callers hold turn.
@@ -248,7 +249,7 @@ func (a *Archive) readNew(ctx context.Context, l *listing) (vanished bool, err e
 		}
 		l.news = append(l.news, some...)
 	}
-	return false, nil
+	return a.readReplaced(ctx, l)
 }
 
 // readDirectories reads several at once. A damaged file is left out; one of an unknown version is an error.
@@ -346,16 +347,17 @@ func (a *Archive) missing(l *listing) map[*file]bool {
 
 // replace notes which files new chunks replace. Callers hold mu.
 func (a *Archive) replace(l *listing, gone map[*file]bool) {
-	now := a.now()
 	for _, n := range l.news {
 		for _, old := range n.f.replaces {
 			_, there := l.seen[old]
 			f := a.files[old]
 			if f != nil {
 				gone[f] = true
+			} else {
+				f = l.replaced[old]
 			}
 			if _, waiting := a.garbage[old]; !waiting && (there || f != nil || a.cfg.Shared && a.opened) {
-				a.garbage[old] = garbage{f: f, by: n.f.name, since: now}
+				a.discard(old, f, n.f)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 
@@ -21,14 +22,14 @@ type holding struct {
 // no stream that is asked for. If it fails, nothing need be released.
 func (s *scan) snapshot(ctx context.Context) error {
 	s.hold()
-	if !s.narrow {
-		return nil
+	err := s.compareReplaced(ctx)
+	if err == nil && s.narrow {
+		err = s.narrowDown(ctx)
 	}
-	if err := s.narrowDown(ctx); err != nil {
+	if err != nil {
 		s.release(ctx)
-		return err
 	}
-	return nil
+	return err
 }
 
 // hold takes hold of all files in the time asked for.
@@ -41,10 +42,19 @@ func (s *scan) hold() {
 	if s.choose != nil {
 		chosen = s.choose(a.index)
 	}
-	for _, f := range a.files {
-		if !f.empty && f.last >= s.start && f.first < s.end && f.arrived >= s.arrived && (s.choose == nil || f.man != nil || chosen[f]) {
+	take := func(f *file) {
+		if !f.empty && f.last >= s.start && f.first < s.end && (s.choose == nil || f.man != nil || chosen[f]) {
 			f.refs++
 			s.files = append(s.files, f)
+		}
+	}
+	if s.arrived == math.MinInt64 {
+		for _, f := range a.files {
+			take(f)
+		}
+	} else {
+		for _, f := range s.arrivals() {
+			take(f)
 		}
 	}
 	if len(a.index.special) > 0 {
