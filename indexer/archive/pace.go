@@ -9,8 +9,8 @@ import (
 
 const (
 	defaultUpkeepBytes = 16 << 20
-	// catchUp is in how many seconds upkeep may read and write twice what waits for it, whatever its bound.
-	catchUp = 15
+	// catchUp is in how many seconds upkeep may read and write twice what waits for it beyond a chunk's worth, whatever its bound.
+	catchUp = 1
 	// requestBytes is what a request counts at least: on an object store many small ones cost more than few large ones.
 	requestBytes = 64 << 10
 	// paceBurst is how much may go at once.
@@ -19,12 +19,12 @@ const (
 
 // pace bounds what upkeep (CompactDue and Retain) reads and writes, so that a disk or a network has room for what
 // arrives and for questions. It yields to backlog: the more segments wait, the faster it goes, so that upkeep is never
-// further behind than what arrives in catchUp seconds, if the machine can do it at all. Upkeep says who it is in the
+// further behind than a chunk's worth and what arrives in catchUp seconds, if the machine can do it at all: questions cost more of segments. Upkeep says who it is in the
 // context (paced); all else passes. Safe for concurrent use.
 type pace struct {
 	base    float64       // bytes/s
 	limit   *rate.Limiter // nil: no bound
-	waiting func() int64  // bytes of segments that are not compacted yet
+	waiting func() int64  // bytes of segments that are not compacted yet, beyond what makes a chunk
 }
 
 // newPace bounds to so many bytes a second; below 0: to none.
@@ -80,14 +80,18 @@ func (b pacedBlobs) Get(ctx context.Context, name string, off, n int64) ([]byte,
 	return b.Blobs.Get(ctx, name, off, n)
 }
 
-// waiting gives how many bytes of segments are not compacted yet.
-func (a *Archive) waiting() (n int64) {
+// waiting gives how many bytes of segments are not compacted yet, beyond about what makes a chunk.
+func (a *Archive) waiting() int64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	var size, raw int64
 	for _, f := range a.segments {
 		if !f.skip {
-			n += f.size
+			size, raw = size+f.size, raw+f.raw
 		}
 	}
-	return n
+	if raw <= a.cfg.ChunkBytes {
+		return 0
+	}
+	return int64(float64(size) * (1 - float64(a.cfg.ChunkBytes)/float64(raw)))
 }

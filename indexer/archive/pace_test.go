@@ -47,15 +47,16 @@ func noise(bytes int) string {
 	return hex.EncodeToString(b)
 }
 
-// backlog is an archive of which so many segments, each enough for a chunk, wait for compaction, on a clock of its own.
-func backlog(t *testing.T, segments int, perSecond int64) (*archive.Archive, *metered) {
+// backlog is an archive of which so many segments of a megabyte wait for compaction, on a clock of its own; chunk is how much makes
+// a chunk.
+func backlog(t *testing.T, segments int, perSecond, chunk int64) (*archive.Archive, *metered) {
 	t.Helper()
 	dir, err := archive.NewDir(vfs.NewMem())
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := &metered{Blobs: dir}
-	a, err := archive.Open(t.Context(), archive.Config{Blobs: m, UpkeepBytes: perSecond, ChunkBytes: 1_000_000})
+	a, err := archive.Open(t.Context(), archive.Config{Blobs: m, UpkeepBytes: perSecond, ChunkBytes: chunk})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func warmUp(t *testing.T) {
 func TestUpkeepIsPaced(t *testing.T) {
 	warmUp(t)
 	synctest.Test(t, func(t *testing.T) {
-		a, m := backlog(t, 6, 1<<20)
+		a, m := backlog(t, 6, 1<<20, 7_000_000)
 		began := time.Now()
 		if err := a.CompactDue(t.Context()); err != nil {
 			t.Fatal(err)
@@ -103,7 +104,7 @@ func TestUpkeepIsPaced(t *testing.T) {
 		equal(t, time.Since(began), time.Duration(0))
 	})
 	synctest.Test(t, func(t *testing.T) {
-		a, m := backlog(t, 40, 1<<20)
+		a, m := backlog(t, 40, 1<<20, 1_000_000)
 		if err := a.Compact(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +125,7 @@ func TestUpkeepIsPaced(t *testing.T) {
 func TestPaceYieldsToBacklog(t *testing.T) {
 	warmUp(t)
 	synctest.Test(t, func(t *testing.T) {
-		a, m := backlog(t, 60, 100<<10)
+		a, m := backlog(t, 60, 100<<10, 1_000_000)
 		began := time.Now()
 		if err := a.CompactDue(t.Context()); err != nil {
 			t.Fatal(err)
