@@ -170,6 +170,7 @@ func (s *Store) putDay(b *bolt.Bucket, batch []stored, generation uint64) (keys 
 	}
 	docs.FillPercent = 0.9 // mostly in order of time
 	held := s.readDay(b)
+	defer held.done()
 	count, fresh := getUint(b, countKey), getUint(b, freshKey)
 	for i := range batch {
 		d := &batch[i]
@@ -297,7 +298,9 @@ func (s *Store) dropSome(d *day, limit []byte) (n int, left bool, err error) {
 		if b == nil {
 			return nil
 		}
-		for _, err := range s.readDay(b).walk(span{from: limit}, nil) {
+		r := s.readDay(b)
+		defer r.done()
+		for _, err := range r.walk(span{from: limit}, nil) {
 			if err != nil {
 				return err
 			}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -14,7 +15,7 @@ import (
 const (
 	// maxMapped is how much of a file transactions may bring into memory before it is let go
 	// of: mapped pages count as ours, though the system could take them back.
-	maxMapped = 16 << 20
+	maxMapped = 8 << 20
 	// lookupBytes is what one look-up at a place of its own may bring: the kernel maps
 	// the pages around the one that is read.
 	lookupBytes = 64 << 10
@@ -135,10 +136,38 @@ func (m *mapped) copyTo(path string) (err error) {
 	}
 	dst.AllocSize = allocBytes
 	defer func() { err = errors.Join(err, dst.Close()) }()
-	if err := bolt.Compact(dst, m.db, shrinkTx); err != nil {
+	stop := keepLettingGo(m.db, dst)
+	err = bolt.Compact(dst, m.db, shrinkTx)
+	stop()
+	if err != nil {
 		return err
 	}
 	return dst.Sync()
+}
+
+// letGoEvery is how often files that are read as a whole are let go of: a disk's page cache gives some MB in that time.
+const letGoEvery = 10 * time.Millisecond
+
+// keepLettingGo lets go of files again and again until stop is called, which waits for the last time.
+func keepLettingGo(dbs ...*bolt.DB) (stop func()) {
+	done := make(chan struct{})
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(letGoEvery):
+			}
+			for _, db := range dbs {
+				letGo(db)
+			}
+		}
+	})
+	return func() {
+		close(done)
+		wait.Wait()
+	}
 }
 
 func removeIfThere(path string) error {

@@ -34,6 +34,8 @@ const (
 	packTxBytes = 8 << 20
 	// maxFresh is how many fresh documents of a day may wait when it is searched.
 	maxFresh = 512
+	// touchedDocument is about how many bytes of the file a fresh document has.
+	touchedDocument = 512
 	// minPacking and maxPacking are how many fresh documents make a day pack them without having been searched.
 	// Between these it is half of those that are packed, so that packing again costs little in all.
 	minPacking, maxPacking = 4 << 10, 32 << 10
@@ -80,27 +82,34 @@ func packHead(value []byte) (n int, rest []byte, err error) {
 
 // openPack gives the entries of a pack. They share memory of their own.
 func (c *codec) openPack(value []byte) ([]entry, error) {
+	var mem packMemory
+	err := c.openPackInto(value, &mem)
+	return mem.entries, err
+}
+
+// openPackInto is openPack with memory of another pack.
+func (c *codec) openPackInto(value []byte, mem *packMemory) error {
+	mem.entries = mem.entries[:0]
 	n, packed, err := packHead(value)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	raw, err := c.dec.DecodeAll(packed, nil)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	if mem.raw, err = c.dec.DecodeAll(packed, mem.raw[:0]); err != nil {
+		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
-	entries := make([]entry, 0, min(n, len(raw)/2))
-	r := reader{b: raw}
+	mem.entries = slices.Grow(mem.entries, min(n, len(mem.raw)/2))
+	r := reader{b: mem.raw}
 	for len(r.b) > 0 {
 		e := entry{key: r.bytes(), value: r.bytes()}
 		if r.err != nil {
-			return nil, r.err
+			return r.err
 		}
-		entries = append(entries, e)
+		mem.entries = append(mem.entries, e)
 	}
-	if len(entries) != n {
-		return nil, errDamaged
+	if len(mem.entries) != n {
+		return errDamaged
 	}
-	return entries, nil
+	return nil
 }
 
 // termHash is what filters have of a term.
@@ -256,6 +265,7 @@ func (p *packing) territory(from []byte) (size int, next []byte, err error) {
 		}
 	}
 	p.packed += uint64(len(fresh))
+	p.s.documents.touch(len(value) + len(fresh)*touchedDocument)
 	size, err = p.put(entries)
 	return size, next, err
 }

@@ -46,6 +46,7 @@ func (s *Store) pageAt(day string, sp span, times []uint64) (docs []lastnight.Do
 		}
 		size := 0
 		r := s.readDay(b)
+		defer r.done()
 		for _, t := range times {
 			s.documents.touch(lookupBytes)
 			some, n, err := s.pageOf(b, r, sp.only(t), nil, nil)
@@ -77,6 +78,7 @@ func (s *Store) fetchKeys(day string, keys []string) ([]lastnight.Document, erro
 			return nil
 		}
 		r := s.readDay(b)
+		defer r.done()
 		for _, k := range keys {
 			v, err := r.get([]byte(k))
 			if err != nil {
@@ -138,7 +140,9 @@ type keeps func(b *bolt.Bucket, value []byte) bool
 func (s *Store) page(day string, sp span, p terms.Plan, keep keeps) (docs []lastnight.Document, next []byte, err error) {
 	err = s.documents.View(func(tx *bolt.Tx) (err error) {
 		if b := tx.Bucket([]byte(day)); b != nil {
-			docs, next, err = s.pageOf(b, s.readDay(b), sp, p, keep)
+			r := s.readDay(b)
+			defer r.done()
+			docs, next, err = s.pageOf(b, r, sp, p, keep)
 		}
 		return err
 	})

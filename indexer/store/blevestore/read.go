@@ -13,31 +13,50 @@ import (
 	"lastnight/query"
 )
 
-// dayReader reads the documents of a day in one transaction, fresh and packed ones as one. Not safe for concurrent use.
+// dayReader reads the documents of a day in one transaction, fresh and packed ones as one. What it gives is valid until it is
+// asked again, or done. Not safe for concurrent use.
 type dayReader struct {
 	s              *Store
 	docs           *bolt.Bucket
 	packs, filters *bolt.Bucket // nil: nothing is packed
-	first          string       // key of the pack that was read last
-	entries        []entry      // of it
+	first          string       // key of the pack that was read last; "": none was
+	mem            *packMemory  // has its entries
+}
+
+// packMemory is a pack that is open, and memory for the next one.
+type packMemory struct {
+	raw     []byte
+	entries []entry
 }
 
 func (s *Store) readDay(b *bolt.Bucket) *dayReader {
-	return &dayReader{s: s, docs: b.Bucket(docBucket), packs: b.Bucket(packBucket), filters: b.Bucket(filterBucket)}
+	mem, ok := s.opened.Get().(*packMemory)
+	if !ok {
+		mem = &packMemory{}
+	}
+	return &dayReader{s: s, mem: mem, docs: b.Bucket(docBucket), packs: b.Bucket(packBucket), filters: b.Bucket(filterBucket)}
+}
+
+// done gives the reader's memory to others.
+func (r *dayReader) done() {
+	if cap(r.mem.raw) <= maxTools {
+		r.s.opened.Put(r.mem)
+	}
+	r.mem = nil
 }
 
 // open gives the entries of a pack.
 func (r *dayReader) open(first, value []byte) ([]entry, error) {
-	if r.entries != nil && r.first == string(first) {
-		return r.entries, nil
+	if r.first == string(first) {
+		return r.mem.entries, nil
 	}
 	r.s.documents.touch(len(value))
-	entries, err := r.s.codec.openPack(value)
-	if err != nil {
+	r.first = ""
+	if err := r.s.codec.openPackInto(value, r.mem); err != nil {
 		return nil, err
 	}
-	r.first, r.entries = string(first), entries
-	return entries, nil
+	r.first = string(first)
+	return r.mem.entries, nil
 }
 
 // get gives the value of a key, nil if there is none.
@@ -173,25 +192,43 @@ func wanted(f *query.Filter) keeps {
 	if r.Namespace == "" && r.Job == "" && r.Pod == "" && r.PodUID == "" && r.Container == "" && r.Node == "" {
 		return nil
 	}
-	known := map[[8]byte]lastnight.Document{}
-	is := func(want, have string) bool { return want == "" || want == have }
+	known := map[[8]byte]sourceMatch{}
 	return func(b *bolt.Bucket, value []byte) bool {
 		_, n := binary.Uvarint(value)
 		if n <= 0 || len(value) < n+9 {
 			return true // decoding says so
 		}
 		key := [8]byte(value[n : n+8])
-		d, ok := known[key]
+		m, ok := known[key]
 		if !ok {
-			if decodeSource(b.Bucket(srcBucket).Get(key[:]), &d) != nil {
-				return true
-			}
-			known[key] = d
-		}
-		if !is(r.Namespace, d.Namespace) || !is(r.Pod, d.Pod) || !is(r.PodUID, d.PodUID) || !is(r.Container, d.Container) || !is(r.Node, d.Node) {
-			return false
+			m = matchSource(b.Bucket(srcBucket).Get(key[:]), r)
+			known[key] = m
 		}
 		// A job may be one of a session cluster: then its name stands in the body.
-		return is(r.Job, d.Job) || value[n+8] != sealPlain || bytes.Contains(value[n+9:], []byte(r.Job))
+		return m.rest && (m.job || value[n+8] != sealPlain || bytes.Contains(value[n+9:], []byte(r.Job)))
 	}
+}
+
+// sourceMatch tells whether a source is of the job that is asked for, and has the rest of what is.
+type sourceMatch struct{ job, rest bool }
+
+// matchSource compares what encodeSource wrote, without a copy of it: of 2,000 jobs one is asked for.
+func matchSource(source []byte, req *lastnight.SearchRequest) sourceMatch {
+	r := reader{b: source}
+	is := func(want string) bool {
+		have := r.bytes()
+		return want == "" || want == string(have)
+	}
+	is("") // the cluster
+	m := sourceMatch{rest: true}
+	for _, want := range []string{req.Namespace, req.Pod, req.PodUID, req.Container, req.Node} {
+		if !is(want) {
+			m.rest = false
+		}
+	}
+	m.job = is(req.Job)
+	if r.err != nil {
+		return sourceMatch{true, true} // decoding says so
+	}
+	return m
 }

@@ -60,6 +60,7 @@ type Store struct {
 
 	writing   sync.Mutex // held while documents are committed and noted in their day
 	packTools packTools  // guarded by writing
+	opened    sync.Pool  // of *packMemory
 
 	mu   sync.Mutex
 	days map[string]*day // by name; guarded by mu
