@@ -20,7 +20,7 @@ import (
 )
 
 // eachRecord calls f for the records of a log file as the container runtime wrote it.
-func eachRecord(file string, data []byte, f func(r lastnight.Record)) error {
+func eachRecord(file string, data []byte, f func(r *lastnight.Record)) error {
 	if strings.HasSuffix(file, ".gz") {
 		z, err := gzip.NewReader(bytes.NewReader(data))
 		if err != nil {
@@ -35,11 +35,11 @@ func eachRecord(file string, data []byte, f func(r lastnight.Record)) error {
 	at := int64(0)
 	for raw := range bytes.Lines(data) {
 		if e, ok := cri.Parse(bytes.TrimSuffix(raw, []byte{'\n'})); ok {
-			lines.Add(e, at, func(l lastnight.Line) { records.Add(l, f) })
+			lines.Add(e, at, func(l *lastnight.Line) { records.Add(l, f) })
 		}
 		at += int64(len(raw))
 	}
-	lines.Flush(func(l lastnight.Line) { records.Add(l, f) })
+	lines.Flush(func(l *lastnight.Line) { records.Add(l, f) })
 	records.Flush(f)
 	return nil
 }
@@ -56,7 +56,7 @@ func recordedTemplates(t *testing.T) map[string]int {
 			if !strings.Contains(file, "var/log/pods/") {
 				return nil
 			}
-			return eachRecord(file, data, func(r lastnight.Record) {
+			return eachRecord(file, data, func(r *lastnight.Record) {
 				message := r.Message()
 				m := c.Add(message, r.Exception, nil)
 				check(t, c, message, m)

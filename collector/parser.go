@@ -54,6 +54,17 @@ type Block struct {
 	masked  []maskedLine
 }
 
+// makeRoom makes room for the lines of Raw, and for as many records but no more than most, if there is none yet: growing
+// while they come would cost three times the memory.
+func (b *Block) makeRoom(most int) {
+	if cap(b.lines) > 0 {
+		return
+	}
+	n := bytes.Count(b.Raw, []byte{'\n'}) + 1
+	b.lines = make([]lastnight.Line, 0, n)
+	b.Records = slices.Grow(b.Records, min(n, most))
+}
+
 type maskedLine struct {
 	offset int64
 	places int
@@ -113,13 +124,14 @@ type Parser struct {
 	// Redact masks lines before anything is read from them; nil: nothing is masked. Set it before use.
 	Redact Redactor
 
+	entries  cri.Parser
 	cri      cri.Joiner
 	records  multiline.Joiner
 	block    *Block
 	last     int64           // time of the line before, for lines that have none
 	cuts     []multiline.Cut // where records go on that were closed at a limit
-	addLine  func(lastnight.Line)
-	addEntry func(lastnight.Record)
+	addLine  func(*lastnight.Line)
+	addEntry func(*lastnight.Record)
 }
 
 // NewParser makes a parser.
@@ -131,7 +143,7 @@ func NewParser() *Parser {
 }
 
 // lineDone takes a whole line.
-func (p *Parser) lineDone(l lastnight.Line) {
+func (p *Parser) lineDone(l *lastnight.Line) {
 	if p.Redact != nil {
 		var n int
 		if l.Text, n = p.Redact.Redact(l.Text); n > 0 {
@@ -163,6 +175,7 @@ func (p *Parser) Parse(b *Block, ending Ending) (all bool) {
 	for limit := maxRecords; ; limit *= 2 {
 		p.last = before
 		b.Records, b.lines, b.damaged, b.masked = b.Records[:0], b.lines[:0], b.damaged[:0], b.masked[:0]
+		b.makeRoom(limit)
 		next := p.scan(limit)
 		b.To = b.Base + int64(next)
 		all, ending = true, want
@@ -176,6 +189,8 @@ func (p *Parser) Parse(b *Block, ending Ending) (all bool) {
 	}
 	p.block = nil
 	p.cuts = p.records.Cuts(b.To)
+	p.cri.Reset()
+	p.records.Reset(nil) // a parser that waits for its file to grow must not hold the block
 	b.Lines, b.Redacted = 0, 0
 	for i := range b.Records {
 		b.Lines += int64(len(b.Records[i].Lines))
@@ -215,7 +230,7 @@ func (p *Parser) scan(limit int) int {
 
 // line adds one line of the file.
 func (p *Parser) line(raw []byte, pos int) {
-	e, ok := cri.Parse(raw)
+	e, ok := p.entries.Parse(raw)
 	if !ok {
 		p.block.damaged = append(p.block.damaged, damagedLine{p.block.Base + int64(pos), reasonHeader})
 		e = cri.Entry{Time: p.timeFor(pos), Text: raw}
@@ -244,12 +259,12 @@ func (p *Parser) timeFor(pos int) int64 {
 }
 
 // record keeps a record that is complete.
-func (p *Parser) record(r lastnight.Record) {
+func (p *Parser) record(r *lastnight.Record) {
 	b := p.block
 	from := len(b.lines)
 	b.lines = append(b.lines, r.Lines...)
-	r.Lines = b.lines[from:len(b.lines):len(b.lines)]
-	b.Records = append(b.Records, r)
+	b.Records = append(b.Records, *r)
+	b.Records[len(b.Records)-1].Lines = b.lines[from:len(b.lines):len(b.lines)]
 }
 
 // finish closes what the ending allows, orders the records and sets To.
@@ -301,9 +316,12 @@ func (p *Parser) tail() {
 
 // order sorts the records by offset: those of the two iostreams end in another order than they begin.
 func (p *Parser) order() {
-	byOffset := func(x, y lastnight.Record) int { return cmp.Compare(x.Lines[0].Offset, y.Lines[0].Offset) }
-	if !slices.IsSortedFunc(p.block.Records, byOffset) {
-		slices.SortFunc(p.block.Records, byOffset)
+	records := p.block.Records
+	for i := 1; i < len(records); i++ {
+		if records[i].Lines[0].Offset < records[i-1].Lines[0].Offset {
+			slices.SortFunc(records, func(x, y lastnight.Record) int { return cmp.Compare(x.Lines[0].Offset, y.Lines[0].Offset) })
+			return
+		}
 	}
 }
 

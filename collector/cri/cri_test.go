@@ -49,7 +49,7 @@ func TestParse(t *testing.T) {
 func join(entries ...string) []lastnight.Line {
 	var j cri.Joiner
 	var lines []lastnight.Line
-	keep := func(l lastnight.Line) { lines = append(lines, l) }
+	keep := func(l *lastnight.Line) { lines = append(lines, *l) }
 	for i, e := range entries {
 		j.Add(cri.Entry{Time: int64(i), Stderr: e[0] == 'e', Partial: e[1] == 'P', Text: []byte(e[2:])}, int64(i)*100, keep)
 	}
@@ -76,10 +76,10 @@ func TestJoinIsBounded(t *testing.T) {
 	part := bytes.Repeat([]byte("x"), 1<<20)
 	total := 0
 	for i := range 40 {
-		j.Add(cri.Entry{Partial: true, Text: part}, int64(i)<<21, func(l lastnight.Line) { lines = append(lines, l) })
+		j.Add(cri.Entry{Partial: true, Text: part}, int64(i)<<21, func(l *lastnight.Line) { lines = append(lines, *l) })
 		total += len(part)
 	}
-	j.Flush(func(l lastnight.Line) { lines = append(lines, l) })
+	j.Flush(func(l *lastnight.Line) { lines = append(lines, *l) })
 	for _, l := range lines {
 		if len(l.Text) > cri.MaxLine {
 			t.Errorf("line of %d bytes", len(l.Text))
@@ -94,7 +94,7 @@ func TestJoinIsBounded(t *testing.T) {
 func TestJoinDoesNotWaitForEver(t *testing.T) {
 	var j cri.Joiner
 	var texts []string
-	keep := func(l lastnight.Line) { texts = append(texts, string(l.Text)) }
+	keep := func(l *lastnight.Line) { texts = append(texts, string(l.Text)) }
 	j.Add(cri.Entry{Partial: true, Text: []byte("waits")}, 0, keep)
 	j.Add(cri.Entry{Stderr: true, Text: []byte("near")}, cri.MaxWait, keep)
 	j.Add(cri.Entry{Stderr: true, Text: []byte("far")}, cri.MaxWait+1, keep)
@@ -111,7 +111,7 @@ func FuzzCRI(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file string) {
 		var j cri.Joiner
 		in, out := 0, 0
-		count := func(l lastnight.Line) {
+		count := func(l *lastnight.Line) {
 			out += len(l.Text)
 			sum := 0
 			for _, p := range l.Parts {

@@ -19,7 +19,8 @@ const (
 // several goroutines at once.
 type Joiner struct {
 	open  [2]pending // stdout, stderr
-	Split int64      // lines that were given out before their last part came, because of a limit
+	whole lastnight.Line
+	Split int64 // lines that were given out before their last part came, because of a limit
 }
 
 // pending is a line whose last part has not come.
@@ -30,8 +31,8 @@ type pending struct {
 
 // Add takes the entry that stands at offset and calls emit for each line that is
 // complete by it, in the order of their ends. A line in one part shares the memory of
-// e.Text; a joined one has its own.
-func (j *Joiner) Add(e Entry, offset int64, emit func(lastnight.Line)) {
+// e.Text; the text of a joined one has its own. What emit is given is valid until it returns.
+func (j *Joiner) Add(e Entry, offset int64, emit func(*lastnight.Line)) {
 	own, other := &j.open[0], &j.open[1]
 	if e.Stderr {
 		own, other = other, own
@@ -43,11 +44,12 @@ func (j *Joiner) Add(e Entry, offset int64, emit func(lastnight.Line)) {
 		j.split(own, emit)
 	}
 	if !own.waits {
-		line := lastnight.Line{Time: e.Time, Offset: offset, Text: e.Text, Stderr: e.Stderr}
+		j.whole = lastnight.Line{Time: e.Time, Offset: offset, Text: e.Text, Stderr: e.Stderr}
 		if !e.Partial {
-			emit(line)
+			emit(&j.whole)
 			return
 		}
+		line := j.whole
 		line.Text = append(make([]byte, 0, 2*len(e.Text)), e.Text...)
 		line.Parts = []lastnight.Part{{Time: e.Time, Offset: offset, Size: len(e.Text)}}
 		*own = pending{waits: true, line: line}
@@ -71,7 +73,7 @@ func (j *Joiner) Waiting() (offset int64, ok bool) {
 }
 
 // Flush gives out what waits, in the order of offsets, and forgets it.
-func (j *Joiner) Flush(emit func(lastnight.Line)) {
+func (j *Joiner) Flush(emit func(*lastnight.Line)) {
 	first, second := &j.open[0], &j.open[1]
 	if second.waits && (!first.waits || second.line.Offset < first.line.Offset) {
 		first, second = second, first
@@ -84,19 +86,19 @@ func (j *Joiner) Flush(emit func(lastnight.Line)) {
 }
 
 // Reset forgets what waits.
-func (j *Joiner) Reset() { j.open = [2]pending{} }
+func (j *Joiner) Reset() { j.open, j.whole = [2]pending{}, lastnight.Line{} }
 
-func (j *Joiner) split(p *pending, emit func(lastnight.Line)) {
+func (j *Joiner) split(p *pending, emit func(*lastnight.Line)) {
 	j.Split++
 	j.give(p, emit)
 }
 
 // give gives out a line. A single part needs no list: it is the line, though its tag was P.
-func (j *Joiner) give(p *pending, emit func(lastnight.Line)) {
-	line := p.line
+func (j *Joiner) give(p *pending, emit func(*lastnight.Line)) {
+	j.whole = p.line
 	*p = pending{}
-	if len(line.Parts) == 1 {
-		line.Parts = nil
+	if len(j.whole.Parts) == 1 {
+		j.whole.Parts = nil
 	}
-	emit(line)
+	emit(&j.whole)
 }

@@ -42,6 +42,7 @@ type Joiner struct {
 	open   [2]pending // stdout, stderr
 	head   header.Header
 	cuts   []Cut
+	record lastnight.Record // the one that emit is given
 }
 
 // Cut is where a record was closed at a limit although it goes on.
@@ -77,8 +78,8 @@ const (
 )
 
 // Add takes the next line and calls emit for each record that it closes. The
-// record's Lines are valid until emit returns; texts are shared.
-func (j *Joiner) Add(line lastnight.Line, emit func(lastnight.Record)) {
+// record and its Lines are valid until emit returns; texts are shared.
+func (j *Joiner) Add(line *lastnight.Line, emit func(*lastnight.Record)) {
 	own, other := &j.open[0], &j.open[1]
 	if line.Stderr {
 		own, other = other, own
@@ -103,7 +104,7 @@ func (j *Joiner) Add(line lastnight.Line, emit func(lastnight.Record)) {
 		own.state = opening(line.Text, &j.head)
 		j.link(own, line.Offset)
 	}
-	own.lines = append(own.lines, line)
+	own.lines = append(own.lines, *line)
 	own.bytes += len(line.Text) + 1
 	own.last = line.Time
 }
@@ -154,7 +155,7 @@ func (j *Joiner) Waiting() (offset int64, ok bool) {
 }
 
 // Flush closes what may go on, in the order of offsets.
-func (j *Joiner) Flush(emit func(lastnight.Record)) {
+func (j *Joiner) Flush(emit func(*lastnight.Record)) {
 	first, second := &j.open[0], &j.open[1]
 	if len(second.lines) > 0 && (len(first.lines) == 0 || second.lines[0].Offset < first.lines[0].Offset) {
 		first, second = second, first
@@ -166,30 +167,22 @@ func (j *Joiner) Flush(emit func(lastnight.Record)) {
 	}
 }
 
-// Reset forgets what may go on, but for cuts, which Cuts gave before.
+// Reset forgets what may go on, but for cuts, which Cuts gave before, and lets go of all texts.
 func (j *Joiner) Reset(cuts []Cut) {
 	j.cuts = append(j.cuts[:0], cuts...)
 	for i := range j.open {
-		j.open[i].reset()
+		p := &j.open[i]
+		clear(p.lines[:cap(p.lines)])
+		*p = pending{lines: p.lines[:0]}
 	}
-}
-
-func (p *pending) reset() {
-	clear(p.lines) // their texts are no longer ours to hold
-	*p = pending{lines: p.lines[:0]}
+	j.record = lastnight.Record{}
 }
 
 // close makes the record.
-func (j *Joiner) close(p *pending, emit func(lastnight.Record)) {
-	r := lastnight.Record{
-		Lines:     p.lines,
-		Level:     p.head.Level,
-		Logger:    p.head.Logger,
-		Thread:    p.head.Thread,
-		AppTime:   p.head.Time,
-		MessageAt: p.head.MessageAt,
-		Attrs:     p.head.Attrs,
-	}
+func (j *Joiner) close(p *pending, emit func(*lastnight.Record)) {
+	r := &j.record
+	r.Lines, r.Level, r.Logger, r.Thread = p.lines, p.head.Level, p.head.Logger, p.head.Thread
+	r.AppTime, r.MessageAt, r.Attrs, r.Exception = p.head.Time, p.head.MessageAt, p.head.Attrs, nil
 	if len(p.lines) > 1 || p.head.Format == header.FormatNone {
 		r.Exception = exceptions(&j.parser, p.lines, p.head.MessageAt)
 	}
@@ -201,5 +194,5 @@ func (j *Joiner) close(p *pending, emit func(lastnight.Record)) {
 		r.Attrs[Continues] = strconv.FormatInt(p.first, 16)
 	}
 	emit(r)
-	p.reset()
+	p.lines, p.bytes, p.linked = p.lines[:0], 0, false // the next line sets the rest
 }

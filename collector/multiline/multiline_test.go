@@ -17,13 +17,13 @@ import (
 func group(lines ...string) []lastnight.Record {
 	var j multiline.Joiner
 	var records []lastnight.Record
-	keep := func(r lastnight.Record) {
-		r.Lines = slices.Clone(r.Lines)
-		records = append(records, r)
+	keep := func(r *lastnight.Record) {
+		records = append(records, *r)
+		records[len(records)-1].Lines = slices.Clone(r.Lines)
 	}
 	for i, text := range lines {
 		text, stderr := strings.CutPrefix(text, "E|")
-		j.Add(lastnight.Line{Time: int64(i+1) * 1e6, Offset: int64(i) * 100, Text: []byte(text), Stderr: stderr}, keep)
+		j.Add(&lastnight.Line{Time: int64(i+1) * 1e6, Offset: int64(i) * 100, Text: []byte(text), Stderr: stderr}, keep)
 	}
 	j.Flush(keep)
 	return records
@@ -129,9 +129,9 @@ func TestLimits(t *testing.T) {
 	}
 	var j multiline.Joiner
 	n := 0
-	count := func(lastnight.Record) { n++ }
+	count := func(*lastnight.Record) { n++ }
 	for i, at := range []time.Duration{0, 5 * time.Second, 10*time.Second + 1} {
-		j.Add(lastnight.Line{Time: int64(at), Offset: int64(i), Text: []byte("\tindented")}, count)
+		j.Add(&lastnight.Line{Time: int64(at), Offset: int64(i), Text: []byte("\tindented")}, count)
 	}
 	if n != 1 {
 		t.Errorf("%d records closed by a gap, want 1", n)
@@ -141,13 +141,13 @@ func TestLimits(t *testing.T) {
 func TestOtherIostreamClosesARecord(t *testing.T) {
 	var j multiline.Joiner
 	n := 0
-	count := func(lastnight.Record) { n++ }
-	j.Add(lastnight.Line{Text: []byte("open")}, count)
-	j.Add(lastnight.Line{Stderr: true, Offset: multiline.MaxWait, Text: []byte("x")}, count)
+	count := func(*lastnight.Record) { n++ }
+	j.Add(&lastnight.Line{Text: []byte("open")}, count)
+	j.Add(&lastnight.Line{Stderr: true, Offset: multiline.MaxWait, Text: []byte("x")}, count)
 	if n != 0 {
 		t.Error("closed too early")
 	}
-	j.Add(lastnight.Line{Stderr: true, Offset: multiline.MaxWait + 1, Text: []byte("\ty")}, count)
+	j.Add(&lastnight.Line{Stderr: true, Offset: multiline.MaxWait + 1, Text: []byte("\ty")}, count)
 	if n != 1 {
 		t.Errorf("%d records closed", n)
 	}
@@ -208,7 +208,7 @@ func BenchmarkJoin(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		for i := range lines {
-			j.Add(lines[i], func(lastnight.Record) {})
+			j.Add(&lines[i], func(*lastnight.Record) {})
 		}
 	}
 }
