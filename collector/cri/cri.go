@@ -111,7 +111,7 @@ func eight(v uint64) (n int64, ok bool) {
 	}
 	v = v*10 + v>>8 // pairs, in every other byte
 	v = (v&0x000000ff000000ff*0x000f424000000064 + v>>16&0x000000ff000000ff*0x0000271000000001) >> 32
-	return int64(v), true //nolint:gosec // eight digits
+	return int64(v), true
 }
 
 // parseTime reads an RFC 3339 time with 0 to 9 digits of a fraction, and gives its length.

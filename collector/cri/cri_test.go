@@ -45,6 +45,34 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestParser holds that a line's time is the same whatever line came before it.
+func TestParser(t *testing.T) {
+	var p cri.Parser
+	for _, raw := range []string{
+		"2026-11-21T11:53:43.090458389Z stdout F the text",
+		"2026-11-21T11:53:43.090458390Z stderr P the text",
+		"2026-11-21T11:53:60.123456789Z stdout F leap second",
+		"2026-11-21T11:53:59.99999999:Z stdout F no digit",
+		"2026-11-21T11:53:5a.999999999Z stdout F no digit",
+		"2026-11-21T11:53:59.999999999Z stdout X no such tag",
+		"2026-11-21T11:53:59.999999999Z stdin_ F no such stream",
+		"2026-11-21T11:53:59.999999999Z stdout F",
+		"2026-11-21T11:53:59.999999999Z stdout F:more tags",
+		"2026-11-21T11:54:00.000000000Z stdout F next minute",
+		"2026-11-22T11:54:00.000000001Z stdout F next day",
+		"2026-11-22T12:54:00.000000001+01:00 stdout F another zone",
+		"2026-11-22T11:54:61.000000001Z stdout F no such second",
+		"2026-11-31T11:54:00.000000001Z stdout F no such day",
+		"2026-11-22T11:54:01.000000001Z stdout F again",
+	} {
+		want, wantOK := cri.Parse([]byte(raw))
+		got, ok := p.Parse([]byte(raw))
+		if diff := cmp.Diff(want, got); diff != "" || ok != wantOK {
+			t.Errorf("%q: ok %v, want %v (-want +got):\n%s", raw, ok, wantOK, diff)
+		}
+	}
+}
+
 // join gives what comes out of entries "o|e" + "P|F" + text, 100 bytes from one to the next.
 func join(entries ...string) []lastnight.Line {
 	var j cri.Joiner
@@ -107,9 +135,11 @@ func TestJoinDoesNotWaitForEver(t *testing.T) {
 // FuzzCRI holds that the parser agrees with the standard library on times, and that no byte of a text is lost.
 func FuzzCRI(f *testing.F) {
 	f.Add("2026-11-21T11:53:43.090458389Z stdout F the text\n2026-11-21T11:53:44+01:00 stderr P half\n2026-11-21T11:53:45Z stderr F rest")
+	f.Add("2026-11-21T11:53:43.090458389Z stdout F one\n2026-11-21T11:53:44.090458389Z stderr P two\n2026-11-21T11:53:60.090458389Z stdout F three")
 	f.Add("2024-02-29T23:59:60.9Z stdout P:tag \n\x00\xff")
 	f.Fuzz(func(t *testing.T, file string) {
 		var j cri.Joiner
+		var p cri.Parser
 		in, out := 0, 0
 		count := func(l *lastnight.Line) {
 			out += len(l.Text)
@@ -124,6 +154,9 @@ func FuzzCRI(f *testing.F) {
 		offset := int64(0)
 		for raw := range strings.SplitSeq(file, "\n") {
 			e, ok := cri.Parse([]byte(raw))
+			if again, sure := p.Parse([]byte(raw)); sure != ok || !cmp.Equal(again, e) {
+				t.Errorf("%q: %v %v, by itself %v %v", raw, again, sure, e, ok)
+			}
 			if !ok {
 				e = cri.Entry{Text: []byte(raw)}
 			} else if want, err := time.Parse(time.RFC3339Nano, raw[:strings.IndexByte(raw, ' ')]); err == nil && want.UnixNano() != e.Time {
@@ -145,8 +178,9 @@ func FuzzCRI(f *testing.F) {
 func BenchmarkParse(b *testing.B) {
 	line := []byte("2026-11-21T11:53:47.459312773Z stdout F 2026-11-21 11:53:47,459 INFO  org.apache.flink.runtime.taskexecutor.TaskExecutor [] - Activate slot 4bc4f3f0d5b4d6f7a8c9e0f1a2b3c4d5.")
 	b.SetBytes(int64(len(line)))
+	var p cri.Parser
 	for b.Loop() {
-		if _, ok := cri.Parse(line); !ok {
+		if _, ok := p.Parse(line); !ok {
 			b.Fatal("not a line")
 		}
 	}

@@ -24,7 +24,8 @@ var (
 // opening gives the state of a record from its first line.
 func opening(text []byte, h *header.Header) state {
 	switch {
-	case bytes.HasPrefix(text, goPanic), bytes.HasPrefix(text, goFatal), isGoroutine(text):
+	case len(text) > 0 && (text[0] == 'p' || text[0] == 'f' || text[0] == 'g') &&
+		(bytes.HasPrefix(text, goPanic) || bytes.HasPrefix(text, goFatal) || isGoroutine(text)):
 		return panicking
 	case h.Format == header.FormatJUL:
 		return julHead

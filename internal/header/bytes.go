@@ -1,15 +1,47 @@
 package header
 
-func isDigit(c byte) bool  { return c >= '0' && c <= '9' }
-func isLower(c byte) bool  { return c >= 'a' && c <= 'z' }
-func isUpper(c byte) bool  { return c >= 'A' && c <= 'Z' }
-func isLetter(c byte) bool { return isLower(c) || isUpper(c) }
+// What a byte can be.
+const (
+	classDigit uint8 = 1 << iota
+	classLower
+	classUpper
+	className   // may stand in the name of a logger or module
+	classMark   // may stand between the digits of a time
+	classFrame  // brackets and punctuation around a field
+	classLevel  // the first letter of a level's name
+	classLetter = classLower | classUpper
+)
+
+// classes tells what each byte can be.
+var classes = makeClasses()
+
+func makeClasses() (t [256]uint8) {
+	for c := byte('0'); c <= '9'; c++ {
+		t[c] |= classDigit | className
+	}
+	for c := byte('a'); c <= 'z'; c++ {
+		t[c] |= classLower | className
+		t[c&^0x20] |= classUpper | className
+	}
+	for chars, class := range map[string]uint8{
+		"_.$-/@#*": className, ":-/.,TZ+": classMark, "[]()<>,:;|": classFrame,
+		"incliwesdftpaINCLIWESDFTPA": classLevel, // info, notice, config, log, warn, error, severe, debug, fine, trace, panic, alert
+	} {
+		for i := range len(chars) {
+			t[chars[i]] |= class
+		}
+	}
+	return t
+}
+
+func isDigit(c byte) bool  { return c-'0' <= 9 }
+func isLower(c byte) bool  { return c-'a' <= 'z'-'a' }
+func isUpper(c byte) bool  { return c-'A' <= 'Z'-'A' }
+func isLetter(c byte) bool { return c|0x20-'a' <= 'z'-'a' }
 func isBlank(c byte) bool  { return c == ' ' || c == '\t' }
 
 // isNameByte tells what may stand in the name of a logger or module.
-func isNameByte(c byte) bool {
-	return isLetter(c) || isDigit(c) || c == '_' || c == '.' || c == '$' || c == '-' || c == '/' || c == '@' || c == '#' || c == '*'
-}
+func isNameByte(c byte) bool { return classes[c]&className != 0 }
 
 // nameEnd gives the end of the name at i, which is i if there is none. A colon
 // belongs to it if more of the name follows at once.

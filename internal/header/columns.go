@@ -10,10 +10,10 @@ import (
 // field is a piece of a line between blanks.
 type field struct{ from, to int }
 
-// fieldsOf cuts the first fields of a line. What stands in brackets is one field.
-func fieldsOf(line []byte, bars bool, out []field) []field {
+// fieldsOf cuts the first fields of a line, at most so many, or one more behind bars. What stands in brackets is one field.
+func fieldsOf(line []byte, bars bool, most int, out []field) []field {
 	i := 0
-	for len(out) < maxColumns {
+	for len(out) < most {
 		if bars {
 			n := bytes.IndexByte(line[i:], '|')
 			if n < 0 {
@@ -76,7 +76,7 @@ func judge(lines [][]byte) *layout {
 	}
 	t := table{bars: bars*100 >= mostLines*len(lines)}
 	for _, line := range lines {
-		t.rows = append(t.rows, row{line, fieldsOf(line, t.bars, nil)})
+		t.rows = append(t.rows, row{line, fieldsOf(line, t.bars, maxColumns, nil)})
 	}
 	last := t.anchor()
 	if last < 0 {
@@ -98,7 +98,7 @@ func judge(lines [][]byte) *layout {
 func timed(line []byte) bool {
 	var buffer [maxColumns + 1]field
 	for _, bars := range [...]bool{false, true} {
-		for _, f := range fieldsOf(line, bars, buffer[:0]) {
+		for _, f := range fieldsOf(line, bars, maxColumns, buffer[:0]) {
 			if isTimeField(line[f.from:f.to]) {
 				return true
 			}
@@ -267,7 +267,15 @@ func (t *table) width(k int) int {
 }
 
 // trimField takes brackets and punctuation off a field.
-func trimField(x []byte) []byte { return bytes.Trim(x, "[]()<>,:;|") }
+func trimField(x []byte) []byte {
+	for len(x) > 0 && classes[x[0]]&classFrame != 0 {
+		x = x[1:]
+	}
+	for len(x) > 0 && classes[x[len(x)-1]]&classFrame != 0 {
+		x = x[:len(x)-1]
+	}
+	return x
+}
 
 func isLevelField(x []byte) bool {
 	return levelWord(trimField(x)) != lastnight.LevelUnknown
@@ -292,18 +300,20 @@ func isTimeField(x []byte) bool {
 	if len(x) == 3 {
 		return month(x) > 0 || slices.Contains(weekdays[:], string(x))
 	}
-	digits, groups, marks := 0, 0, 0
-	for i, c := range x {
-		switch {
-		case isDigit(c):
-			if digits++; i == 0 || !isDigit(x[i-1]) {
+	digits, groups, marks, before := 0, 0, 0, uint8(0)
+	for _, c := range x {
+		class := classes[c] & (classDigit | classMark)
+		switch class {
+		case classDigit:
+			if digits++; before != classDigit {
 				groups++
 			}
-		case c == ':' || c == '-' || c == '/' || c == '.' || c == ',' || c == 'T' || c == 'Z' || c == '+':
+		case classMark:
 			marks++
 		default:
 			return false
 		}
+		before = class
 	}
 	switch {
 	case marks == 0:

@@ -46,16 +46,15 @@ const (
 	maxAttrs     = 64
 	maxAttrBytes = 4 << 10 // a longer value is cut
 	maxDepth     = 16      // of nested JSON
-	maxNames     = 4096    // names in the table; when full it starts anew
-	maxNameBytes = 256     // a longer logger or thread is not one
 )
 
 // Parser recognises headers of one stream. It keeps a bounded table of the names it has seen,
 // so that a known logger or thread costs no memory, and the layout that the stream has shown. The zero value is ready. Not
 // for several goroutines at once.
 type Parser struct {
-	names map[string]string
-	learn learner
+	names  names
+	minute minute
+	learn  learner
 }
 
 // Parse recognises the header of a line (without its newline) and overwrites h.
@@ -99,23 +98,7 @@ func (p *Parser) parseKnown(line []byte, h *Header) {
 }
 
 // Intern gives the string of b from the table of names, for names that repeat.
-func (p *Parser) Intern(b []byte) string {
-	if s, ok := p.names[string(b)]; ok {
-		return s
-	}
-	if len(b) == 0 || len(b) > maxNameBytes {
-		return string(b)
-	}
-	switch {
-	case p.names == nil:
-		p.names = make(map[string]string)
-	case len(p.names) >= maxNames:
-		clear(p.names) // its memory is used again: some logs have a name of its own in every line
-	}
-	s := string(b)
-	p.names[s] = s
-	return s
-}
+func (p *Parser) Intern(b []byte) string { return p.names.of(b) }
 
 // parseWord is for lines that begin with a letter or something else that is no digit or bracket.
 func (p *Parser) parseWord(line []byte, i int, h *Header) {

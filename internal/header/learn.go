@@ -89,7 +89,11 @@ func (l *learner) hit() { l.failed = max(0, l.failed-4) }
 func (p *Parser) parseLearned(line []byte, h *Header) bool {
 	l := p.learn.layout
 	var buffer [maxColumns + 1]field
-	r := row{line, fieldsOf(line, l.bars, buffer[:0])}
+	most := len(l.columns) + 1 // a mark may be found one column late
+	if l.bars {
+		most = maxColumns
+	}
+	r := row{line, fieldsOf(line, l.bars, most, buffer[:0])}
 	if len(r.fields) < l.sure {
 		return false
 	}
@@ -152,20 +156,20 @@ func (p *Parser) note(r *row, k int, c column, x []byte, h *Header) {
 		name, _, _ := bytes.Cut(bytes.TrimSuffix(x, []byte(":")), []byte("["))
 		h.Logger = p.Intern(name)
 	case columnTime:
-		learnedTime(r.line, r.fields[k].from, h)
+		p.learnedTime(r.line, r.fields[k].from, h)
 	case columnAny, columnNumber, columnHost, columnMark:
 	}
 }
 
 // learnedTime reads the time that begins at i, if it has a date and none was read yet.
-func learnedTime(line []byte, i int, h *Header) {
+func (p *Parser) learnedTime(line []byte, i int, h *Header) {
 	if i < len(line) && line[i] == '[' {
 		i++
 	}
 	if h.Time != 0 {
 		return
 	}
-	if ns, n, _ := timeAt(line, i); n > 0 {
+	if ns, n, _ := p.minute.timeAt(line, i); n > 0 {
 		h.Time = ns
 		return
 	}

@@ -5,7 +5,7 @@ import "lastnight"
 // levelWord reads a whole word as a level: any of the usual names, all in upper
 // case, all in lower case, or capitalised.
 func levelWord(w []byte) lastnight.Level {
-	if len(w) < 3 || len(w) > 9 {
+	if len(w) < 3 || len(w) > 9 || classes[w[0]]&classLevel == 0 {
 		return lastnight.LevelUnknown
 	}
 	var up [9]byte
@@ -44,7 +44,10 @@ func levelWord(w []byte) lastnight.Level {
 
 // levelAt reads the word at i as a level and gives its length, 0 if it is none.
 func levelAt(line []byte, i int) (lastnight.Level, int) {
-	n := 0
+	if i >= len(line) || classes[line[i]]&classLevel == 0 {
+		return lastnight.LevelUnknown, 0
+	}
+	n := 1
 	for i+n < len(line) && n < 10 && isLetter(line[i+n]) {
 		n++
 	}

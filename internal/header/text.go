@@ -15,6 +15,7 @@ const (
 // text is the state of recognising one text header.
 type text struct {
 	line    []byte
+	minute  *minute
 	i       int
 	time    bool
 	comma   bool // the time has log4j's comma
@@ -30,7 +31,7 @@ type text struct {
 
 // parseText is for lines that begin with a time or a bracket.
 func (p *Parser) parseText(line []byte, i int, h *Header) {
-	t := text{line: line, i: i, message: -1}
+	t := text{line: line, minute: &p.minute, i: i, message: -1}
 	for range maxFields {
 		t.i = skipBlank(line, t.i)
 		if t.i >= len(line) || !t.field(h) || t.message >= 0 {
@@ -60,7 +61,7 @@ func (t *text) field(h *Header) bool {
 	case c == '[' || c == '(' && t.time:
 		return t.bracket(h)
 	case !t.time && isDigit(c):
-		ns, n, comma := timeAt(t.line, t.i)
+		ns, n, comma := t.minute.timeAt(t.line, t.i)
 		if n == 0 {
 			if ns, n = compactAt(t.line, t.i); n == 0 {
 				return false
@@ -110,7 +111,7 @@ func (t *text) bracket(h *Header) bool {
 	end := from + n + 1
 	switch {
 	case !t.time && len(in) >= 8 && isDigit(in[0]):
-		ns, used, comma := timeAt(in, 0)
+		ns, used, comma := t.minute.timeAt(in, 0)
 		if used != len(in) {
 			return false
 		}

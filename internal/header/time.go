@@ -1,5 +1,40 @@
 package header
 
+import "encoding/binary"
+
+// minute is a minute of a day, as "2026-11-21 11:53" or the like said it before. Most lines are of the same minute as the
+// one before; what stands for it is compared then, not read again. The zero value knows none.
+type minute struct {
+	from, to uint64 // the 16 bytes, in two pieces
+	day      int64  // since 1970
+	clock    int64  // ns since midnight
+	known    bool
+}
+
+// timeAt gives what the function timeAt does.
+func (m *minute) timeAt(b []byte, i int) (ns int64, n int, comma bool) {
+	if i+19 > len(b) || b[i+4] != '-' && b[i+4] != '/' {
+		return timeAt(b, i)
+	}
+	from, to := binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(b[i+8:])
+	if m.known && from == m.from && to == m.to {
+		ns, n, comma = secondsAt(b, i+16)
+		if n == 0 {
+			return 0, 0, false
+		}
+		return zoned(b, i, i+16+n, m.day, m.clock+ns, comma)
+	}
+	ns, n, comma = timeAt(b, i)
+	if year, ok := number(b, i, 4); ok && n >= 19 {
+		month, _ := number(b, i+5, 2)
+		day, _ := number(b, i+8, 2)
+		hour, _ := number(b, i+11, 2)
+		minutes, _ := number(b, i+14, 2)
+		*m = minute{from, to, daysFromCivil(year, month, day), (int64(hour)*60 + int64(minutes)) * 60e9, true}
+	}
+	return ns, n, comma
+}
+
 // timeAt reads a time at i: a date with a time of day, or a time of day alone.
 // It gives ns since 1970 (0 without a date) and how many bytes it takes, 0 if it is no time.
 // comma tells that the fraction follows a comma, as log4j writes it.
@@ -47,7 +82,11 @@ func timeAt(b []byte, i int) (ns int64, n int, comma bool) {
 	if n == 0 {
 		return 0, 0, false
 	}
-	at += n
+	return zoned(b, i, at+n, day, clock, comma)
+}
+
+// zoned gives what timeAt does of a time that begins at i; day and time of day have been read up to at.
+func zoned(b []byte, i, at int, day, clock int64, comma bool) (ns int64, n int, _ bool) {
 	offset, n := zoneAt(b, at)
 	at += n
 	if at == i || at < len(b) && isNameByte(b[at]) && b[at] != '.' && b[at] != '-' {
@@ -122,16 +161,30 @@ func clockAt(b []byte, i int) (ns int64, n int, comma bool) {
 	}
 	h, ok1 := number(b, i, 2)
 	m, ok2 := number(b, i+3, 2)
-	s, ok3 := number(b, i+6, 2)
-	if !ok1 || !ok2 || !ok3 || h > 23 || m > 59 || s > 60 {
+	if !ok1 || !ok2 || h > 23 || m > 59 {
 		return 0, 0, false
 	}
-	ns = (int64(h)*3600 + int64(m)*60 + int64(s)) * 1e9
-	n = 8
-	if i+9 < len(b) && (b[i+8] == '.' || b[i+8] == ',') && isDigit(b[i+9]) {
-		comma = b[i+8] == ','
+	if ns, n, comma = secondsAt(b, i+5); n == 0 {
+		return 0, 0, false
+	}
+	return (int64(h)*60+int64(m))*60e9 + ns, 5 + n, comma
+}
+
+// secondsAt reads :SS with an optional fraction, in ns; n is 0 if there are none.
+func secondsAt(b []byte, i int) (ns int64, n int, comma bool) {
+	if i+3 > len(b) || b[i] != ':' {
+		return 0, 0, false
+	}
+	s, ok := number(b, i+1, 2)
+	if !ok || s > 60 {
+		return 0, 0, false
+	}
+	ns = int64(s) * 1e9
+	n = 3
+	if i+4 < len(b) && (b[i+3] == '.' || b[i+3] == ',') && isDigit(b[i+4]) {
+		comma = b[i+3] == ','
 		unit := int64(1e8)
-		for n = 9; i+n < len(b) && isDigit(b[i+n]); n++ {
+		for n = 4; i+n < len(b) && isDigit(b[i+n]); n++ {
 			ns += int64(b[i+n]-'0') * unit
 			unit /= 10
 		}

@@ -26,7 +26,7 @@ func (p *Parser) parseLevelFirst(line []byte, i, n int, level lastnight.Level, h
 		if isLower(line[i+1]) || !plainLevel(line[i:end]) {
 			return
 		}
-		t := text{line: line, i: skipBlank(line, end), level: level, time: true, message: -1}
+		t := text{line: line, minute: &p.minute, i: skipBlank(line, end), level: level, time: true, message: -1}
 		for range 3 {
 			if t.i >= len(line) || !t.field(h) || t.message >= 0 {
 				break
