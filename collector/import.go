@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"sync"
@@ -23,7 +24,8 @@ const (
 
 // Import reads a directory once: a recorded case, a directory laid out as
 // /var/log/pods, or one that has several of these below it. Pods are handed on
-// first, then the lines of each stream oldest first, several streams at once, then
+// first, then the lines of each stream oldest first, the streams of a workload one after the other
+// (what is new to it must not depend on which was quicker), several workloads at once, then
 // events. It returns when everything is durable; an error means that the ingester
 // refused something, ctx was done, or dir is none of these. An empty directory is no
 // error, only Damage. Importing again changes nothing.
@@ -68,7 +70,7 @@ func (im *importer) run(ctx context.Context, t *tree) error {
 		return err
 	}
 	im.pods.Add(int64(len(pods)))
-	if err := im.streams(ctx, byStream(t.files)); err != nil {
+	if err := im.streams(ctx, byWorkload(byStream(t.files), pods)); err != nil {
 		return err
 	}
 	for len(events) > 0 {
@@ -82,20 +84,20 @@ func (im *importer) run(ctx context.Context, t *tree) error {
 	return ctx.Err()
 }
 
-// streams reads the groups of files, each group by one worker: a generation that has
-// two names is in one group, so it is never read twice at once.
-func (im *importer) streams(ctx context.Context, groups [][]File) error {
+// streams reads the streams, those of each workload by one worker: a generation that has
+// two names is in one stream, so it is never read twice at once.
+func (im *importer) streams(ctx context.Context, workloads [][][]File) error {
 	workers := im.cfg.Workers
 	if workers <= 0 {
 		workers = min(runtime.GOMAXPROCS(0), 8)
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	next := make(chan []File)
+	next := make(chan [][]File)
 	g.Go(func() error {
 		defer close(next)
-		for _, group := range groups {
+		for _, streams := range workloads {
 			select {
-			case next <- group:
+			case next <- streams:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -103,17 +105,47 @@ func (im *importer) streams(ctx context.Context, groups [][]File) error {
 		return nil
 	})
 	for range workers {
-		g.Go(func() error {
-			w := &worker{im: im}
-			for group := range next {
-				if err := w.stream(ctx, group); err != nil {
-					return err
+		g.Go(func() (err error) {
+			w := &worker{im: im, ahead: len(workloads) < workers}
+			defer func() { err = errors.Join(err, w.settle()) }()
+			for streams := range next {
+				for _, files := range streams {
+					if err := w.stream(ctx, files); err != nil {
+						return err
+					}
 				}
 			}
 			return w.flush(ctx)
 		})
 	}
 	return g.Wait()
+}
+
+// byWorkload groups streams by what their pods belong to, in the order of the first of each.
+func byWorkload(streams [][]File, pods []lastnight.Pod) [][][]File {
+	type name struct{ namespace, name, uid string }
+	known := make(map[name]*lastnight.Pod, len(pods))
+	for i := range pods {
+		p := &pods[i]
+		known[name{p.Namespace, p.Name, p.UID}] = p
+	}
+	var groups [][][]File
+	at := map[[2]string]int{}
+	for _, files := range streams {
+		s := &files[0].Stream
+		p := known[name{s.Namespace, s.Pod, s.PodUID}]
+		if p == nil {
+			p = &lastnight.Pod{Namespace: s.Namespace, Name: s.Pod, UID: s.PodUID}
+		}
+		key := [2]string{s.Namespace, lastnight.WorkloadOf(p).Name}
+		i, ok := at[key]
+		if !ok {
+			i = len(groups)
+			at[key], groups = i, append(groups, nil)
+		}
+		groups[i] = append(groups[i], files)
+	}
+	return groups
 }
 
 // damage counts a finding and tells of it.
@@ -148,6 +180,10 @@ type worker struct {
 	bytes  int64
 	free   []*Block
 	room   int // bytes of free
+
+	ahead bool // a batch is read while the one before is handed on: for workers that would be idle
+	lent  []*Block
+	taken chan error // of the batch that is handed on, with the lent blocks; nil: none
 }
 
 // stream reads the files of one stream.
@@ -209,12 +245,30 @@ func (w *worker) add(ctx context.Context, b *Block, span lastnight.Span) error {
 	return w.flush(ctx)
 }
 
-// flush hands the batch on and takes its blocks back.
+// flush hands the batch on and takes its blocks back, or those of the batch before.
 func (w *worker) flush(ctx context.Context) error {
-	if err := ingest(ctx, w.im.cfg.Ingester, lastnight.Batch{Spans: w.spans}); err != nil {
+	if err := w.settle(); err != nil || len(w.spans) == 0 {
 		return err
 	}
-	for _, b := range w.blocks {
+	spans, taken := w.spans, make(chan error, 1)
+	w.lent, w.taken = w.blocks, taken
+	w.spans, w.blocks, w.bytes = nil, nil, 0
+	if w.ahead {
+		go func() { taken <- ingest(ctx, w.im.cfg.Ingester, lastnight.Batch{Spans: spans}) }()
+		return nil
+	}
+	taken <- ingest(ctx, w.im.cfg.Ingester, lastnight.Batch{Spans: spans})
+	return w.settle()
+}
+
+// settle waits for the batch that is handed on and takes its blocks back.
+func (w *worker) settle() error {
+	if w.taken == nil {
+		return nil
+	}
+	err := <-w.taken
+	w.taken = nil
+	for _, b := range w.lent {
 		if cap(b.Raw) <= 2*blockBytes {
 			w.free = append(w.free, b)
 			w.room += cap(b.Raw)
@@ -224,8 +278,6 @@ func (w *worker) flush(ctx context.Context) error {
 			w.free = slices.Delete(w.free, 0, 1)
 		}
 	}
-	clear(w.spans)
-	clear(w.blocks)
-	w.spans, w.blocks, w.bytes = w.spans[:0], w.blocks[:0], 0
-	return nil
+	w.lent = nil
+	return err
 }

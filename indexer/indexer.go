@@ -112,8 +112,26 @@ func Open(ctx context.Context, cfg Config) (*Indexer, error) {
 // SetSink names who is told of signals. Call it before the first Ingest.
 func (x *Indexer) SetSink(s SignalSink) { x.cfg.Sink = s }
 
-// Flush puts what is in memory only, the clusterer's shards, into the store.
-func (x *Indexer) Flush(ctx context.Context) error { return x.shards.flush(ctx) }
+// Flush puts what is in memory only into the store: the clusterer's shards, and for how many records documents stand.
+// What is lost without it is told by the counts and the archive.
+func (x *Indexer) Flush(ctx context.Context) error {
+	return errors.Join(x.putAlike(ctx, true), x.shards.flush(ctx))
+}
+
+// putAlike tells the store for how many records documents stand that were put earlier, those whose time has come, or all.
+func (x *Indexer) putAlike(ctx context.Context, all bool) error {
+	grown := x.merger.take(x.cfg.Now(), all)
+	if len(grown) == 0 {
+		return nil
+	}
+	list := x.merger.alike(grown)
+	err := x.cfg.Store.PutAlike(ctx, list)
+	x.merger.told(grown, list, err)
+	if err != nil {
+		return fmt.Errorf("put how many are alike: %w", err)
+	}
+	return nil
+}
 
 // Close flushes. Archive and store stay open: they are their owner's.
 func (x *Indexer) Close(ctx context.Context) error { return x.Flush(ctx) }
@@ -186,7 +204,7 @@ func (x *Indexer) ingestSpans(ctx context.Context, spans []lastnight.Span) error
 	}
 	seg, err := x.cfg.Archive.Append(ctx, p.items)
 	if err != nil {
-		x.merger.reset()
+		p.failed()
 		return fmt.Errorf("append to archive: %w", err)
 	}
 	x.metrics.count(p)
@@ -203,7 +221,7 @@ func (x *Indexer) ingestSpans(ctx context.Context, spans []lastnight.Span) error
 			level = slog.LevelInfo
 		}
 		x.log.Log(ctx, level, "index segment later", "segment", seg.Name, "err", err)
-		x.merger.reset()
+		p.failed()
 		x.mu.Lock()
 		x.unindexed = append(x.unindexed, seg.Name)
 		x.mu.Unlock()
@@ -216,14 +234,15 @@ func (x *Indexer) ingestSpans(ctx context.Context, spans []lastnight.Span) error
 func (x *Indexer) putTemplates(ctx context.Context, p *pass) error {
 	x.mu.Lock()
 	for id, t := range x.templates {
-		if _, ok := p.tmpl[id]; !ok {
-			p.tmpl[id] = t
+		if now, ok := p.tmpl[id]; ok {
+			store.MergeTemplate(&t, &now)
 		}
+		p.tmpl[id] = t
 	}
 	x.templates = p.tmpl
 	x.mu.Unlock()
 	if err := x.cfg.Store.PutTemplates(ctx, p.templates()); err != nil {
-		x.merger.reset()
+		p.failed()
 		return fmt.Errorf("put templates: %w", err)
 	}
 	x.mu.Lock()
@@ -243,6 +262,9 @@ func (x *Indexer) index(ctx context.Context, segment string, p *pass) error {
 	}
 	if err := x.cfg.Store.Index(ctx, p.documents()); err != nil {
 		return fmt.Errorf("index documents: %w", err)
+	}
+	if err := x.putAlike(ctx, false); err != nil {
+		return err
 	}
 	if err := p.markSignals(ctx); err != nil {
 		return err

@@ -1,24 +1,38 @@
 package indexer
 
 import (
+	"container/list"
 	"slices"
 	"sync"
 	"time"
 
 	"lastnight"
+	"lastnight/indexer/store"
 )
 
 // How many records of one template in one stream become documents. A flood of one
 // warning would otherwise cost more than everything else (bleve takes 8,000 to 58,000
 // small documents a second). Counts tell how many there were; the archive has them all.
+//
+// What becomes a document follows from the records of its stream alone, in their order: so the same
+// logs give the same documents, however many streams arrive at once, and in whatever order.
 const (
-	keepPerMinute  = 3   // of a template that is young, or that an investigation asks for
-	keepKnown      = 1   // of one that has been seen youngRecords times, whatever the stream
-	youngRecords   = 200 // records
-	knownMinutes   = 60  // a known one gets keepKnown documents a stream in so many minutes
-	keepLandmarks  = 200 // landmarks (transitions, lifecycle …) a minute: never merged, only bounded
-	maxMergeGroups = 100_000
-	maxFirsts      = 4_000 // documents kept in memory so that they can tell the number
+	keepPerMinute = 3   // of a template that is young, or that an investigation asks for
+	keepKnown     = 1   // of one that its stream has had more than youngRecords times
+	youngRecords  = 3   // records: with more, many small streams would give far more documents than few large ones
+	knownMinutes  = 60  // a known one gets keepKnown documents a stream in so many minutes
+	keepLandmarks = 200 // landmarks (transitions, lifecycle …) a minute: never merged, only bounded
+
+	maxKindsOfStream = 5_000   // templates of a stream; it starts anew when it has more, and gives a few documents more
+	maxKinds         = 100_000 // of all streams: those that have been quiet for longest start anew
+)
+
+// A document is put when it is new. That it stands for more is written later, so that a flood that lasts costs few
+// writes: growFirst after it stood for more first, then after twice that, up to growLast. Flush writes all. An incident
+// is looked at again while it is young, so what an investigation counts is there in time.
+const (
+	growFirst = time.Second
+	growLast  = 5 * time.Minute
 )
 
 // weight is how much an investigation needs a record one by one.
@@ -30,69 +44,69 @@ const (
 	weightLandmark               // a transition, or the life of a process
 )
 
-type groupKey struct {
-	stream   lastnight.StreamID
-	template string
-	minute   int64 // start, ns since 1970
+// kind is the records of one template in one stream: how many there were, and the group of the last one.
+type kind struct {
+	seen   int64
+	minute int64 // in which the group begins, ns since 1970
+	n      int64 // records of the group
+	kept   int   // of them, that became documents
+	first  *growth
 }
 
-type keptKey struct {
-	stream   lastnight.StreamID
-	template string
+// growth is the document that stands for a group, and for how many.
+type growth struct {
+	id   string
+	at   time.Time
+	n    int64
+	put  int64         // what the store has
+	wait time.Duration // before the next put
+	due  time.Time
 }
 
-// group is the like records of one minute.
-type group struct {
-	key   groupKey
-	n     int64
-	kept  int
-	first *lastnight.Document // the document that tells the number
+// kindsOfStream are those of one stream, by template.
+type kindsOfStream struct {
+	stream lastnight.StreamID
+	kinds  map[string]*kind
 }
 
-// seen is what see answered: keep the record as a document, or count it on first.
+// seen is what see answered: keep the record as a document, or count it on first, if there is one.
 type seen struct {
-	key   groupKey
+	kind  *kind
 	keep  bool
 	n     int64
-	first *lastnight.Document
+	first *growth
 }
 
-// merger decides which of many like records become documents. Safe for concurrent use.
+// merger decides which of many like records become documents. Safe for concurrent use, but records of one
+// stream come one after the other.
 type merger struct {
-	mu     sync.Mutex
-	groups map[groupKey]*group
-	firsts []*group          // groups whose first document is kept
-	seen   map[string]int64  // records of a template, in all streams
-	last   map[keptKey]int64 // minute of the last document of a known template
+	mu      sync.Mutex
+	streams map[lastnight.StreamID]*list.Element // of *kindsOfStream
+	recent  *list.List                           // the one that had a record last is in front
+	kinds   int
+	grown   map[*growth]struct{} // those that the store does not know of
 }
 
 func newMerger() *merger {
-	return &merger{groups: map[groupKey]*group{}, seen: map[string]int64{}, last: map[keptKey]int64{}}
+	return &merger{streams: map[lastnight.StreamID]*list.Element{}, recent: list.New(), grown: map[*growth]struct{}{}}
 }
 
-// see counts a record. Memory is bounded by starting anew: then a few records more become documents.
-func (m *merger) see(k groupKey, w weight) seen {
+// see counts a record of a stream and a template, of the minute that begins then.
+func (m *merger) see(stream lastnight.StreamID, template string, minute int64, w weight) seen {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.groups) >= maxMergeGroups || len(m.last) >= maxMergeGroups || len(m.seen) >= maxMergeGroups {
-		m.forget()
-	}
-	m.seen[k.template]++
-	known := w == weightPlain && m.seen[k.template] > youngRecords
+	k := m.kindOf(stream, template)
+	k.seen++
+	known := w == weightPlain && k.seen > youngRecords
+	lasts := int64(time.Minute)
 	if known {
-		last, ok := m.last[keptKey{k.stream, k.template}]
-		if ok && k.minute >= last && k.minute-last < knownMinutes*int64(time.Minute) {
-			k.minute = last // counts on the document of that minute
-		} else {
-			m.last[keptKey{k.stream, k.template}] = k.minute
-		}
+		lasts *= knownMinutes
 	}
-	g := m.groups[k]
-	if g == nil {
-		g = &group{key: k}
-		m.groups[k] = g
+	// Streams step back a little where a runtime's clock is set.
+	if k.n == 0 || minute >= k.minute+lasts || minute < k.minute-int64(time.Minute) {
+		*k = kind{seen: k.seen, minute: minute}
 	}
-	g.n++
+	k.n++
 	limit := keepPerMinute
 	switch {
 	case w == weightLandmark:
@@ -100,44 +114,129 @@ func (m *merger) see(k groupKey, w weight) seen {
 	case known:
 		limit = keepKnown
 	}
-	if g.kept < limit {
-		g.kept++
-		return seen{key: k, keep: true, n: g.n}
+	if k.kept < limit {
+		k.kept++
+		return seen{kind: k, keep: true, n: k.n}
 	}
-	return seen{key: k, n: g.n, first: g.first}
+	return seen{kind: k, n: k.n, first: k.first}
 }
 
-// kept names the document that a record seen became.
+// kindOf finds or makes a kind. The caller holds m.mu.
+func (m *merger) kindOf(stream lastnight.StreamID, template string) *kind {
+	e := m.streams[stream]
+	if e == nil {
+		e = m.recent.PushFront(&kindsOfStream{stream, map[string]*kind{}})
+		m.streams[stream] = e
+	}
+	m.recent.MoveToFront(e)
+	of := e.Value.(*kindsOfStream)
+	if k := of.kinds[template]; k != nil {
+		return k
+	}
+	if len(of.kinds) >= maxKindsOfStream {
+		m.kinds -= len(of.kinds)
+		clear(of.kinds)
+	}
+	for m.kinds >= maxKinds && m.recent.Back() != e {
+		m.forget(m.recent.Back().Value.(*kindsOfStream).stream)
+	}
+	k := &kind{}
+	of.kinds[template] = k
+	m.kinds++
+	return k
+}
+
+// kept names the document that a record seen became. The first of a group stands for the others.
 func (m *merger) kept(s seen, d *lastnight.Document) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	g := m.groups[s.key]
-	if g == nil || g.first != nil || g.kept > 1 {
-		return
+	if s.kind.kept == 1 {
+		s.kind.first = &growth{id: d.ID, at: d.Time, n: s.n, put: s.n, wait: growFirst}
 	}
-	if len(m.firsts) >= maxFirsts { // those of half the groups stay; the others' number stands still
-		for _, old := range m.firsts[:maxFirsts/2] {
-			old.first = nil
-		}
-		m.firsts = append(m.firsts[:0:0], m.firsts[maxFirsts/2:]...)
-	}
-	g.first = d
-	m.firsts = append(m.firsts, g)
 }
 
-// reset forgets what was kept, after documents that it let through did not reach the store.
-func (m *merger) reset() {
+// grow notes that a document stands for n records. put says that the store gets to know it anyway.
+func (m *merger) grow(g *growth, n int64, put bool, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.forget()
+	g.n = n
+	if put {
+		g.put = n
+		return
+	}
+	if _, ok := m.grown[g]; !ok {
+		g.due = now.Add(g.wait)
+		m.grown[g] = struct{}{}
+	}
 }
 
-// forget starts anew. The caller holds m.mu.
-func (m *merger) forget() {
-	clear(m.groups)
-	m.firsts = nil
-	clear(m.seen)
-	clear(m.last)
+// undo takes back that documents stand for so many records more: they did not arrive.
+func (m *merger) undo(more map[*growth]int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for g, n := range more {
+		g.n -= n
+	}
+}
+
+// take gives what the store is to be told of growth by now, or of all.
+func (m *merger) take(now time.Time, all bool) []*growth {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var due []*growth
+	for g := range m.grown {
+		if !all && len(m.grown) < maxKinds && g.due.After(now) {
+			continue
+		}
+		delete(m.grown, g)
+		if g.n > g.put {
+			g.wait = min(2*g.wait, growLast)
+			due = append(due, g)
+		}
+	}
+	return due
+}
+
+// alike makes the numbers of growths, as they are now.
+func (m *merger) alike(gs []*growth) []store.Alike {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := make([]store.Alike, len(gs))
+	for i, g := range gs {
+		list[i] = store.Alike{ID: g.id, Time: g.at, N: g.n}
+	}
+	return list
+}
+
+// told notes what the store has been told, or that it was not to be told.
+func (m *merger) told(gs []*growth, list []store.Alike, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, g := range gs {
+		if err != nil {
+			m.grown[g] = struct{}{}
+			continue
+		}
+		g.put = list[i].N
+	}
+}
+
+// reset forgets streams whose documents, that it let through, did not reach the store.
+func (m *merger) reset(streams map[lastnight.StreamID]bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for s := range streams {
+		m.forget(s)
+	}
+}
+
+// forget starts a stream anew. The caller holds m.mu.
+func (m *merger) forget(stream lastnight.StreamID) {
+	if e := m.streams[stream]; e != nil {
+		m.kinds -= len(e.Value.(*kindsOfStream).kinds)
+		m.recent.Remove(e)
+		delete(m.streams, stream)
+	}
 }
 
 // weigh tells how much an investigation needs a record.

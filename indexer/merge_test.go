@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"testing"
@@ -31,26 +32,21 @@ func TestFloorMinute(t *testing.T) {
 func TestMergerFlood(t *testing.T) {
 	m := newMerger()
 	var kept int
-	var first *lastnight.Document
 	var last seen
 	for i := range 1000 {
-		s := m.see(groupKey{"s", "t", 0}, weightPlain)
+		s := m.see("s", "t", 0, weightPlain)
 		if s.keep {
 			kept++
-			d := &lastnight.Document{ID: fmt.Sprint(i)}
-			if first == nil {
-				first = d
-			}
-			m.kept(s, d)
+			m.kept(s, &lastnight.Document{ID: fmt.Sprint(i)})
 		}
 		last = s
 	}
-	if kept != keepPerMinute || last.n != 1000 || last.first != first {
+	if kept != keepPerMinute || last.n != 1000 || last.first == nil || last.first.id != "0" {
 		t.Errorf("kept %d documents, the first tells %d of %v; want %d, 1000, the first kept", kept, last.n, last.first, keepPerMinute)
 	}
 	kept = 0
 	for minute := range int64(2 * knownMinutes) {
-		if m.see(groupKey{"s", "t", minute * int64(time.Minute)}, weightPlain).keep {
+		if m.see("s", "t", minute*int64(time.Minute), weightPlain).keep {
 			kept++
 		}
 	}
@@ -59,12 +55,81 @@ func TestMergerFlood(t *testing.T) {
 	}
 	kept = 0
 	for range 100 {
-		if m.see(groupKey{"s", "landmark", 0}, weightLandmark).keep {
+		if m.see("s", "landmark", 0, weightLandmark).keep {
 			kept++
 		}
 	}
 	if kept != 100 {
 		t.Errorf("kept %d of 100 landmarks", kept)
+	}
+}
+
+// Which records of a stream become documents does not depend on what arrives beside them.
+func TestMergerStreamsAreAlone(t *testing.T) {
+	alone, busy := newMerger(), newMerger()
+	for i := range 3 * youngRecords {
+		minute := int64(i/7) * int64(time.Minute)
+		for j := range 20 {
+			busy.see(lastnight.StreamID(fmt.Sprint("other-", j)), "t", minute, weightPlain)
+		}
+		if a, b := alone.see("s", "t", minute, weightPlain), busy.see("s", "t", minute, weightPlain); a.keep != b.keep || a.n != b.n {
+			t.Fatalf("record %d: kept %v (%d alike) alone, %v (%d) beside others", i, a.keep, a.n, b.keep, b.n)
+		}
+	}
+}
+
+// How many alike there are is told the store later and later, and what it was not told is not forgotten.
+func TestMergerTells(t *testing.T) {
+	m := newMerger()
+	now := time.Unix(0, 0)
+	first := m.see("s", "t", 0, weightEvidence)
+	m.kept(first, &lastnight.Document{ID: "first"})
+	var told []time.Duration
+	last := int64(0)
+	for at := time.Duration(0); at < time.Hour; at += time.Second {
+		s := m.see("s", "t", 0, weightLandmark)
+		if s.keep { // of a group that has its first
+			continue
+		}
+		m.grow(s.first, s.n, false, now.Add(at))
+		gs := m.take(now.Add(at), false)
+		if len(gs) == 0 {
+			continue
+		}
+		list := m.alike(gs)
+		if len(told) == 1 { // the store is away
+			m.told(gs, list, errors.New("away"))
+			told = append(told, at)
+			continue
+		}
+		m.told(gs, list, nil)
+		told, last = append(told, at), list[0].N
+	}
+	if len(told) < 5 || len(told) > 20 {
+		t.Errorf("told the store %d times in an hour: %v", len(told), told)
+	}
+	if gs := m.take(now, true); len(gs) == 0 || m.alike(gs)[0].N <= last || m.alike(gs)[0].N != 1+3600 {
+		t.Errorf("in the end %v, want all 3601", m.alike(gs))
+	}
+	if gs := m.take(now, true); len(gs) != 0 {
+		t.Errorf("told again what it knows: %v", m.alike(gs))
+	}
+}
+
+// Memory is bounded: a stream that has very many templates starts anew, and streams that were quiet for long do.
+func TestMergerForgets(t *testing.T) {
+	m := newMerger()
+	for s := range 3 * maxKinds / maxKindsOfStream {
+		for i := range maxKindsOfStream + 10 {
+			m.see(lastnight.StreamID(fmt.Sprint(s)), fmt.Sprint(i), 0, weightPlain)
+		}
+	}
+	n := 0
+	for e := m.recent.Front(); e != nil; e = e.Next() {
+		n += len(e.Value.(*kindsOfStream).kinds)
+	}
+	if n != m.kinds || n > maxKinds || len(m.streams) != m.recent.Len() {
+		t.Errorf("%d kinds of %d streams in memory, counted %d of %d, at most %d", n, m.recent.Len(), m.kinds, len(m.streams), maxKinds)
 	}
 }
 

@@ -17,13 +17,15 @@ import (
 type pass struct {
 	x      *Indexer
 	items  []archive.Item
-	docs   map[string]*lastnight.Document // by id: a merged document may change more than once
+	docs   map[string]*lastnight.Document // by id
 	order  []string                       // ids in the order of arrival
-	alike  map[*lastnight.Document]int64  // how many are alike by now, of those in docs that are not alone
 	tmpl   map[string]lastnight.Template
 	counts tally.Tally[countKey]
 	jobs   map[jobKey]*lastnight.Job
 	marks  map[mark]stretch
+	// what is to be taken back if it does not reach the store
+	streams map[lastnight.StreamID]bool
+	grown   map[*growth]int64
 	// what went through, for the metrics
 	records, lines, bytes int64
 	vars                  []lastnight.Var // for reuse
@@ -45,8 +47,9 @@ type (
 
 func newPass(x *Indexer) *pass {
 	return &pass{
-		x: x, docs: map[string]*lastnight.Document{}, alike: map[*lastnight.Document]int64{}, tmpl: map[string]lastnight.Template{},
+		x: x, docs: map[string]*lastnight.Document{}, tmpl: map[string]lastnight.Template{},
 		jobs: map[jobKey]*lastnight.Job{}, marks: map[mark]stretch{},
+		streams: map[lastnight.StreamID]bool{}, grown: map[*growth]int64{},
 	}
 }
 
@@ -115,6 +118,10 @@ func (p *pass) cluster(c *clusterer.Clusterer, s *lastnight.Span, w lastnight.Wo
 	for _, t := range c.Changed() {
 		p.x.followed.appeared(c, t.ID)
 		t.FirstSeen, t.LastSeen = s.Records[0].Time(), last
+		if before, ok := p.tmpl[t.ID]; ok { // of another stream or workload
+			store.MergeTemplate(&before, &t)
+			t = before
+		}
 		p.tmpl[t.ID] = t
 	}
 }
@@ -153,16 +160,10 @@ func (p *pass) important(s *lastnight.Span, stream lastnight.StreamID, r *lastni
 	if trouble(r, rec) {
 		p.mark(w, r.Time())
 	}
-	g := p.x.merger.see(groupKey{stream, r.Template, floorMinute(t)}, weigh(r, rec))
-	switch {
-	case g.keep:
-	case g.first != nil: // one more of the same: only the number changes
-		if _, again := p.alike[g.first]; !again {
-			p.put(g.first) // which others read at the same time
-		}
-		p.alike[g.first] = g.n
-		return
-	default:
+	p.streams[stream] = true
+	g := p.x.merger.see(stream, r.Template, floorMinute(t), weigh(r, rec))
+	if !g.keep {
+		p.oneMore(g)
 		return
 	}
 	d := document(s, stream, r, w)
@@ -170,6 +171,26 @@ func (p *pass) important(s *lastnight.Span, stream lastnight.StreamID, r *lastni
 	d.Alike = 1
 	p.put(&d)
 	p.x.merger.kept(g, &d)
+}
+
+// oneMore notes that a document stands for one more record: in the document, if it is of this pass, else in the store, later.
+func (p *pass) oneMore(g seen) {
+	if g.first == nil {
+		return
+	}
+	d := p.docs[g.first.id]
+	if d != nil {
+		d.Alike = g.n
+	} else {
+		p.grown[g.first]++
+	}
+	p.x.merger.grow(g.first, g.n, d != nil, p.x.cfg.Now())
+}
+
+// failed takes back what did not reach the store. The same records again become documents again.
+func (p *pass) failed() {
+	p.x.merger.reset(p.streams)
+	p.x.merger.undo(p.grown)
 }
 
 func (p *pass) put(d *lastnight.Document) {
@@ -217,9 +238,6 @@ func (p *pass) documents() []lastnight.Document {
 	docs := make([]lastnight.Document, len(p.order))
 	for i, id := range p.order {
 		docs[i] = *p.docs[id]
-		if n := p.alike[p.docs[id]]; n > 0 {
-			docs[i].Alike = n
-		}
 	}
 	return docs
 }

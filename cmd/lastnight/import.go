@@ -99,6 +99,9 @@ func (n *node) load(ctx context.Context, talk io.Writer, cfg collector.Config, d
 
 // finish investigates what was imported, and compacts it unless that is a server's duty.
 func (n *node) finish(ctx context.Context) error {
+	if err := n.indexer.Flush(ctx); err != nil { // the investigation counts
+		return fmt.Errorf("keep what was learned: %w", err)
+	}
 	var marks []indexer.Mark
 	if n.shared() {
 		for _, p := range n.detector.Pending() {

@@ -35,6 +35,9 @@ func answers(t *testing.T, load func(n *node)) (incidents string, jobs []lastnig
 		}
 	}()
 	load(n)
+	if err := n.indexer.Flush(t.Context()); err != nil { // what is alike is told the store after seconds
+		t.Fatal(err)
+	}
 	if err := n.detector.Detect(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,21 @@ func Key(parts ...string) string {
 	return strings.Join(clean, "\x00")
 }
 
+// Grow makes a document that is held what it and another of its id know together, and tells whether that is more than
+// it knew. Documents change in two ways only: a line that was read before it was whole comes again, longer; and a
+// document stands for more records that are alike.
+func Grow(held, d *lastnight.Document) bool {
+	alike, grown := max(held.Alike, d.Alike), d.Alike > held.Alike
+	if textBytes(d) > textBytes(held) {
+		*held, grown = *d, true
+	}
+	held.Alike = alike
+	return grown
+}
+
+// textBytes is how long a text is once it has been in a store.
+func textBytes(d *lastnight.Document) int { return len(strings.ToValidUTF8(d.Text, "\ufffd")) }
+
 // MergeTemplate updates what is held of a template with what is new, as PutTemplates promises.
 func MergeTemplate(held, t *lastnight.Template) {
 	keep(&held.Text, t.Text)

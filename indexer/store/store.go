@@ -31,10 +31,14 @@ type Store interface {
 
 // Documents holds important records and events.
 type Documents interface {
-	// Index puts documents; one with the id of another replaces it. The time belongs to the id: who
+	// Index adds documents. One whose id is there already stays as it is, unless the new one knows more (see Grow): what
+	// arrives again, whole or in part, from anywhere and in any order, ends the same. The time belongs to the id: who
 	// puts an id again gives it the same time, else both may be found. Ids have 1 to 512 bytes, else it
 	// is an error of CodeInvalid. After an error some of the documents may be there: put all again.
 	Index(ctx context.Context, docs []lastnight.Document) error
+	// PutAlike says for how many records documents stand. One that stands for as many already stays as it is; one that is
+	// not there is left out.
+	PutAlike(ctx context.Context, alike []Alike) error
 	// Search streams documents that match, in order of (time, id), newest first unless
 	// req.Oldest. req.Important is ignored: all documents here are. What matches is what query.Filter
 	// says. req.Cursor is what lastnight.CursorOf made of the time and id of the last document seen.
@@ -43,6 +47,13 @@ type Documents interface {
 	Search(ctx context.Context, req lastnight.SearchRequest) iter.Seq2[lastnight.Document, error]
 	// DropDocuments removes those older than t and tells how many.
 	DropDocuments(ctx context.Context, t time.Time) (int, error)
+}
+
+// Alike is for how many records a document stands.
+type Alike struct {
+	ID   string
+	Time time.Time // the document's
+	N    int64     // Document.Alike
 }
 
 // Counts holds how often each template occurred per job and minute.

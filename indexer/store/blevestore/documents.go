@@ -14,6 +14,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"lastnight"
+	"lastnight/indexer/store"
 	"lastnight/query"
 )
 
@@ -39,6 +40,7 @@ type stored struct {
 	key    []byte
 	source []byte
 	body   []byte // sealed
+	doc    *lastnight.Document
 }
 
 // keyOf is the place of a document in its day: time, then id, in the order of both.
@@ -58,7 +60,7 @@ func splitKey(key []byte) (ns int64, id string, err error) {
 // dayOf names the day of a time, in the order of time for all that fit nanoseconds.
 func dayOf(ns int64) string { return "d" + time.Unix(0, ns).UTC().Format(time.DateOnly) }
 
-// Index puts documents; it returns when they are durable. After an error some of them
+// Index adds documents; it returns when they are durable. After an error some of them
 // may be: put all again. A document's time belongs to
 // its id: the same id with another time is another document.
 func (s *Store) Index(ctx context.Context, docs []lastnight.Document) error {
@@ -99,15 +101,59 @@ func (s *Store) prepare(docs []lastnight.Document) ([]stored, error) {
 		if d.ID == "" || len(d.ID) > maxIDBytes {
 			return nil, lastnight.Errorf(lastnight.CodeInvalid, "", "the id of a document has %d bytes, must have 1 to %d", len(d.ID), maxIDBytes)
 		}
-		ns := query.Nanos(d.Time)
-		body, err := encodeBody(d)
-		if err != nil {
+		if err := s.encode(&batch[i], d); err != nil {
 			return nil, err
 		}
-		batch[i] = stored{day: dayOf(ns), key: keyOf(ns, d.ID), source: encodeSource(d), body: s.codec.seal(body)}
 	}
 	slices.SortStableFunc(batch, func(a, b stored) int { return cmp.Or(cmp.Compare(a.day, b.day), bytes.Compare(a.key, b.key)) })
 	return batch, nil
+}
+
+func (s *Store) encode(to *stored, d *lastnight.Document) error {
+	ns := query.Nanos(d.Time)
+	body, err := encodeBody(d)
+	if err != nil {
+		return err
+	}
+	*to = stored{day: dayOf(ns), key: keyOf(ns, d.ID), source: encodeSource(d), body: s.codec.seal(body), doc: d}
+	return nil
+}
+
+// PutAlike says for how many records documents stand; it returns when that is durable.
+func (s *Store) PutAlike(ctx context.Context, alike []store.Alike) error {
+	if err := ctx.Err(); err != nil || len(alike) == 0 {
+		return err
+	}
+	var docs []lastnight.Document
+	err := s.documents.View(func(tx *bolt.Tx) error {
+		for i := range alike {
+			a := &alike[i]
+			ns := query.Nanos(a.Time)
+			b := tx.Bucket([]byte(dayOf(ns)))
+			if b == nil {
+				continue
+			}
+			key := keyOf(ns, a.ID)
+			value, err := s.readDay(b).get(key)
+			if err != nil || value == nil {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			d, err := s.decode(b, key, value)
+			if err != nil {
+				return err
+			}
+			d.Alike = a.N
+			docs = append(docs, d)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("put how many records %d documents stand for: %w", len(alike), err)
+	}
+	return s.Index(ctx, docs)
 }
 
 // commit writes a batch in one transaction and notes in the days what their indexes lack.
@@ -174,33 +220,32 @@ func (s *Store) putDay(b *bolt.Bucket, batch []stored, generation uint64) (keys 
 	count, fresh := getUint(b, countKey), getUint(b, freshKey)
 	for i := range batch {
 		d := &batch[i]
-		if i+1 < len(batch) && bytes.Equal(d.key, batch[i+1].key) {
-			continue // the last of the same id wins
-		}
-		source, err := putSource(sources, d.source)
-		if err != nil {
-			return nil, err
-		}
-		value := append(binary.BigEndian.AppendUint64(binary.AppendUvarint(nil, generation), source), d.body...)
 		old, err := held.get(d.key)
 		if err != nil {
 			return nil, err
 		}
 		if old == nil {
 			count++
-		} else if same, err := s.sameValue(old, value); err != nil || same {
+		} else if grown, err := s.grown(b, d, old); err != nil || !grown {
 			if err != nil {
 				return nil, err
 			}
 			continue
 		}
+		source, err := putSource(sources, d.source)
+		if err != nil {
+			return nil, err
+		}
+		value := append(binary.BigEndian.AppendUint64(binary.AppendUvarint(nil, generation), source), d.body...)
 		if docs.Get(d.key) == nil {
 			fresh++
 		}
 		if err := docs.Put(d.key, value); err != nil {
 			return nil, err
 		}
-		keys = append(keys, string(d.key))
+		if k := string(d.key); len(keys) == 0 || keys[len(keys)-1] != k {
+			keys = append(keys, k)
+		}
 	}
 	if len(keys) == 0 {
 		return nil, nil
@@ -208,18 +253,13 @@ func (s *Store) putDay(b *bolt.Bucket, batch []stored, generation uint64) (keys 
 	return keys, errors.Join(putUint(b, countKey, count), putUint(b, freshKey, fresh), putUint(b, generationKey, generation))
 }
 
-// sameValue tells whether two values are of the same document, whatever their generations.
-func (s *Store) sameValue(a, b []byte) (bool, error) {
-	a, err := s.unseal(a)
-	if err != nil {
+// grown makes a document what it and the one that is there know, and tells whether that is more than was there.
+func (s *Store) grown(b *bolt.Bucket, d *stored, old []byte) (bool, error) {
+	held, err := s.decode(b, d.key, old)
+	if err != nil || !store.Grow(&held, d.doc) {
 		return false, err
 	}
-	if b, err = s.unseal(b); err != nil {
-		return false, err
-	}
-	_, n := binary.Uvarint(a)
-	_, m := binary.Uvarint(b)
-	return bytes.Equal(a[n:], b[m:]), nil
+	return true, s.encode(d, &held)
 }
 
 // putSource keeps a source once and gives its number: its hash, or the next free one

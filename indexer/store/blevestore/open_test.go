@@ -230,7 +230,7 @@ func TestLargeDay(t *testing.T) {
 		ids(t, asked, "absent")
 	}
 	must(t, asked.Index(t.Context(), docs[5:300])) // again, and a few changed, which wait
-	docs[7].Text = "changed since"
+	docs[7].Text += ", changed since"
 	must(t, asked.Index(t.Context(), docs[7:8]))
 	must(t, read.Index(t.Context(), docs[7:8]))
 	for _, q := range []string{

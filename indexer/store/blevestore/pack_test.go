@@ -56,7 +56,7 @@ func TestPacked(t *testing.T) {
 	}
 	check("packed")
 	for i := 0; i < len(docs); i += 17 { // fresh ones over packed ones
-		docs[i].Alike, docs[i].Text = int64(i), fmt.Sprintf("%s changed%d", docs[i].Text, i)
+		docs[i].Alike, docs[i].Text = int64(i+2), fmt.Sprintf("%s changed%d", docs[i].Text, i)
 		must(t, s.Index(t.Context(), docs[i:i+1]))
 	}
 	must(t, s.Index(t.Context(), docs[100:200])) // the same again

@@ -13,7 +13,8 @@
 // archive give the same answers.
 //
 // A write returns when Elasticsearch has it in its translog on all copies (the default
-// durability, request); a read first refreshes what it is about to read, so it sees all
+// durability, request). Documents are created; 409 says that they are there, and only then it is
+// looked whether they have grown (docs/adr/0018). A read first refreshes what it is about to read, so it sees all
 // writes that returned before, those of other servers too. Ids are deterministic: whatever
 // is sent again because an answer was lost changes nothing. Reads go by point in time and
 // search_after, from the newest day on in groups of 1, 2, 4 … days, so the first page costs

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"lastnight"
+	"lastnight/indexer/store"
 	"lastnight/query"
 )
 
@@ -19,8 +21,10 @@ const maxIDBytes = 512
 // dropBatch is how many documents are removed in one call of bulk.
 const dropBatch = 10_000
 
-// Index puts documents; it returns when they are durable. After an error some of them
+// Index adds documents; it returns when they are durable. After an error some of them
 // may be: put all again. A document that Elasticsearch refuses for what it is goes to the dead letters.
+//
+// They are created. Only of what turns out to be there already it is looked whether it has grown.
 func (s *Store) Index(ctx context.Context, docs []lastnight.Document) error {
 	if err := ctx.Err(); err != nil || len(docs) == 0 {
 		return err
@@ -37,10 +41,25 @@ func (s *Store) Index(ctx context.Context, docs []lastnight.Document) error {
 	if err := s.bulk(ctx, ops); err != nil {
 		return fmt.Errorf("put %d documents: %w", len(docs), err)
 	}
+	there := map[string]map[string]*lastnight.Document{} // by index and _id
+	for _, o := range ops {
+		if o.err != nil && o.err.Status == http.StatusConflict {
+			if o.err = nil; there[o.index] == nil {
+				there[o.index] = map[string]*lastnight.Document{}
+			}
+			there[o.index][o.id] = o.doc
+		}
+	}
+	for index, by := range there {
+		err := s.change(ctx, index, slices.Sorted(maps.Keys(by)), func(id string, held *lastnight.Document) bool { return store.Grow(held, by[id]) })
+		if err != nil {
+			return fmt.Errorf("put %d documents: %w", len(docs), err)
+		}
+	}
 	return s.bury(ctx, ops)
 }
 
-// indexOps makes the operations; of several documents with the same id and day the last one counts.
+// indexOps makes the operations; of several documents with the same id and day, one for what they know together.
 func (s *Store) indexOps(docs []lastnight.Document) ([]*op, error) {
 	type place struct{ index, id string }
 	at := make(map[place]int, len(docs))
@@ -50,16 +69,105 @@ func (s *Store) indexOps(docs []lastnight.Document) ([]*op, error) {
 		if d.ID == "" || len(d.ID) > maxIDBytes {
 			return nil, lastnight.Errorf(lastnight.CodeInvalid, "", "the id of a document has %d bytes, must have 1 to %d", len(d.ID), maxIDBytes)
 		}
-		o := &op{action: "index", index: s.index(kindDocuments) + "-" + dayOf(query.Nanos(d.Time)), id: documentID(d.ID), doc: d}
+		o := &op{action: "create", index: s.documentsOf(d.Time), id: documentID(d.ID), doc: d}
 		p := place{o.index, o.id}
 		if j, ok := at[p]; ok {
-			ops[j] = o
+			both := *ops[j].doc
+			store.Grow(&both, d)
+			ops[j].doc = &both
 			continue
 		}
 		at[p] = len(ops)
 		ops = append(ops, o)
 	}
 	return ops, nil
+}
+
+// documentsOf names the index of the documents of a time.
+func (s *Store) documentsOf(t time.Time) string {
+	return s.index(kindDocuments) + "-" + dayOf(query.Nanos(t))
+}
+
+// PutAlike says for how many records documents stand; it returns when that is durable.
+func (s *Store) PutAlike(ctx context.Context, alike []store.Alike) error {
+	if err := ctx.Err(); err != nil || len(alike) == 0 {
+		return err
+	}
+	days, err := s.indices(ctx, kindDocuments)
+	if err != nil {
+		return err
+	}
+	there := make(map[string]bool, len(days))
+	for _, name := range days {
+		there[s.dayOfName(name)] = true
+	}
+	want := map[string]map[string]int64{} // by index and _id
+	for i := range alike {
+		a := &alike[i]
+		name := s.documentsOf(a.Time)
+		if !there[s.dayOfName(name)] {
+			continue
+		}
+		if want[name] == nil {
+			want[name] = map[string]int64{}
+		}
+		id := documentID(a.ID)
+		want[name][id] = max(want[name][id], a.N)
+	}
+	for name, of := range want {
+		err := s.ensure(ctx, name) // it may be of an older format
+		if err == nil {
+			err = s.change(ctx, name, slices.Sorted(maps.Keys(of)), func(id string, held *lastnight.Document) bool {
+				more := of[id] > held.Alike
+				held.Alike = max(held.Alike, of[id])
+				return more
+			})
+		}
+		if err != nil {
+			return fmt.Errorf("put how many records %d documents stand for: %w", len(alike), err)
+		}
+	}
+	return nil
+}
+
+// change puts documents of an index that are there, as change makes them; it tells those that are to be put. Who changes
+// the same at the same time is noticed, and it is called again.
+func (s *Store) change(ctx context.Context, index string, ids []string, change func(id string, held *lastnight.Document) bool) error {
+	for range maxRaces {
+		have, err := s.getMany(ctx, index, ids)
+		if err != nil {
+			return err
+		}
+		var ops []*op
+		for i := range have {
+			h := &have[i]
+			if !h.Found { // retention was quicker
+				continue
+			}
+			d, err := decodeDocument(h.Source)
+			if err != nil {
+				return err
+			}
+			if change(ids[i], &d) {
+				ops = append(ops, &op{action: "index", index: index, id: ids[i], doc: &d, seq: h.Seq, term: h.Term})
+			}
+		}
+		if err := s.bulk(ctx, ops); err != nil {
+			return err
+		}
+		ids = nil
+		ops = slices.DeleteFunc(ops, func(o *op) bool {
+			raced := o.err != nil && o.err.Status == http.StatusConflict
+			if raced {
+				ids = append(ids, o.id)
+			}
+			return raced
+		})
+		if err := s.bury(ctx, ops); err != nil || len(ids) == 0 {
+			return err
+		}
+	}
+	return lastnight.Errorf(lastnight.CodeConflict, "try again", "%d documents were changed by others each time", len(ids))
 }
 
 // documentID is the _id of a document: its own, unless JSON could not tell it from another.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	order "cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -272,7 +273,8 @@ func cursors(t *testing.T, s store.Store) {
 	}
 }
 
-func replace(t *testing.T, s store.Store) {
+// again holds that what arrives again, and in any order, changes nothing, but where it knows more.
+func again(t *testing.T, s store.Store) {
 	docs := Documents()
 	for range 3 {
 		must(t, s.Index(t.Context(), docs))
@@ -280,19 +282,45 @@ func replace(t *testing.T, s store.Store) {
 	if got := search(t, s, lastnight.SearchRequest{}); len(got) != len(docs) {
 		t.Errorf("put three times: %q", got)
 	}
-	changed := docs[1]
-	changed.Text, changed.MessageAt, changed.Alike = "quick disk", 0, 5
-	must(t, s.Index(t.Context(), []lastnight.Document{docs[1], changed}))
-	for q, want := range map[string]string{"slow": "", "quick": "r02", "disk": "r02"} {
-		if got := strings.Join(search(t, s, lastnight.SearchRequest{Query: q}), " "); got != want {
-			t.Errorf("%s: got %s, want %s", q, got, want)
+	grown, short, other := docs[1], docs[1], docs[1]
+	grown.Text, grown.Alike = grown.Text+", then 1700", 5
+	short.Text, short.Alike = "quick disk", 3
+	other.Text = strings.ReplaceAll(other.Text, "Slow", "Mild")
+	for _, order := range [][]lastnight.Document{{other, grown, short}, {short}, {docs[1]}, {other}} {
+		must(t, s.Index(t.Context(), order))
+		for q, want := range map[string]string{"slow": "r02", "1700": "r02", "mild": "", "quick": ""} {
+			if got := strings.Join(search(t, s, lastnight.SearchRequest{Query: q}), " "); got != want {
+				t.Errorf("%s: got %s, want %s", q, got, want)
+			}
 		}
 	}
-	got := collect(t, s.Search(t.Context(), lastnight.SearchRequest{Query: "quick"}))
-	if diff := cmp.Diff([]lastnight.Document{changed}, got, cmpopts.EquateEmpty()); diff != "" {
+	got := collect(t, s.Search(t.Context(), lastnight.SearchRequest{Query: "slow"}))
+	if diff := cmp.Diff([]lastnight.Document{grown}, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
 	}
 	must(t, s.Index(t.Context(), nil))
+}
+
+func alike(t *testing.T, s store.Store) {
+	docs := many(600)
+	must(t, s.Index(t.Context(), docs))
+	of := func(i int, n int64) store.Alike { return store.Alike{ID: docs[i].ID, Time: docs[i].Time, N: n} }
+	must(t, s.PutAlike(t.Context(), []store.Alike{of(3, 7), of(5, 2), of(3, 9), of(599, 4)}))
+	must(t, s.PutAlike(t.Context(), []store.Alike{
+		of(3, 8), of(5, 2), {ID: "unknown", Time: docs[0].Time, N: 3}, {ID: docs[0].ID, Time: docs[0].Time.AddDate(1, 0, 0), N: 3},
+	}))
+	must(t, s.PutAlike(t.Context(), nil))
+	must(t, s.Index(t.Context(), docs)) // once more, by somebody who knows nothing of it
+	docs[3].Alike, docs[5].Alike, docs[599].Alike = 9, 2, 4
+	want5 := docs[5].ID
+	slices.SortFunc(docs, func(a, b lastnight.Document) int { return order.Or(a.Time.Compare(b.Time), order.Compare(a.ID, b.ID)) })
+	got := collect(t, s.Search(t.Context(), lastnight.SearchRequest{Oldest: true}))
+	if diff := cmp.Diff(docs, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Error(diff)
+	}
+	if got := search(t, s, lastnight.SearchRequest{Query: "number -absent 5"}); !slices.Contains(got, want5) {
+		t.Errorf("by its words: %q", got)
+	}
 }
 
 func hostile(t *testing.T, s store.Store) {

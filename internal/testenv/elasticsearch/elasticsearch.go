@@ -30,6 +30,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -207,6 +208,21 @@ func (n *Node) lastWords() []byte {
 
 // PID is the number of the node's process.
 func (n *Node) PID() int { return n.cmd.Process.Pid }
+
+// CPU is what the node's process has used so far, user and system; 0 where that cannot be read.
+func (n *Node) CPU() time.Duration {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.PID()))
+	if err != nil {
+		return 0
+	}
+	f := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
+	if len(f) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseInt(f[11], 10, 64)
+	system, _ := strconv.ParseInt(f[12], 10, 64)
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
 
 // Kill ends the node at once, as kill -9 does, and returns when it is gone.
 func (n *Node) Kill() error {
