@@ -42,6 +42,7 @@ func accessTable() map[string]access {
 		"GET /api/v1/fields":               viewer,
 		"GET /api/v1/fields/{name}/values": viewer,
 		"GET /api/v1/audit":                admin,
+		"GET /api/v1/leases":               viewer, // as /metrics, which names the replicas too
 		"GET /metrics":                     viewer,
 		"GET /healthz":                     public,
 		"GET /readyz":                      public,

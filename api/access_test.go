@@ -32,6 +32,13 @@ func (oneAudit) Audits(context.Context, lastnight.AuditRequest) ([]lastnight.Aud
 	}}, nil
 }
 
+// oneLease is the leases of servers that share everything.
+type oneLease struct{}
+
+func (oneLease) Leases(context.Context) ([]lastnight.Lease, error) {
+	return []lastnight.Lease{{Duty: "archive", Holder: "server-1-8f742231", Term: 3, Since: apitest.Night, TTL: "15s"}}, nil
+}
+
 const chatSecret = "8f742231b10e8888abcd99yyyzzz85a5" // of a test
 
 // visit is a request to a route that succeeds for who may use it.
@@ -60,6 +67,7 @@ func visits() map[string]visit {
 		"GET /api/v1/rates":                 {target: "/api/v1/rates?start=2026-11-21&end=2026-11-22"},
 		"GET /api/v1/fields":                {target: "/api/v1/fields", shared: "names of the search language"},
 		"GET /api/v1/fields/{name}/values":  {target: "/api/v1/fields/pod/values"},
+		"GET /api/v1/leases":                {target: "/api/v1/leases", shared: "names of servers"},
 		"GET /api/v1/labels":                {target: "/api/v1/labels", shared: house},
 		"POST /api/v1/labels":               {target: "/api/v1/labels", body: `{"label":{"title":"x","target":{"template":{"id":"t1"}}},"why":"y"}`, shared: house},
 		"GET /api/v1/labels/{id}":           {target: "/api/v1/labels/disk-full", shared: house},

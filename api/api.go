@@ -55,6 +55,7 @@ type Config struct {
 
 	Auditor lastnight.Auditor     // writes down who did what; nil: nobody
 	Audits  lastnight.AuditReader // answers it to administrators; nil: nobody
+	Leases  lastnight.LeaseReader // which server does what only one may; nil: this one shares nothing
 	Chat    ChatConfig
 
 	slowReader time.Duration // how long a stream's reader may take nothing; 0: writeTimeout. Tests have no minute
@@ -142,6 +143,7 @@ func newRouter(c Config) (*chi.Mux, error) {
 			mountLabels(r, e, c.Labeler)
 		}
 		r.Mount("/audit", audits{e, c.Audits}.Routes())
+		r.Mount("/leases", leases{e, c.Leases}.Routes())
 		r.Mount("/session", session{e, c.Auth}.Routes())
 		r.Mount("/openapi.yaml", document{e}.Routes())
 	})

@@ -30,6 +30,9 @@ func newTestRouter(t testing.TB, c Config) *chi.Mux {
 	if c.Audits == nil {
 		c.Audits = oneAudit{}
 	}
+	if c.Leases == nil {
+		c.Leases = oneLease{}
+	}
 	h, err := New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -131,6 +134,7 @@ var every = []struct{ route, target, accept string }{
 	{"/api/v1/merges", "/api/v1/merges", "application/json"},
 	{"/api/v1/causes", "/api/v1/causes", "application/json"},
 	{"/api/v1/audit", "/api/v1/audit?actor=ann&action=sign-in&start=2026-11-21&limit=1", "application/json"},
+	{"/api/v1/leases", "/api/v1/leases", "application/json"},
 	{"/api/v1/session", "/api/v1/session", "application/json"},
 	{"/api/v1/templates", "/api/v1/templates?exact=true&job=orders-enrich", "application/json"},
 	{"/api/v1/search", "/api/v1/search?format=ndjson", "application/x-ndjson"},

@@ -48,3 +48,14 @@ func (c *Client) Audits(ctx context.Context, req lastnight.AuditRequest) ([]last
 		req.Cursor = list.NextCursor
 	}
 }
+
+// Leases gives which server of several does what only one may. It implements lastnight.LeaseReader.
+func (c *Client) Leases(ctx context.Context) ([]lastnight.Lease, error) {
+	var list struct {
+		Items []lastnight.Lease `json:"items"`
+	}
+	if err := c.ask(ctx, "/leases", query{}, &list); err != nil {
+		return nil, err
+	}
+	return list.Items, nil
+}

@@ -4,12 +4,16 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strings"
 	"time"
+
+	"lastnight"
 )
 
 // server looks whether the server that was named answers, each address of it, and takes our token.
@@ -74,8 +78,54 @@ func (d *doctor) oneServer(ctx context.Context, client *http.Client, url string)
 	}
 	d.add(check, findingOK, "", "%s is ready", url)
 	d.clock(ctx, client, url)
+	d.leases(ctx, client, url)
 	if d.tokenFile != "" {
 		d.token(ctx, client, url)
+	}
+}
+
+// leases looks whether somebody of several servers does what only one may do. A server that tells nothing of leases,
+// or shares nothing, has none.
+func (d *doctor) leases(ctx context.Context, client *http.Client, url string) {
+	const check = "leases"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/api/v1/leases", nil)
+	if err != nil {
+		return // the address was good for /readyz
+	}
+	if t := strings.TrimSpace(os.Getenv("LASTNIGHT_TOKEN")); t != "" {
+		req.Header.Set("Authorization", "Bearer "+t)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		d.add(check, findingBroken, "", "%v", err)
+		return
+	}
+	defer func() { _ = resp.Body.Close() }()
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound: // an older server
+		return
+	case http.StatusUnauthorized, http.StatusForbidden:
+		d.add(check, findingSkipped, "", "%s tells who may ask: LASTNIGHT_TOKEN", url)
+		return
+	default:
+		d.add(check, findingBroken, "what the servers share must be up: see the log of "+url, "%s cannot tell who holds them: %s", url, resp.Status)
+		return
+	}
+	var said struct {
+		Items []lastnight.Lease `json:"items"`
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&said); err != nil {
+		d.add(check, findingBroken, "does another program answer there?", "%s tells leases that cannot be read: %v", url, err)
+		return
+	}
+	for i := range said.Items {
+		l := &said.Items[i]
+		if l.Holder == "" {
+			d.add(check, findingWarning, "somebody takes it within seconds; if not, see the servers' logs", "nobody does %s", oneLine(l.Duty))
+			continue
+		}
+		d.add(check, findingOK, "", "%s does %s", oneLine(l.Holder), oneLine(l.Duty))
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/pem"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -34,8 +35,14 @@ func TestDoctorServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	ready, off := http.StatusOK, time.Duration(0)
-	srv := httptest.NewTLSServer(withIngest(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	leases := http.StatusOK
+	srv := httptest.NewTLSServer(withIngest(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", time.Now().Add(off).UTC().Format(http.TimeFormat))
+		if r.URL.Path == "/api/v1/leases" {
+			w.WriteHeader(leases)
+			_, _ = io.WriteString(w, `{"items":[{"duty":"archive","holder":"server-1"},{"duty":"incidents","holder":""}]}`)
+			return
+		}
 		w.WriteHeader(ready)
 	}), in))
 	defer srv.Close()
@@ -58,6 +65,7 @@ func TestDoctorServer(t *testing.T) {
 		{"server", "broken", []string{"--ca-file", right}},
 		{"server", "ok broken", []string{"--ca-file", ca, "--server", srv.URL + ",https://127.0.0.1:1"}},
 		{"clock", "ok", []string{"--ca-file", ca}},
+		{"leases", "ok warning", []string{"--ca-file", ca}},
 		{"token", "ok", []string{"--ca-file", ca, "--token-file", right}},
 		{"token", "broken", []string{"--ca-file", ca, "--token-file", wrong}},
 		{"token", "broken", []string{"--ca-file", ca, "--token-file", filepath.Join(dir, "none")}},
@@ -66,6 +74,12 @@ func TestDoctorServer(t *testing.T) {
 	} {
 		if got := state(c.check, c.args...); got != c.want {
 			t.Errorf("%s with %v: %q, want %q", c.check, c.args, got, c.want)
+		}
+	}
+	for status, want := range map[int]string{http.StatusNotFound: "", http.StatusForbidden: findingSkipped, http.StatusServiceUnavailable: findingBroken} {
+		leases = status
+		if got := state("leases", "--ca-file", ca); got != want {
+			t.Errorf("leases that are answered with %d: %q, want %q", status, got, want)
 		}
 	}
 	off = -time.Hour

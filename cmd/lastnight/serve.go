@@ -202,6 +202,9 @@ func (n *node) handler(reg *prometheus.Registry, door *doorway, s *serving) (htt
 		Searcher: n.indexer, Investigator: n.investigator, Labeler: n.labels, UI: ui.Handler(), Version: version, Logger: n.cfg.log,
 		Metrics: reg,
 	}
+	if n.shared() {
+		c.Leases = n.leases
+	}
 	door.configure(&c, s.who.clusterEvents)
 	h, err := api.New(c)
 	if err != nil || !n.shared() {

@@ -63,14 +63,6 @@ type record struct {
 	Since  time.Time `json:"since"`  // by the holder's clock, for people alone
 }
 
-// State is what is known of a duty.
-type State struct {
-	Duty   string    `json:"duty"`
-	Holder string    `json:"holder"` // "": nobody
-	Term   int64     `json:"term"`
-	Since  time.Time `json:"since"` // by the clock of the holder, or of who gave it up
-}
-
 // Leases takes leases for one process. It is safe for concurrent use.
 type Leases struct {
 	cfg Config
@@ -269,7 +261,7 @@ func (l *Leases) renew(work context.Context, duty string, t *term) error {
 			return ErrLost
 		case err != nil:
 			l.log.Warn("a lease cannot be renewed", "duty", duty, "err", err)
-			pause(work, l.cfg.TTL/16)
+			pause(work, min(l.cfg.TTL/16, t.left())) // no longer: the duty must end when the time runs out
 		}
 	}
 }
@@ -310,9 +302,14 @@ func (l *Leases) Lost() int64 {
 	return l.lost
 }
 
+// Leases implements lastnight.LeaseReader.
+func (l *Leases) Leases(ctx context.Context) ([]lastnight.Lease, error) {
+	return List(ctx, l.cfg.Store)
+}
+
 // List tells who holds what, by the store, by name of the duty.
-func List(ctx context.Context, s store.Exact) ([]State, error) {
-	states := []State{}
+func List(ctx context.Context, s store.Exact) ([]lastnight.Lease, error) {
+	states := []lastnight.Lease{}
 	for item, err := range s.List(ctx, bucket, "") {
 		if err != nil {
 			return nil, fmt.Errorf("list leases: %w", err)
@@ -321,7 +318,7 @@ func List(ctx context.Context, s store.Exact) ([]State, error) {
 		if err != nil {
 			return nil, err
 		}
-		states = append(states, State{Duty: item.Key, Holder: r.Holder, Term: r.Term, Since: r.Since})
+		states = append(states, lastnight.Lease{Duty: item.Key, Holder: r.Holder, Term: r.Term, Since: r.Since, TTL: r.TTL})
 	}
 	return states, nil
 }

@@ -123,6 +123,11 @@ func TestOneAtATime(t *testing.T) {
 		var busy atomic.Int32
 		var twice atomic.Bool
 		ps := []*process{start(t.Context(), s, "a", &busy, &twice), start(t.Context(), s, "b", &busy, &twice), start(t.Context(), s, "c", &busy, &twice)}
+		// pass lets time pass, and all that is due at its end happen: renewals fall on the same instants.
+		pass := func(d time.Duration) {
+			time.Sleep(d)
+			synctest.Wait()
+		}
 		holder := func() *process {
 			for _, p := range ps {
 				if p.holds() {
@@ -131,22 +136,22 @@ func TestOneAtATime(t *testing.T) {
 			}
 			return nil
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		first := holder()
 		if first == nil || !first.leases.Held("compact") {
 			t.Fatal("nobody took it")
 		}
 		since := first.since.Load()
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if first.since.Load() != since {
 			t.Fatal("it changed hands for no reason")
 		}
 		first.down.Store(true)
-		time.Sleep(ttl * 3 / 4)
+		pass(ttl * 3 / 4)
 		if first.holds() {
 			t.Error("it still works, though its lease could not be renewed for three quarters of its length")
 		}
-		time.Sleep(ttl)
+		pass(ttl)
 		second := holder()
 		if second == nil || second == first {
 			t.Fatal("nobody took over")
@@ -155,13 +160,13 @@ func TestOneAtATime(t *testing.T) {
 			t.Errorf("lost %d times, want 1", n)
 		}
 		first.down.Store(false)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if holder() != second {
 			t.Error("who came back took it away")
 		}
 		second.stop()
 		<-second.done
-		time.Sleep(ttl / 2) // much less than its length
+		pass(ttl / 2) // much less than its length
 		if third := holder(); third == nil || third == second {
 			t.Error("what was given up was not taken at once")
 		}
