@@ -91,8 +91,8 @@ func TestBlockRoundTrip(t *testing.T) {
 		rows := randomRows(r, 1+r.IntN(60))
 		tools.words.reset()
 		tools.cols.encode(rows, &tools.words)
-		columns := tools.z.pack(tools.cols.sections(), codecZstd)
-		plain := tools.z.pack(tools.plain.encode(rows), codecS2)
+		columns := packedColumns(tools, codecZstd)
+		plain := tools.z.pack(nil, tools.plain.encode(rows), codecS2)
 		for name, block := range map[string][]byte{"columns": columns, "plain": plain} {
 			got, err := decodeBlock(block, 3)
 			if err != nil {
@@ -182,4 +182,11 @@ func TestSpans(t *testing.T) {
 			}
 		}
 	}
+}
+
+// packedColumns makes a block of what the tools' column encoder has taken up.
+func packedColumns(t *tools, c codec) []byte {
+	t.z.begin(c)
+	t.cols.write(t.z)
+	return t.z.appendTo(nil)
 }

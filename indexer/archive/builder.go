@@ -134,7 +134,9 @@ func (b *builder) block(rows []row) {
 // encode writes the block in the layout of the file's kind, with the words of its texts.
 func (b *builder) encode(rows []row, e *blockEntry) {
 	if b.w.kind == kindChunk {
-		e.part = b.w.add(b.t.packColumns(rows))
+		at := len(b.w.b)
+		b.w.b = b.t.packColumns(b.w.b, rows)
+		e.part = b.w.since(at)
 		return
 	}
 	sections := b.t.plain.encode(rows)
@@ -143,7 +145,9 @@ func (b *builder) encode(rows []row, e *blockEntry) {
 			addWords(&b.t.words, rows[i].rec.Lines[j].Text)
 		}
 	}
-	e.part = b.w.add(b.t.z.pack(sections, codecS2))
+	at := len(b.w.b)
+	b.w.b = b.t.z.pack(b.w.b, sections, codecS2)
+	e.part = b.w.since(at)
 }
 
 // filter adds a filter of the words so far, for the block e or, if e is nil, for all blocks.

@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 )
@@ -29,40 +28,33 @@ type shapeColumns struct {
 	meta  int // the properties that its last record had; -1: none yet
 }
 
-// column is one variable of a shape.
-type column struct {
-	text []byte // values, each ended by a newline
-	n    int
-}
-
 // columnEncoder encodes blocks in the column layout. Not safe for concurrent use.
 type columnEncoder struct {
 	cols    lineColumns
 	split   splitter
-	byText  map[string]int // shape → index in shapes
+	byText  map[string]int32 // shape → index in shapes
 	shapes  []*shapeColumns
+	order   []*shapeColumns // the most frequent first
 	spare   []*shapeColumns // of earlier blocks, for their memory
-	lineIDs []int           // shape of each line
+	lineIDs []int32         // shape of each line
 	lengths []int64         // of each line, see lengthOf
+	groups  []uint64        // of sums
 	stamps  enc
 	tails   enc
 	meta    metaEncoder
 	words   *wordSet
-	z       *compressor
-	numbers numberPacker
-	trial   []byte // compressed to see how large it is
-	mem     pieces // of columns
-	taken   [][]byte
+	packer  columnPacker
+	mem     strips // of columns
 	lists   columnLists
 	raw     int // bytes of text
 	shaped  int // bytes of shapes
 }
 
 // columnLists are sections that are made of all shapes, kept for their memory.
-type columnLists struct{ dict, ids, small, kinds, classes, widths, smallNums enc }
+type columnLists struct{ dict, ids, small, kinds, classes, widths, smallNums, sums enc }
 
 func (l *columnLists) reset() {
-	for _, e := range []*enc{&l.dict, &l.ids, &l.small, &l.kinds, &l.classes, &l.widths, &l.smallNums} {
+	for _, e := range []*enc{&l.dict, &l.ids, &l.small, &l.kinds, &l.classes, &l.widths, &l.smallNums, &l.sums} {
 		e.b = e.b[:0]
 	}
 }
@@ -70,27 +62,25 @@ func (l *columnLists) reset() {
 // begin makes ready for a block.
 func (c *columnEncoder) begin(words *wordSet) {
 	if c.byText == nil {
-		c.byText = map[string]int{}
+		c.byText = map[string]int32{}
 	}
 	clear(c.byText)
 	for _, s := range c.shapes {
 		for i := range s.vars {
-			c.mem.put(s.vars[i].text)
-			s.vars[i] = column{}
+			c.mem.release(&s.vars[i])
 		}
 	}
-	for _, p := range c.taken {
-		c.mem.put(p)
-	}
-	clear(c.taken)
-	c.taken = c.taken[:0]
 	c.lists.reset()
-	c.spare = append(c.spare, c.shapes...)
-	c.shapes, c.lineIDs, c.lengths = c.shapes[:0:0], c.lineIDs[:0], c.lengths[:0]
+	c.spare = append(c.spare, c.shapes[:min(len(c.shapes), max(maxSpare-len(c.spare), 0))]...)
+	clear(c.shapes)
+	c.shapes, c.lineIDs, c.lengths = c.shapes[:0], c.lineIDs[:0], c.lengths[:0]
 	c.stamps.b, c.tails.b = c.stamps.b[:0], c.tails.b[:0]
 	c.words, c.raw, c.shaped = words, 0, 0
 	c.meta.begin()
 }
+
+// maxSpare bounds how many shapes wait for being used again.
+const maxSpare = 1 << 14
 
 // encode cuts all lines of the rows into columns, and their words into the set.
 func (c *columnEncoder) encode(rows []row, words *wordSet) {
@@ -114,7 +104,7 @@ func (c *columnEncoder) encode(rows []row, words *wordSet) {
 }
 
 // add takes up the line that has just been split.
-func (c *columnEncoder) add(text []byte, near int64) int {
+func (c *columnEncoder) add(text []byte, near int64) int32 {
 	sp := &c.split
 	id, known := c.byText[string(sp.shape)]
 	if !known {
@@ -129,13 +119,8 @@ func (c *columnEncoder) add(text []byte, near int64) int {
 			c.stamps.int(stampDelta(sp.form, sp.stampNS, near))
 			continue
 		}
-		col := &s.vars[v]
+		c.mem.add(&s.vars[v], text[p.from:p.to])
 		v++
-		if need := len(col.text) + p.to - p.from + 1; need > cap(col.text) {
-			col.text = c.mem.grow(col.text, need)
-		}
-		col.text = append(append(col.text, text[p.from:p.to]...), varNewline)
-		col.n++
 	}
 	c.addWordsOf(text, known)
 	if sp.tail >= 0 {
@@ -179,7 +164,7 @@ func wordAround(text []byte, p piece) (from, to int) {
 }
 
 // newShape adds the shape of the line that has just been split.
-func (c *columnEncoder) newShape() int {
+func (c *columnEncoder) newShape() int32 {
 	var s *shapeColumns
 	if n := len(c.spare); n > 0 {
 		s = c.spare[n-1]
@@ -194,19 +179,19 @@ func (c *columnEncoder) newShape() int {
 	s.shape = append(s.shape[:0], c.split.shape...)
 	s.n, s.sum, s.meta = 0, 0, -1
 	s.vars = slices.Grow(s.vars[:0], vars)[:vars]
-	id := len(c.shapes)
+	id := int32(len(c.shapes))
 	c.shapes = append(c.shapes, s)
 	c.byText[string(s.shape)] = id
 	c.shaped += len(s.shape)
 	return id
 }
 
-// sections gives the block's sections. They are valid until the next block.
-func (c *columnEncoder) sections() []section {
-	order := slices.Clone(c.shapes)
-	slices.SortStableFunc(order, func(a, b *shapeColumns) int { return cmp.Compare(b.n, a.n) }) // frequent ones get short numbers
+// write adds the block's sections.
+func (c *columnEncoder) write(z *compressor) {
+	c.order = append(c.order[:0], c.shapes...)
+	slices.SortStableFunc(c.order, func(a, b *shapeColumns) int { return cmp.Compare(b.n, a.n) }) // frequent ones get short numbers
 	l := &c.lists
-	for i, s := range order {
+	for i, s := range c.order {
 		s.id = i
 		l.dict.bytes(s.shape)
 	}
@@ -214,153 +199,66 @@ func (c *columnEncoder) sections() []section {
 	for _, id := range c.lineIDs {
 		l.ids.len(c.shapes[id].id)
 	}
-	out := append(c.cols.sections(), section{id: secShapes, raw: l.dict.b}, section{id: secShapeIDs, raw: l.ids.b}, section{id: secStamps, raw: c.stamps.b}, section{id: secTails, raw: c.tails.b})
+	z.addAll(c.cols.sections())
+	z.add(section{id: secShapes, raw: l.dict.b})
+	z.add(section{id: secShapeIDs, raw: l.ids.b})
+	z.add(section{id: secStamps, raw: c.stamps.b})
+	z.add(section{id: secTails, raw: c.tails.b})
 	next := secFirstVars
-	for _, s := range order {
+	for _, s := range c.order {
 		for i := range s.vars {
-			kind, data := c.pack(&s.vars[i])
-			l.classes.byte(classesOf(s.vars[i].text))
-			l.widths.byte(widthOf(s.vars[i].text))
-			if len(data) >= bigColumn {
-				l.kinds.byte(kind<<1 | 1)
-				if kind == colNumbers {
-					data = c.clone(data)
-				}
-				out = append(out, section{id: next, raw: data, dense: kind == colNumbers})
-				next++
-				continue
-			}
-			l.kinds.byte(kind << 1)
-			l.kinds.len(len(data))
-			if kind == colNumbers {
-				l.smallNums.b = append(l.smallNums.b, data...)
-			} else {
-				l.small.b = append(l.small.b, data...)
-			}
+			next = c.writeColumn(z, &s.vars[i], next)
 		}
 	}
-	out = append(out, c.sums(order)...)
-	out = append(out, section{id: secVarKinds, raw: l.kinds.b}, section{id: secSmallVars, raw: l.small.b}, section{id: secSmallNums, raw: l.smallNums.b, dense: true}, section{id: secClasses, raw: l.classes.b}, section{id: secWidths, raw: l.widths.b}, section{id: secMarks, raw: c.cols.marks.b})
-	return append(out, c.meta.sections()...)
+	c.writeSums(z)
+	z.add(section{id: secVarKinds, raw: l.kinds.b})
+	z.add(section{id: secSmallVars, raw: l.small.b})
+	z.add(section{id: secSmallNums, raw: l.smallNums.b, dense: true})
+	z.add(section{id: secClasses, raw: l.classes.b})
+	z.add(section{id: secWidths, raw: l.widths.b})
+	z.add(section{id: secMarks, raw: c.cols.marks.b})
+	z.addAll(c.meta.sections())
 }
 
-// clone copies data into memory that lasts until the next block.
-func (c *columnEncoder) clone(data []byte) []byte {
-	p := append(c.mem.take(len(data)), data...)
-	c.taken = append(c.taken, p)
-	return p
-}
-
-// pack gives the kind and bytes of a column: the smallest, as far as one can tell without trying all.
-func (c *columnEncoder) pack(col *column) (kind byte, data []byte) {
-	end := bytes.IndexByte(col.text, varNewline) + 1
-	if col.same(col.text[:end]) {
-		return colSame, col.text[:end]
-	}
-	kind, data = colText, col.text
-	size := c.sizeOf(col.text, col.repeats())
-	if d := col.deltas(); d != nil {
-		if n := c.sizeOf(d, true); n < size {
-			kind, data, size = colDelta, d, n
+// writeColumn adds a column: to those of its kind that are small, or as a section of its own, next.
+func (c *columnEncoder) writeColumn(z *compressor, col *column, next sectionID) sectionID {
+	l := &c.lists
+	p := c.packer.pack(col, z)
+	l.classes.byte(p.classes)
+	l.widths.byte(uint8(min(col.width, wide)))
+	if len(p.data) >= bigColumn {
+		l.kinds.byte(p.kind<<1 | 1)
+		switch s := (section{id: next, raw: p.data, dense: p.kind == colNumbers}); {
+		case p.tried != nil:
+			z.addTried(s, p.tried)
+		default:
+			z.add(s)
 		}
+		return next + 1
 	}
-	if d := c.numbers.pack(col.text, col.n); d != nil && len(d) < size {
-		return colNumbers, d
+	l.kinds.byte(p.kind << 1)
+	l.kinds.len(len(p.data))
+	if p.kind == colNumbers {
+		l.smallNums.b = append(l.smallNums.b, p.data...)
+	} else {
+		l.small.b = append(l.small.b, p.data...)
 	}
-	return kind, data
+	return next
 }
 
-const (
-	// digitWorth is how many bytes compressing makes of 256 that are numbers without repeats: 3.3 bits of a digit.
-	digitWorth = 112
-	// repeatWorth is that of a small column in which values come again.
-	repeatWorth = 64
-)
-
-// sizeOf gives how many bytes a column has when it is compressed: by trying where values come again, else as is usual.
-func (c *columnEncoder) sizeOf(data []byte, repeats bool) int {
-	switch {
-	case !repeats:
-		return len(data) * digitWorth / 256
-	case len(data) < bigColumn || c.z == nil:
-		return len(data) * repeatWorth / 256
-	}
-	c.trial = c.z.zstd.EncodeAll(data, c.trial[:0])
-	return len(c.trial)
-}
-
-// repeats tells whether many of the first values come again soon: then compressing finds them.
-func (c *column) repeats() bool {
-	var seen [1 << 9]uint32
-	n, again := 0, 0
-	for t := c.text; len(t) > 0 && n < 2048; n++ {
-		h, i := uint32(2166136261), 0
-		for ; t[i] != varNewline; i++ {
-			h = (h ^ uint32(t[i])) * 16777619
-		}
-		t = t[i+1:]
-		if slot := &seen[(h^h>>15)%uint32(len(seen))]; *slot == h {
-			again++
-		} else {
-			*slot = h
-		}
-	}
-	return again*3 > n
-}
-
-// same tells whether all values are v.
-func (c *column) same(v []byte) bool {
-	if len(c.text) != len(v)*c.n {
-		return false
-	}
-	for at := 0; at < len(c.text); at += len(v) {
-		if !bytes.Equal(c.text[at:at+len(v)], v) {
-			return false
-		}
-	}
-	return true
-}
-
-// deltas gives the column as differences of numbers, or nil where that is not worth it.
-func (c *column) deltas() []byte {
-	if c.n < 4 {
-		return nil
-	}
-	var e enc
-	var last int64
-	for t := c.text; len(t) > 0; {
-		i := bytes.IndexByte(t, varNewline)
-		n, ok := decimal(t[:i])
-		if !ok {
-			return nil
-		}
-		e.int(n - last)
-		last = n
-		t = t[i+1:]
-		if len(e.b) > 64 && len(e.b)*deltaWorth > (len(c.text)-len(t))*2 {
-			return nil
-		}
-	}
-	if len(e.b)*deltaWorth > len(c.text)*2 {
-		return nil
-	}
-	return e.b
-}
-
-// deltaWorth is how much shorter, in halves, differences must be than digits: those of numbers without
-// order compress worse than the digits.
-const deltaWorth = 5
-
-// packColumns makes a block in the column layout or, if that is smaller, in the plain one.
-func (t *tools) packColumns(rows []row) []byte {
-	t.cols.z = t.z
+// packColumns makes a block in the column layout or, if that is smaller, in the plain one, and appends it to dst.
+func (t *tools) packColumns(dst []byte, rows []row) []byte {
 	t.cols.encode(rows, &t.words)
-	block := t.z.pack(t.cols.sections(), codecZstd)
+	t.z.begin(codecZstd)
+	t.cols.write(t.z)
+	at := len(dst)
+	dst = t.z.appendTo(dst)
 	if t.cols.shaped*4 < t.cols.raw {
-		return block
+		return dst
 	}
-	if plain := t.z.pack(t.plain.encode(rows), codecZstd); len(plain) < len(block) {
-		return plain
+	columns := len(dst)
+	if dst = t.z.pack(dst, t.plain.encode(rows), codecZstd); len(dst)-columns < columns-at {
+		return append(dst[:at], dst[columns:]...)
 	}
-	return block
+	return dst[:columns]
 }

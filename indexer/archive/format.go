@@ -103,9 +103,14 @@ func newFileWriter(k kind, buf []byte) *fileWriter {
 }
 
 func (w *fileWriter) add(p []byte) part {
-	at := part{off: int64(len(w.b)), n: int64(len(p)), sum: sum(p)}
+	at := len(w.b)
 	w.b = append(w.b, p...)
-	return at
+	return w.since(at)
+}
+
+// since gives what has been written from at on as a part.
+func (w *fileWriter) since(at int) part {
+	return part{off: int64(at), n: int64(len(w.b) - at), sum: sum(w.b[at:])}
 }
 
 // finish adds directory (or what takes its place) and tail and gives the whole file.

@@ -147,10 +147,10 @@ func FuzzBlock(f *testing.F) {
 	}
 	for seed := range uint64(4) {
 		rows := randomRows(rand.New(rand.NewPCG(seed, 4)), 5)
-		f.Add(t.z.pack(t.plain.encode(rows), codecNone))
+		f.Add(t.z.pack(nil, t.plain.encode(rows), codecNone))
 		t.words.reset()
 		t.cols.encode(rows, &t.words)
-		f.Add(t.z.pack(t.cols.sections(), codecNone))
+		f.Add(packedColumns(t, codecNone))
 	}
 	need := NeedOf(query.And{query.Text{Words: []query.Pattern{query.Exactly("1")}}, query.Keyword{Field: query.FieldLevel, Value: query.Exactly("INFO")}})
 	f.Fuzz(func(t *testing.T, block []byte) {
@@ -205,7 +205,7 @@ func FuzzLine(f *testing.F) {
 		rows := []row{{0, rec}, {0, rec}}
 		tools.words.reset()
 		tools.cols.encode(rows, &tools.words)
-		got, err := decodeBlock(tools.z.pack(tools.cols.sections(), codecZstd), 1)
+		got, err := decodeBlock(packedColumns(tools, codecZstd), 1)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -40,7 +40,7 @@ type intPacker struct {
 	packed  bitWriter // symbols
 	large   enc
 	huff    *huff0.Scratch
-	counts  map[uint64]int
+	sample  sample
 }
 
 // pack appends the numbers to e. It changes them.
@@ -111,20 +111,48 @@ func shiftFor(list []uint64, lengths *[65]int) uint {
 
 // usual gives the number that comes often enough to have a symbol of its own, if there is one.
 func (p *intPacker) usual(list []uint64) (v uint64, ok bool) {
-	if p.counts == nil {
-		p.counts = map[uint64]int{}
-	}
-	clear(p.counts)
+	p.sample.reset()
 	step := max(len(list)/sampleUsual, 1)
-	n, best := 0, 0
+	n, best := 0, int32(0)
 	for i := 0; i < len(list); i += step {
 		n++
-		p.counts[list[i]]++
-		if c := p.counts[list[i]]; c > best && list[i]+1 != 0 {
+		if c := p.sample.add(list[i]); c > best && list[i]+1 != 0 {
 			v, best = list[i], c
 		}
 	}
-	return v, best > 2 && best >= n/usually
+	return v, best > 2 && int(best) >= n/usually
+}
+
+// sample counts the numbers of a sample, of which there are fewer than it has slots.
+type sample struct {
+	slots [4 * sampleUsual]sampled
+	round uint32
+}
+
+type sampled struct {
+	v     uint64
+	round uint32 // in which the slot was used; those of other rounds are free
+	count int32
+}
+
+func (s *sample) reset() {
+	if s.round++; s.round == 0 {
+		*s = sample{round: 1}
+	}
+}
+
+// add counts v and gives how often it has come.
+func (s *sample) add(v uint64) int32 {
+	i := mix(v) % uint64(len(s.slots))
+	for s.slots[i].round == s.round && s.slots[i].v != v {
+		i = (i + 1) % uint64(len(s.slots))
+	}
+	x := &s.slots[i]
+	if x.round != s.round {
+		*x = sampled{v: v, round: s.round}
+	}
+	x.count++
+	return x.count
 }
 
 func (p *intPacker) packSymbols(e *enc) {
@@ -273,15 +301,17 @@ func (w *bitWriter) reset() { w.b, w.bits, w.n = w.b[:0], 0, 0 }
 // write adds the low n bits of v, which has no others; n is at most 57.
 func (w *bitWriter) write(v uint64, n uint) {
 	w.bits |= v << w.n
-	for w.n += n; w.n >= 8; w.n -= 8 {
-		w.b = append(w.b, byte(w.bits))
-		w.bits >>= 8
+	if w.n += n; w.n >= 64 {
+		w.b = binary.LittleEndian.AppendUint64(w.b, w.bits)
+		w.n -= 64
+		w.bits = v >> (n - w.n)
 	}
 }
 
 func (w *bitWriter) done() []byte {
-	if w.n > 0 {
+	for ; w.n > 0; w.n -= min(w.n, 8) {
 		w.b = append(w.b, byte(w.bits))
+		w.bits >>= 8
 	}
 	return w.b
 }

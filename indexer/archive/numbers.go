@@ -38,12 +38,11 @@ func (p *numberPacker) pack(text []byte, n int) []byte {
 	if !ok {
 		return nil
 	}
-	for rest := text; len(rest) > 0; {
-		i := bytes.IndexByte(rest, varNewline)
-		if !p.add(rest[:i], behind) {
-			return nil
-		}
-		rest = rest[i+1:]
+	for i := range p.runs {
+		p.runs[i].list = slices.Grow(p.runs[i].list, n)
+	}
+	if !p.takeAll(text, behind) {
+		return nil
 	}
 	for i := range p.runs {
 		if r := &p.runs[i]; r.zeros && !r.fixed {
@@ -96,28 +95,36 @@ func (p *numberPacker) skeleton(value []byte) (behind []byte, ok bool) {
 	return value[lit:], len(p.runs) > 0
 }
 
-// add takes up a value, if it is like the first one.
-func (p *numberPacker) add(value, behind []byte) bool {
-	for i := range p.runs {
-		r := &p.runs[i]
-		if !bytes.HasPrefix(value, r.before) {
+// takeAll takes up all values, if they are like the first one. A newline ends digits and is in nothing else of a value, so
+// values need not be cut first.
+func (p *numberPacker) takeAll(text, behind []byte) bool {
+	for i := 0; i < len(text); {
+		for j := range p.runs {
+			r := &p.runs[j]
+			if len(r.before) > 0 && !bytes.HasPrefix(text[i:], r.before) {
+				return false
+			}
+			i += len(r.before)
+			begin, n := i, uint64(0)
+			for ; i < len(text) && isDigit(text[i]); i++ {
+				n = n*10 + uint64(text[i]-'0') // of too many digits it is not used
+			}
+			if i == begin || i-begin > maxRunDigits {
+				return false
+			}
+			r.zeros = r.zeros || i-begin > 1 && text[begin] == '0'
+			r.fixed = r.fixed && i-begin == r.width
+			r.list = append(r.list, n)
+		}
+		if len(behind) > 0 && !bytes.HasPrefix(text[i:], behind) {
 			return false
 		}
-		value = value[len(r.before):]
-		n, end := uint64(0), 0
-		for end < len(value) && isDigit(value[end]) {
-			n = n*10 + uint64(value[end]-'0') // of too many digits it is not used
-			end++
-		}
-		if end == 0 || end > maxRunDigits {
+		if i += len(behind); i == len(text) || text[i] != varNewline {
 			return false
 		}
-		r.zeros = r.zeros || end > 1 && value[0] == '0'
-		r.fixed = r.fixed && end == r.width
-		r.list = append(r.list, n)
-		value = value[end:]
+		i++
 	}
-	return bytes.Equal(value, behind)
+	return true
 }
 
 // numberColumn is a column of numbers that has been decoded.

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"encoding/binary"
 	"fmt"
 	"sync"
 
@@ -68,10 +69,13 @@ type section struct {
 	dense bool // compressing it again gains nothing
 }
 
-// compressor holds what compressing needs, reused over blocks. Not safe for concurrent use.
+// compressor makes blocks: begin, add for each section, appendTo. Its memory is reused over blocks. Not safe for concurrent use.
 type compressor struct {
-	zstd *zstd.Encoder
-	buf  []byte
+	zstd  *zstd.Encoder
+	codec codec // of the block that is being made
+	n     int   // its sections
+	head  enc   // what is told of each
+	body  []byte
 }
 
 func newCompressor() (*compressor, error) {
@@ -83,28 +87,61 @@ func newCompressor() (*compressor, error) {
 	return &compressor{zstd: z}, nil
 }
 
-// pack makes a block of sections, compressed with c where that makes them smaller.
-func (z *compressor) pack(sections []section, c codec) []byte {
-	var head enc
-	head.len(len(sections))
-	z.buf = z.buf[:0]
-	for _, s := range sections {
-		from, used := len(z.buf), codecNone
-		if len(s.raw) >= minCompress && !s.dense {
-			z.buf, used = z.compress(z.buf, s.raw, c)
-		}
-		if used != codecNone && len(z.buf)-from >= len(s.raw) {
-			z.buf, used = z.buf[:from], codecNone
-		}
-		if used == codecNone {
-			z.buf = append(z.buf, s.raw...)
-		}
-		head.uint(uint64(s.id))
-		head.byte(byte(used))
-		head.len(len(s.raw))
-		head.len(len(z.buf) - from)
+// begin begins a block whose sections are compressed with c where that makes them smaller.
+func (z *compressor) begin(c codec) {
+	z.codec, z.n, z.head.b, z.body = c, 0, z.head.b[:0], z.body[:0]
+}
+
+// add adds a section, whose bytes are not needed any more then.
+func (z *compressor) add(s section) {
+	from, used := len(z.body), codecNone
+	if len(s.raw) >= minCompress && !s.dense {
+		z.body, used = z.compress(z.body, s.raw, z.codec)
 	}
-	return append(head.b, z.buf...)
+	if used != codecNone && len(z.body)-from >= len(s.raw) {
+		z.body, used = z.body[:from], codecNone
+	}
+	if used == codecNone {
+		z.body = append(z.body, s.raw...)
+	}
+	z.note(s.id, used, len(s.raw), len(z.body)-from)
+}
+
+// addTried adds a section that zstd has made packed of.
+func (z *compressor) addTried(s section, packed []byte) {
+	if z.codec != codecZstd || len(packed) >= len(s.raw) {
+		z.add(section{id: s.id, raw: s.raw, dense: z.codec == codecZstd})
+		return
+	}
+	z.body = append(z.body, packed...)
+	z.note(s.id, codecZstd, len(s.raw), len(packed))
+}
+
+func (z *compressor) note(id sectionID, used codec, raw, stored int) {
+	z.n++
+	z.head.uint(uint64(id))
+	z.head.byte(byte(used))
+	z.head.len(raw)
+	z.head.len(stored)
+}
+
+// appendTo appends the block to dst.
+func (z *compressor) appendTo(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(z.n))
+	return append(append(dst, z.head.b...), z.body...)
+}
+
+// pack appends a block of sections, compressed with c where that makes them smaller, to dst.
+func (z *compressor) pack(dst []byte, sections []section, c codec) []byte {
+	z.begin(c)
+	z.addAll(sections)
+	return z.appendTo(dst)
+}
+
+func (z *compressor) addAll(sections []section) {
+	for _, s := range sections {
+		z.add(s)
+	}
 }
 
 func (z *compressor) compress(dst, raw []byte, c codec) ([]byte, codec) {

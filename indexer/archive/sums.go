@@ -1,5 +1,7 @@
 package archive
 
+import "slices"
+
 // Where a line stands in its file follows from the lengths of the lines before it, which are not stored: they
 // follow from the variables. So that few columns are decoded for a few lines, a block has the sums of lengths of small groups,
 // against the usual lengths of the lines' shapes, which makes them numbers of few bits.
@@ -10,16 +12,17 @@ package archive
 // sumLines is how many lines a group has.
 const sumLines = 4
 
-// sums gives the section of a block whose shapes have this order.
-func (c *columnEncoder) sums(order []*shapeColumns) []section {
+// writeSums adds the section of a block whose shapes are in order.
+func (c *columnEncoder) writeSums(z *compressor) {
 	if len(c.lengths) < sumLines {
-		return nil
+		return
 	}
-	var e enc
-	for _, s := range order {
+	e := &c.lists.sums
+	for _, s := range c.order {
 		e.uint(usualLength(s))
 	}
-	list := make([]uint64, len(c.lengths)/sumLines)
+	c.groups = slices.Grow(c.groups[:0], len(c.lengths)/sumLines)
+	list := c.groups[:len(c.lengths)/sumLines]
 	for i := range list {
 		sum := int64(0)
 		for j := i * sumLines; j < (i+1)*sumLines; j++ {
@@ -27,8 +30,8 @@ func (c *columnEncoder) sums(order []*shapeColumns) []section {
 		}
 		list[i] = timeDelta(sum)
 	}
-	c.numbers.ints.pack(&e, list)
-	return []section{{id: secSums, raw: e.b, dense: true}}
+	c.packer.numbers.ints.pack(e, list)
+	z.add(section{id: secSums, raw: e.b, dense: true})
 }
 
 // usualLength gives the mean of a shape's lines.

@@ -21,7 +21,7 @@ func columnBlock(t testing.TB, rows []row) map[sectionID]stored {
 	}
 	tl.words.reset()
 	tl.cols.encode(rows, &tl.words)
-	stored, err := sections(tl.z.pack(tl.cols.sections(), codecZstd))
+	stored, err := sections(packedColumns(tl, codecZstd))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func plainBlock(t testing.TB, rows []row) map[sectionID]stored {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stored, err := sections(tl.z.pack(tl.plain.encode(rows), codecS2))
+	stored, err := sections(tl.z.pack(nil, tl.plain.encode(rows), codecS2))
 	if err != nil {
 		t.Fatal(err)
 	}
