@@ -3,6 +3,8 @@ package archive
 import (
 	"cmp"
 	"slices"
+
+	"lastnight"
 )
 
 // The column layout of chunks: a dictionary of shapes, the shape of each line, and for
@@ -23,16 +25,22 @@ type shapeColumns struct {
 	shape []byte
 	n     int   // lines
 	sum   int64 // of their lengths
+	at    int32 // in shapes
 	id    int   // after sorting
 	vars  []column
 	meta  int // the properties that its last record had; -1: none yet
+
+	matcher shapeMatcher
+	next    *shapeColumns // shape of the line that followed the last time; nil: none yet
+	words   wordReach
 }
 
 // columnEncoder encodes blocks in the column layout. Not safe for concurrent use.
 type columnEncoder struct {
 	cols    lineColumns
 	split   splitter
-	byText  map[string]int32 // shape → index in shapes
+	byText  map[string]*shapeColumns
+	guesses guesses
 	shapes  []*shapeColumns
 	order   []*shapeColumns // the most frequent first
 	spare   []*shapeColumns // of earlier blocks, for their memory
@@ -43,11 +51,13 @@ type columnEncoder struct {
 	tails   enc
 	meta    metaEncoder
 	words   *wordSet
-	packer  columnPacker
-	mem     strips // of columns
-	lists   columnLists
-	raw     int // bytes of text
-	shaped  int // bytes of shapes
+	// lastStamp is the text up to the fraction of the last stamp whose words are known.
+	lastStamp []byte
+	packer    columnPacker
+	mem       strips // of columns
+	lists     columnLists
+	raw       int // bytes of text
+	shaped    int // bytes of shapes
 }
 
 // columnLists are sections that are made of all shapes, kept for their memory.
@@ -62,9 +72,11 @@ func (l *columnLists) reset() {
 // begin makes ready for a block.
 func (c *columnEncoder) begin(words *wordSet) {
 	if c.byText == nil {
-		c.byText = map[string]int32{}
+		c.byText = map[string]*shapeColumns{}
 	}
 	clear(c.byText)
+	c.guesses = guesses{}
+	c.lastStamp = c.lastStamp[:0]
 	for _, s := range c.shapes {
 		for i := range s.vars {
 			c.mem.release(&s.vars[i])
@@ -91,80 +103,60 @@ func (c *columnEncoder) encode(rows []row, words *wordSet) {
 		for j := range rec.Lines {
 			l := &rec.Lines[j]
 			c.raw += len(l.Text)
-			c.split.split(l.Text, l.Time)
-			s := c.add(l.Text, l.Time)
+			s := c.add(l, j == 0, rec.Template)
 			n := lengthOf(l)
 			c.lengths = append(c.lengths, n)
-			c.shapes[s].sum += n
+			s.sum += n
 			if j == 0 {
-				c.meta.record(rec, &c.split, c.shapes[s])
+				c.meta.record(rec, &c.split, s)
 			}
 		}
 	}
 }
 
-// add takes up the line that has just been split.
-func (c *columnEncoder) add(text []byte, near int64) int32 {
+// add cuts a line, the first one of a record with that template or another, and takes it up.
+func (c *columnEncoder) add(l *lastnight.Line, first bool, template string) *shapeColumns {
 	sp := &c.split
-	id, known := c.byText[string(sp.shape)]
-	if !known {
-		id = c.newShape()
+	s := c.guesses.find(sp, l, first, template)
+	if s == nil {
+		sp.split(l.Text, l.Time)
+		if s = c.byText[string(sp.shape)]; s == nil {
+			s = c.newShape(l.Text)
+		}
 	}
-	s := c.shapes[id]
+	c.guesses.learn(s, first, template)
+	known := s.n > 0
+	if !known {
+		addWords(c.words, l.Text)
+	}
 	s.n++
-	c.lineIDs = append(c.lineIDs, id)
+	c.lineIDs = append(c.lineIDs, s.at)
 	v := 0
 	for i, p := range sp.vars {
 		if i == sp.stamp {
-			c.stamps.int(stampDelta(sp.form, sp.stampNS, near))
+			c.stamps.int(stampDelta(sp.form, sp.stampNS, l.Time))
+			if known && s.words.apart {
+				c.addStampWords(l.Text, p, s.words.reach[i])
+			}
 			continue
 		}
-		c.mem.add(&s.vars[v], text[p.from:p.to])
+		if c.mem.add(&s.vars[v], l.Text[p.from:p.to]) && known && s.words.apart {
+			r := s.words.reach[i]
+			addWords(c.words, l.Text[p.from-r.before:p.to+r.after])
+		}
 		v++
 	}
-	c.addWordsOf(text, known)
+	if known && !s.words.apart {
+		c.addWordsOf(l.Text)
+	}
 	if sp.tail >= 0 {
-		c.tails.bytes(text[sp.tail:])
+		c.tails.bytes(l.Text[sp.tail:])
 	}
-	return id
+	return s
 }
 
-// addWordsOf adds the words of a line: of a shape seen before only those that a
-// variable, a stamp or the tail is a part of.
-func (c *columnEncoder) addWordsOf(text []byte, known bool) {
-	if !known {
-		addWords(c.words, text)
-		return
-	}
-	last := 0
-	for _, p := range c.split.vars {
-		from, to := wordAround(text, p)
-		from = max(from, last)
-		if from < to {
-			addWords(c.words, text[from:to])
-		}
-		last = max(last, to)
-	}
-	if t := c.split.tail; t >= 0 {
-		from, _ := wordAround(text, piece{t, t})
-		addWords(c.words, text[max(from, last):])
-	}
-}
-
-// wordAround widens a piece to the words that it is a part of.
-func wordAround(text []byte, p piece) (from, to int) {
-	from, to = p.from, p.to
-	for from > 0 && wordBytes[text[from-1]] != 0 {
-		from--
-	}
-	for to < len(text) && wordBytes[text[to]] != 0 {
-		to++
-	}
-	return from, to
-}
-
-// newShape adds the shape of the line that has just been split.
-func (c *columnEncoder) newShape() int32 {
+// newShape adds the shape of the text that has just been split.
+func (c *columnEncoder) newShape(text []byte) *shapeColumns {
 	var s *shapeColumns
 	if n := len(c.spare); n > 0 {
 		s = c.spare[n-1]
@@ -177,13 +169,15 @@ func (c *columnEncoder) newShape() int32 {
 		vars--
 	}
 	s.shape = append(s.shape[:0], c.split.shape...)
-	s.n, s.sum, s.meta = 0, 0, -1
+	s.n, s.sum, s.meta, s.next = 0, 0, -1, nil
 	s.vars = slices.Grow(s.vars[:0], vars)[:vars]
-	id := int32(len(c.shapes))
+	s.matcher.of(s.shape)
+	s.words.of(text, &c.split)
+	s.at = int32(len(c.shapes))
 	c.shapes = append(c.shapes, s)
-	c.byText[string(s.shape)] = id
+	c.byText[string(s.shape)] = s
 	c.shaped += len(s.shape)
-	return id
+	return s
 }
 
 // write adds the block's sections.

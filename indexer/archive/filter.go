@@ -28,8 +28,9 @@ func mayHave(f []byte, h uint64) bool { return bloom.MayHave(f, h) }
 
 // wordSet is a set of word hashes, none of which is 0.
 type wordSet struct {
-	slots []uint64
-	n     int
+	slots  []uint64
+	n      int
+	recent [1 << 11]uint64 // short words that are in the set, as their bytes
 }
 
 func (s *wordSet) reset() {
@@ -37,7 +38,18 @@ func (s *wordSet) reset() {
 		s.slots = make([]uint64, 1<<12)
 	}
 	clear(s.slots)
+	clear(s.recent[:])
 	s.n = 0
+}
+
+// knows tells whether a word of at most 8 bytes, given as these, was lately added, and takes for granted that it will be now.
+func (s *wordSet) knows(short uint64) bool {
+	slot := &s.recent[short*hashPrime>>53]
+	if *slot == short {
+		return true
+	}
+	*slot = short
+	return false
 }
 
 func (s *wordSet) add(h uint64) {
@@ -110,9 +122,10 @@ func addWords(s *wordSet, text []byte) {
 			i++
 			continue
 		}
-		h, start := uint64(hashSeed), i
+		h, short, start := uint64(hashSeed), uint64(0), i
 		for c != 0 && c != 0xff {
 			h = (h ^ uint64(c)) * hashPrime
+			short = short<<8 | uint64(c)
 			if i++; i == len(text) {
 				break
 			}
@@ -122,7 +135,9 @@ func addWords(s *wordSet, text []byte) {
 			i = addOddWords(s, text, start)
 			continue
 		}
-		s.add(mix(h))
+		if i-start > 8 || !s.knows(short) {
+			s.add(mix(h))
+		}
 	}
 }
 

@@ -17,6 +17,8 @@ const (
 	// maxVars and maxShape bound what one shape can be; beyond is tail.
 	maxVars  = 96
 	maxShape = 2048
+	// stampWithin is how far a stamp may be from the beginning of a line.
+	stampWithin = 64
 )
 
 // Classes of bytes.
@@ -74,7 +76,7 @@ func (s *splitter) split(text []byte, near int64) {
 			s.cut(text, lit, i)
 			return
 		case classLetter, classDigit:
-			if s.stamp < 0 && i < 64 && byteClass[text[i]] == classDigit || i == 0 {
+			if s.stamp < 0 && i < stampWithin && byteClass[text[i]] == classDigit || i == 0 {
 				if n := s.tryStamp(text[i:], near); n > 0 {
 					s.shape = append(s.shape, text[lit:i]...)
 					f := s.form.bytes()

@@ -63,17 +63,18 @@ func (m *strips) release(c *column) {
 	*c = column{}
 }
 
-// add adds a value to the column.
-func (m *strips) add(c *column, v []byte) {
+// add adds a value to the column. It tells whether it may be another than before: not if it is that of all.
+func (m *strips) add(c *column, v []byte) bool {
 	if !c.mixed && c.n > 0 {
 		if same := c.value(); string(same) == string(v) {
 			c.n++
-			return
+			return false
 		}
 		m.unfold(c)
 	}
 	c.n++
 	m.store(c, v)
+	return true
 }
 
 // value gives the value of a column that has only one.

@@ -51,22 +51,11 @@ func classesOf(text []byte) (classes uint8) {
 // wide is the width of a column with values of 255 bytes and more, or of any.
 const wide = 255
 
-// widthOf gives the length of the longest value of a column, wide at most.
-func widthOf(text []byte) uint8 {
-	n := 0
-	for len(text) > 0 && n < wide {
-		i := bytes.IndexByte(text, varNewline)
-		n = max(n, i)
-		text = text[i+1:]
-	}
-	return uint8(min(n, wide))
-}
-
 // viewColumn is a column of variables that is decoded when it is needed.
 type viewColumn struct {
 	kind     uint8
 	classes  uint8
-	width    uint8 // see widthOf
+	width    uint8 // length of the longest value, or wide
 	section  sectionID
 	from, to int           // where it is in the section of small columns
 	numbers  *numberColumn // of kind colNumbers; nil: not yet decoded

@@ -1,0 +1,140 @@
+package archive
+
+import (
+	"lastnight"
+	"lastnight/internal/tally"
+)
+
+// Most lines have one of few shapes, and what a line's record is (its template), or what the line before was, foretells
+// which. To hold a line against one shape is several times cheaper than to cut it without knowing anything: text
+// between variables is compared at once, and nothing is looked up. What does not match is cut; the result is the same.
+
+// shapeMatcher is a shape, taken apart so that lines can be held against it.
+type shapeMatcher struct {
+	steps []shapeToken
+	ok    bool // not with a tail
+}
+
+// of makes the matcher of a shape, which must not change meanwhile.
+func (m *shapeMatcher) of(shape []byte) {
+	m.steps, m.ok = m.steps[:0], false
+	lit := 0
+	for i := 0; i < len(shape); i++ {
+		if byteClass[shape[i]] != classMark {
+			continue
+		}
+		t := shapeToken{lit: shape[lit:i], mark: shape[i]}
+		switch t.mark {
+		case markTail:
+			return
+		case markStamp:
+			t.form, _ = parseStampForm(shape[i+1 : i+1+stampFormBytes])
+			i += stampFormBytes
+		}
+		m.steps = append(m.steps, t)
+		lit = i + 1
+	}
+	m.steps, m.ok = append(m.steps, shapeToken{lit: shape[lit:]}), true
+}
+
+// match is split for a text that may have a known shape. If it has not, which is what false says, nothing is known. Why the
+// result is that of split: between variables a shape has no digits, and ends with neither a letter nor a digit where a
+// variable follows, so split would go over the same bytes in the same way whatever the variables are; variables and stamps are
+// cut by what split cuts them with, where split would.
+func (s *splitter) match(m *shapeMatcher, text []byte, near int64) bool {
+	if !m.ok {
+		return false
+	}
+	s.vars, s.tail, s.stamp = s.vars[:0], -1, -1
+	if len(m.steps[0].lit) > 0 && len(text) > 0 && byteClass[text[0]] == classLetter && s.tryStamp(text, near) > 0 {
+		return false
+	}
+	i := 0
+	for k := range m.steps {
+		t := &m.steps[k]
+		if len(text)-i < len(t.lit) || string(text[i:i+len(t.lit)]) != string(t.lit) {
+			return false
+		}
+		if i += len(t.lit); t.mark == 0 {
+			return i == len(text)
+		}
+		if i == len(text) {
+			return false
+		}
+		n := 0
+		if s.stamp < 0 && i < stampWithin && isDigit(text[i]) || i == 0 {
+			n = s.tryStamp(text[i:], near)
+		}
+		if (n > 0) != (t.mark == markStamp) {
+			return false
+		}
+		if n > 0 {
+			if s.form != t.form {
+				return false
+			}
+			s.stamp = len(s.vars)
+			s.vars = append(s.vars, piece{i, i + n})
+			i += n
+			continue
+		}
+		end := s.token(text, i)
+		if !s.hasDigit {
+			return false
+		}
+		s.vars = append(s.vars, piece{i, end})
+		i = end
+	}
+	return false
+}
+
+// guesses tells which shapes lines of a block may have. Not safe for concurrent use.
+type guesses struct {
+	byTemplate [256]guess
+	last       *shapeColumns // shape of the line before; nil: there was none
+}
+
+// guess are the last shapes of records of one template, the newest first.
+type guess struct {
+	template string
+	shapes   [2]*shapeColumns // nil: none
+}
+
+func (g *guesses) of(template string) *guess {
+	return &g.byTemplate[tally.SlotOf(template)%uint(len(g.byTemplate))]
+}
+
+// find gives the shape of a line, by which it is cut then, if it was guessed, else nil. Lines behind a record's
+// first one have the template "".
+func (g *guesses) find(sp *splitter, l *lastnight.Line, first bool, template string) *shapeColumns {
+	if !first {
+		if g.last != nil && g.last.next != nil && sp.match(&g.last.next.matcher, l.Text, l.Time) {
+			return g.last.next
+		}
+		return nil
+	}
+	if t := g.of(template); t.template == template {
+		for _, s := range t.shapes {
+			if s != nil && sp.match(&s.matcher, l.Text, l.Time) {
+				return s
+			}
+		}
+	}
+	return nil
+}
+
+// learn notes which shape a line has.
+func (g *guesses) learn(s *shapeColumns, first bool, template string) {
+	if g.last != nil {
+		g.last.next = s
+	}
+	g.last = s
+	if !first {
+		return
+	}
+	switch t := g.of(template); {
+	case t.template != template:
+		*t = guess{template, [2]*shapeColumns{s}}
+	case t.shapes[0] != s:
+		t.shapes = [2]*shapeColumns{s, t.shapes[0]}
+	}
+}
