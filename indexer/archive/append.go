@@ -270,9 +270,10 @@ func writeBlocks(b *builder, items []newItem, size, enough int) {
 		if i > 0 && n >= enough && (items[i].job != items[i-1].job || items[i].stream.Namespace != items[i-1].stream.Namespace) {
 			end()
 		}
-		for _, rec := range items[i].span.Records {
-			rows = append(rows, row{key: keys[i], rec: rec})
-			if n += rowSize(&rec); n >= size {
+		records := items[i].span.Records
+		for j := range records {
+			rows = append(rows, row{key: keys[i], rec: &records[j]})
+			if n += rowSize(&records[j]); n >= size {
 				end()
 			}
 		}

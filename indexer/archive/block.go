@@ -8,7 +8,7 @@ import (
 // directory.keys) and the record itself.
 type row struct {
 	key int
-	rec lastnight.Record
+	rec *lastnight.Record
 }
 
 const (
@@ -222,6 +222,7 @@ func (r *blockReader) decodeLines(keys int) (*lineSet, error) {
 		rows: make([]row, 0, min(len(perRecord.b), len(flags))), lines: make([]lastnight.Line, len(flags)),
 		starts: make([]bool, len(flags)), flags: flags,
 	}
+	records := make([]lastnight.Record, 0, cap(set.rows)) // a record takes a byte and a line at least
 	used := 0
 	for len(runs.b) > 0 && runs.err == nil {
 		key := runs.index(keys)
@@ -232,7 +233,8 @@ func (r *blockReader) decodeLines(keys int) (*lineSet, error) {
 				return nil, corruptf("record without lines")
 			}
 			set.starts[used] = i == 0
-			set.rows = append(set.rows, row{key: key, rec: lastnight.Record{Lines: set.lines[used : used+k : used+k]}})
+			records = append(records, lastnight.Record{Lines: set.lines[used : used+k : used+k]})
+			set.rows = append(set.rows, row{key: key, rec: &records[len(records)-1]})
 			used += k
 		}
 	}

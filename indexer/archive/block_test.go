@@ -34,7 +34,7 @@ func randomRows(r *rand.Rand, n int) []row {
 			at[k] = foretell(&l) + int64(r.IntN(20)/19)
 		}
 		decorate(r, &rec)
-		rows = append(rows, row{k, rec})
+		rows = append(rows, row{k, &rec})
 	}
 	return rows
 }

@@ -165,7 +165,7 @@ func (b *builder) filter(e *blockEntry) {
 
 // count adds a row to the block's, the range's and the job's numbers.
 func (b *builder) count(e *blockEntry, r *row) {
-	rec := &r.rec
+	rec := r.rec
 	e.records++
 	e.levels |= 1 << min(rec.Level, 7)
 	k := &b.dir.keys[r.key]

@@ -99,7 +99,7 @@ func (c *columnEncoder) encode(rows []row, words *wordSet) {
 	c.begin(words)
 	c.cols.encode(rows)
 	for i := range rows {
-		rec := &rows[i].rec
+		rec := rows[i].rec
 		for j := range rec.Lines {
 			l := &rec.Lines[j]
 			c.raw += len(l.Text)

@@ -60,7 +60,7 @@ func (r *blockReader) decodeColumns(set *lineSet) error {
 		return err
 	}
 	for i := range set.rows {
-		rec := &set.rows[i].rec
+		rec := set.rows[i].rec
 		for j := range rec.Lines {
 			l := &rec.Lines[j]
 			if l.Text, err = t.line(l.Time); err != nil {

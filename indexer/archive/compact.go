@@ -406,7 +406,7 @@ func (c *compaction) read(ctx context.Context, b batch) (bad *file, err error) {
 				return in.f, err
 			}
 			s.shown(candidate{f: in.f, d: in.d, keys: keys}, rows, func(key int, r *lastnight.Record) {
-				c.rows = append(c.rows, row{in.keys[key], *r})
+				c.rows = append(c.rows, row{in.keys[key], r})
 			})
 		}
 	}

@@ -93,14 +93,14 @@ func (c *compaction) write() {
 }
 
 // size is rowSize of the nth row in order.
-func (c *compaction) size(n int) int { return rowSize(&c.rows[c.order[n].row].rec) }
+func (c *compaction) size(n int) int { return rowSize(c.rows[c.order[n].row].rec) }
 
 // byTime cuts rows in order of time into blocks of about the same size.
 func (c *compaction) byTime(order []rowAt, size int) {
 	each := size/(size/blockRaw+1) + 1
 	from, n := 0, 0
 	for i := range order {
-		if n += rowSize(&c.rows[order[i].row].rec); n >= each {
+		if n += rowSize(c.rows[order[i].row].rec); n >= each {
 			c.block(order[from : i+1])
 			from, n = i+1, 0
 		}

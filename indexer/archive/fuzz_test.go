@@ -202,7 +202,7 @@ func FuzzLine(f *testing.F) {
 			rec.MessageAt = message
 			rec.Thread = string(text[:message])
 		}
-		rows := []row{{0, rec}, {0, rec}}
+		rows := []row{{0, &rec}, {0, &rec}}
 		tools.words.reset()
 		tools.cols.encode(rows, &tools.words)
 		got, err := decodeBlock(packedColumns(tools, codecZstd), 1)

@@ -86,7 +86,7 @@ func (s *simulated) chunk(_ context.Context, i int) []byte {
 		off := int64(i%1000) << 20
 		key := b.key(e, g)
 		b.hold(key, off, off+1<<20)
-		rows = append(rows, row{key, lastnight.Record{Level: lastnight.LevelInfo, Lines: []lastnight.Line{{Time: at + int64(n), Offset: off, Text: fmt.Appendf(nil, "line of chunk%d", i)}}}})
+		rows = append(rows, row{key, &lastnight.Record{Level: lastnight.LevelInfo, Lines: []lastnight.Line{{Time: at + int64(n), Offset: off, Text: fmt.Appendf(nil, "line of chunk%d", i)}}}})
 	}
 	b.block(rows)
 	b.filters[0] = s.filter // as large as those of 4 MiB of text, whatever is asked for

@@ -73,7 +73,7 @@ func (p *plainEncoder) encode(rows []row) []section {
 	p.records.b, p.attrs.b, p.lengths.b, p.text = p.records.b[:0], p.attrs.b[:0], p.lengths.b[:0], p.text[:0]
 	p.cols.encode(rows)
 	for i := range rows {
-		p.record(&rows[i].rec)
+		p.record(rows[i].rec)
 	}
 	return append(
 		p.cols.sections(),
@@ -161,7 +161,7 @@ func (r *blockReader) decodePlain(set *lineSet) error {
 		return err
 	}
 	for i := range set.rows {
-		decodeRecord(records, attrs, &dict, &set.rows[i].rec)
+		decodeRecord(records, attrs, &dict, set.rows[i].rec)
 	}
 	if err := attrs.done("attributes"); err != nil {
 		return err

@@ -55,7 +55,7 @@ func (s *scan) recordsByKey(ctx context.Context, f *file, d *directory) ([][]las
 			continue
 		}
 		for _, r := range rows {
-			records[r.key] = append(records[r.key], r.rec)
+			records[r.key] = append(records[r.key], *r.rec)
 		}
 	}
 	return records, nil

@@ -348,12 +348,12 @@ func (s *scan) shown(c candidate, rows []row, take func(key int, r *lastnight.Re
 			h = s.twice(c.f, genKey{c.d.streams[k.stream].id, k.gen})
 		}
 		if h != nil {
-			rec, ok := trimRecord(r.rec, func(l *lastnight.Line) bool { return h.shows(c.f, l) })
+			rec, ok := trimRecord(*r.rec, func(l *lastnight.Line) bool { return h.shows(c.f, l) })
 			if !ok {
 				continue
 			}
-			r.rec = rec
+			r.rec = &rec
 		}
-		take(r.key, &r.rec)
+		take(r.key, r.rec)
 	}
 }

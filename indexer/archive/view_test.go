@@ -74,7 +74,7 @@ func viewRecords(t *testing.T, block func(testing.TB, []row) map[sectionID]store
 		}
 		for range 300 {
 			i := r.IntN(len(rows))
-			want := withoutParts(rows[i].rec)
+			want := withoutParts(*rows[i].rec)
 			got, err := v.record(i)
 			if err != nil {
 				t.Fatal(err)
@@ -137,12 +137,12 @@ func needLosesNothing(t *testing.T, queries []string, block func(testing.TB, []r
 			}
 			e := &streamEntry{stream: &lastnight.Stream{Pod: "p"}}
 			for i := range rows {
-				d := document(e, &rows[i].rec)
+				d := document(e, rows[i].rec)
 				if !query.Match(node, &d) {
 					continue
 				}
-				if !set.has(i) || !need.cond.mayRecord(&rows[i].rec) || need.cond.levels()&(1<<rows[i].rec.Level) == 0 {
-					t.Errorf("seed %d: %s is not looked for in %q (set %v, record %v)", seed, text, d.Text, set.has(i), need.cond.mayRecord(&rows[i].rec))
+				if !set.has(i) || !need.cond.mayRecord(rows[i].rec) || need.cond.levels()&(1<<rows[i].rec.Level) == 0 {
+					t.Errorf("seed %d: %s is not looked for in %q (set %v, record %v)", seed, text, d.Text, set.has(i), need.cond.mayRecord(rows[i].rec))
 				}
 				var words wordSet
 				words.reset()
@@ -167,7 +167,7 @@ func TestNeedPrunes(t *testing.T) {
 	rows := make([]row, 0, 500)
 	for i := range 500 {
 		text := fmt.Sprintf("2026-03-01 00:00:%02d INFO [main] took %d ms for blk_-%d", i%60, i*7919%1000, i*104729)
-		rows = append(rows, row{0, lastnight.Record{Level: lastnight.LevelInfo, Lines: []lastnight.Line{{Time: 1_772_323_200e9 + int64(i)*1e9, Offset: int64(i) * 200, Text: []byte(text)}}}})
+		rows = append(rows, row{0, &lastnight.Record{Level: lastnight.LevelInfo, Lines: []lastnight.Line{{Time: 1_772_323_200e9 + int64(i)*1e9, Offset: int64(i) * 200, Text: []byte(text)}}}})
 	}
 	for name, block := range layouts {
 		t.Run(name, func(t *testing.T) { needPrunes(t, rows, block(t, rows)) })
