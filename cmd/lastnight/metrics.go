@@ -39,4 +39,12 @@ func registerMetrics(reg *prometheus.Registry, n *node) {
 		Namespace: "lastnight", Name: "unindexed_segments",
 		Help: "Segments that are durable but not in the store yet; more than 0 for long means that the store refuses.",
 	}, func() float64 { return float64(n.indexer.Metrics().Unindexed) }))
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "lastnight", Name: "uncompacted_segments",
+		Help: "Segments of the archive that are in no chunk yet.",
+	}, func() float64 { segments, _ := n.archive.Uncompacted(); return float64(segments) }))
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "lastnight", Name: "uncompacted_bytes",
+		Help: "Bytes of log files that those segments stand for: a chunk takes 64 MiB, and questions cost more of what is in none.",
+	}, func() float64 { _, raw := n.archive.Uncompacted(); return float64(raw) }))
 }

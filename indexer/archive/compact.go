@@ -40,6 +40,17 @@ func (a *Archive) CompactDue(ctx context.Context) error { return a.compact(paced
 // Ripe tells whether there are segments enough for a chunk, so that CompactDue is worth calling.
 func (a *Archive) Ripe() bool { return a.enough(a.nextRun(nil)) }
 
+// Uncompacted tells how many segments there are that no chunk has taken the place of yet, and how many bytes of logs these
+// stand for.
+func (a *Archive) Uncompacted() (segments int, raw int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, f := range a.segments {
+		raw += f.raw
+	}
+	return len(a.segments), raw
+}
+
 // enough tells whether a whole chunk can be made of segments.
 func (a *Archive) enough(run []*file) bool {
 	var raw int64

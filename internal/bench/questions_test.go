@@ -85,14 +85,7 @@ func readFacts(b *testing.B, tree string) facts {
 // serve starts a server and waits until it is ready.
 func serve(b *testing.B, bin, data string) (base string) {
 	b.Helper()
-	l, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	addr := l.Addr().String()
-	if err := l.Close(); err != nil {
-		b.Fatal(err)
-	}
+	addr := freeAddress(b)
 	cmd := exec.CommandContext(context.WithoutCancel(b.Context()), bin, "serve", "--data", data, "--listen", addr)
 	cmd.Stderr = os.Stderr
 	began := time.Now()
@@ -113,6 +106,18 @@ func serve(b *testing.B, bin, data string) (base string) {
 	}
 	b.Fatal("the server did not get ready within a minute")
 	return ""
+}
+
+func freeAddress(b *testing.B) string {
+	b.Helper()
+	l, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		b.Fatal(err)
+	}
+	return l.Addr().String()
 }
 
 // questions makes those of the archive's targets (docs/benchmarks.md).
@@ -270,6 +275,12 @@ func ask(b *testing.B, base string, q question) {
 // time does where others use the machine. They are counted in hundredths, so ask often.
 func serverCPU(b *testing.B, base string) float64 {
 	b.Helper()
+	return metric(b, base, "process_cpu_seconds_total")
+}
+
+// metric gives what a process tells of itself; 0 if it does not.
+func metric(b *testing.B, base, name string) float64 {
+	b.Helper()
 	resp, err := request(b.Context(), base, question{path: "/metrics"})
 	if err != nil {
 		b.Fatal(err)
@@ -277,12 +288,12 @@ func serverCPU(b *testing.B, base string) float64 {
 	defer func() { _ = resp.Body.Close() }() // only read
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {
-		if v, ok := strings.CutPrefix(lines.Text(), "process_cpu_seconds_total "); ok {
-			seconds, err := strconv.ParseFloat(v, 64)
+		if v, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			n, err := strconv.ParseFloat(v, 64)
 			if err != nil {
 				b.Fatal(err)
 			}
-			return seconds
+			return n
 		}
 	}
 	return 0
