@@ -263,7 +263,7 @@ func (r *blockReader) decodeTimes(set *lineSet) error {
 
 // timeDeltas gives the time of each of n lines, against the one before in its run.
 func (r *blockReader) timeDeltas(n int) ([]int64, error) {
-	out := r.lists.large.zeroed(n)
+	out := r.lists.large.take(n)
 	if _, packed := r.stored[secPackTimes]; !packed {
 		d, err := r.open(secTimes)
 		if err != nil {

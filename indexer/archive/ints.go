@@ -204,91 +204,6 @@ func (p *intPacker) huffman(e *enc, limit int) bool {
 	return len(e.b)-begin < limit
 }
 
-// unpackInts reads n numbers that pack wrote into list, which has that length, with scratch memory of slabs.
-func unpackInts(d *dec, list []uint64, mem *slabs) error {
-	n := len(list)
-	if n == 0 {
-		return nil
-	}
-	least, shift, usual := d.uint(), uint(d.byte()), d.uint()
-	if shift > 57 {
-		d.fail("numbers of too many bits")
-	}
-	symbols := unpackSymbols(d, mem.bytes.take(n), mem)
-	if d.err != nil {
-		return d.err
-	}
-	lows := 0
-	for _, s := range symbols {
-		if s < symbolUsual {
-			lows++
-		}
-	}
-	low, at := d.take((lows*int(shift)+7)/8), 0
-	for i, s := range symbols {
-		switch s {
-		case symbolUsual:
-			list[i] = usual - 1 + least
-		case symbolLarge:
-			list[i] = d.uint() + least
-		default:
-			list[i] = (uint64(s)<<shift | bitsAt(low, at, shift)) + least
-			at += int(shift)
-		}
-	}
-	return d.err
-}
-
-// unpackSymbols fills out.
-func unpackSymbols(d *dec, out []byte, mem *slabs) []byte {
-	switch way := d.byte(); way {
-	case symbolsSame:
-		s := d.byte()
-		for i := range out {
-			out[i] = s
-		}
-	case symbolsPacked:
-		width := uint(d.byte())
-		if width == 0 || width > 8 {
-			d.fail("symbols of unknown width")
-			return nil
-		}
-		packed := d.take((len(out)*int(width) + 7) / 8)
-		if d.err != nil {
-			return nil
-		}
-		for i := range out {
-			out[i] = byte(bitsAt(packed, i*int(width), width))
-		}
-	case symbolsHuff:
-		unpackHuff(d, out, mem)
-	default:
-		d.fail("symbols of an unknown kind")
-	}
-	return out
-}
-
-func unpackHuff(d *dec, out []byte, mem *slabs) {
-	for len(out) > 0 && d.err == nil {
-		piece := min(len(out), huffPiece)
-		if len(out)-piece < minHuff {
-			piece = len(out)
-		}
-		s, rest, err := huff0.ReadTable(d.bytes(), mem.huff)
-		if err != nil {
-			d.fail("damaged table of symbols")
-			return
-		}
-		mem.huff = s
-		got, err := s.Decoder().Decompress1X(out[:0:piece], rest)
-		if err != nil || len(got) != piece {
-			d.fail("damaged symbols")
-			return
-		}
-		out = out[piece:]
-	}
-}
-
 // bitWriter packs numbers, the lowest bit first.
 type bitWriter struct {
 	b    []byte
@@ -314,18 +229,4 @@ func (w *bitWriter) done() []byte {
 		w.bits >>= 8
 	}
 	return w.b
-}
-
-// bitsAt gives n bits of a list of packed numbers, from a bit on; behind the end are zeros. n is at most 57.
-func bitsAt(b []byte, from int, n uint) uint64 {
-	at := from >> 3
-	var w uint64
-	if at+8 <= len(b) {
-		w = binary.LittleEndian.Uint64(b[at:])
-	} else {
-		for i := len(b) - 1; i >= at; i-- {
-			w = w<<8 | uint64(b[i])
-		}
-	}
-	return w >> (from & 7) & (1<<n - 1)
 }

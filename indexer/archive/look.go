@@ -92,6 +92,8 @@ func (l *look) inView(c candidate, stored map[sectionID]stored, h *harvest[lastn
 	mem := l.s.a.slabs.get()
 	defer l.s.a.slabs.put(mem)
 	v := newView(stored, len(c.d.keys), mem)
+	mem.lend(v)
+	defer mem.keep(v)
 	if l.s.byTime {
 		return l.inTime(c, v, h)
 	}

@@ -22,7 +22,35 @@ type numberRun struct {
 	fixed  bool
 	zeros  bool // some have zeros in front
 	list   []uint64
+
+	packed packedInts // of a column that is read; then list is nil until unpack
+	asked  int        // how often a number of it was
 }
+
+// at gives the ith number of a column that is read.
+func (r *numberRun) at(i int) uint64 {
+	if r.list != nil {
+		return r.list[i]
+	}
+	return r.packed.at(i)
+}
+
+// unpack decodes all numbers of a column that is read.
+func (r *numberRun) unpack(mem *slabs) {
+	if r.list == nil {
+		r.list = mem.nums.take(len(r.packed.symbols))
+		r.packed.unpack(r.list)
+	}
+}
+
+// asks says that a number will be asked for: of many it is better to decode all at once, where each must be counted for.
+func (r *numberRun) asks(mem *slabs) {
+	if r.asked++; r.packed.special && r.asked > manyAsked {
+		r.unpack(mem)
+	}
+}
+
+const manyAsked = 64
 
 // numberPacker makes columns of numbers. Not safe for concurrent use.
 type numberPacker struct {
@@ -146,8 +174,7 @@ func decodeNumbers(column []byte, lines int, mem *slabs) (c numberColumn, err er
 		if r.width > maxRunDigits || d.err != nil {
 			return c, corruptf("column of numbers is damaged")
 		}
-		r.list = mem.nums.take(c.n)
-		if err := unpackInts(d, r.list, mem); err != nil {
+		if r.packed, err = readInts(d, c.n, mem); err != nil {
 			return c, err
 		}
 		c.runs = append(c.runs, r)
@@ -163,13 +190,28 @@ func (c *numberColumn) appendValue(dst []byte, i int) []byte {
 	for j := range c.runs {
 		r := &c.runs[j]
 		dst = append(dst, r.before...)
-		dst = appendPadded(dst, r.list[i], r.width)
+		dst = appendPadded(dst, r.at(i), r.width)
 	}
 	return append(dst, c.behind...)
 }
 
+// unpack decodes all numbers.
+func (c *numberColumn) unpack(mem *slabs) {
+	for i := range c.runs {
+		c.runs[i].unpack(mem)
+	}
+}
+
+// asks says that a value will be asked for.
+func (c *numberColumn) asks(mem *slabs) {
+	for i := range c.runs {
+		c.runs[i].asks(mem)
+	}
+}
+
 // mostDigits gives how many digits the numbers of a run have at most.
-func (r *numberRun) mostDigits() int {
+func (r *numberRun) mostDigits(mem *slabs) int {
+	r.unpack(mem)
 	var most uint64
 	for _, v := range r.list {
 		most = max(most, v)
@@ -182,7 +224,7 @@ func (c *numberColumn) length(i int) int {
 	n := c.fixed
 	for j := range c.runs {
 		r := &c.runs[j]
-		n += max(digitsOf(r.list[i]), r.width)
+		n += max(digitsOf(r.at(i)), r.width)
 	}
 	return n
 }
@@ -192,7 +234,7 @@ func (c *numberColumn) text(mem *slabs) ([]byte, error) {
 	var dst []byte
 	each := c.fixed + 1
 	for i := range c.runs {
-		each += c.runs[i].mostDigits()
+		each += c.runs[i].mostDigits(mem)
 	}
 	if room := c.n * each; room < maxSlab {
 		dst = mem.bytes.take(room)[:0]

@@ -215,7 +215,7 @@ var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 func (s stored) openIn(mem *slab[byte]) ([]byte, error) {
 	var room []byte
 	if mem != nil && s.codec != codecNone {
-		room = mem.take(min(s.rawLen, 64*len(s.data)+64))[:0]
+		room = mem.take(min(s.rawLen, max(64*len(s.data), 1<<16)))[:0]
 	}
 	switch s.codec {
 	case codecNone:

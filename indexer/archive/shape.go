@@ -179,8 +179,10 @@ type shapeToken struct {
 }
 
 // parseShape takes a shape apart.
-func parseShape(shape []byte) ([]shapeToken, error) {
-	var out []shapeToken
+func parseShape(shape []byte) ([]shapeToken, error) { return appendTokens(nil, shape) }
+
+// appendTokens is parseShape into memory that is at hand.
+func appendTokens(out []shapeToken, shape []byte) ([]shapeToken, error) {
 	lit := 0
 	for i := 0; i < len(shape); i++ {
 		if byteClass[shape[i]] != classMark {

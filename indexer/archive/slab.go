@@ -37,6 +37,11 @@ type slabs struct {
 	large slab[int64]
 	nums  slab[uint64]
 	huff  *huff0.Scratch // the last table read, whose memory the next one reuses; nil: none yet
+
+	// Of the view that the slabs are lent to: empty, but with room.
+	shapes  []viewShape
+	tokens  []shapeToken
+	columns []viewColumn
 }
 
 // maxSlab is how many items of a slab are kept for the next block.
@@ -66,6 +71,25 @@ func (p *slabPool) get() *slabs {
 		return s
 	}
 	return &slabs{}
+}
+
+// lend gives room for a view's shapes and columns; keep takes it back.
+func (s *slabs) lend(v *view) { v.shapes, v.tokens, v.columns = s.shapes, s.tokens, s.columns }
+
+func (s *slabs) keep(v *view) {
+	s.shapes, s.tokens, s.columns = emptied(v.shapes), emptied(v.tokens), emptied(v.columns)
+}
+
+// maxRoom is how many shapes, tokens or columns have their memory kept.
+const maxRoom = 1 << 14
+
+// emptied gives the memory of a list, which refers to nothing any more.
+func emptied[T any](list []T) []T {
+	if cap(list) > maxRoom {
+		return nil
+	}
+	clear(list)
+	return list[:0]
 }
 
 func (p *slabPool) put(s *slabs) {

@@ -62,9 +62,28 @@ func (v *view) loadSums() error {
 func (v *view) group(g int32) int64 {
 	n := int64(timeDelta(int64(v.sums[g]))) + sumLines*(usualHeader+1)
 	for i := g * sumLines; i < (g+1)*sumLines; i++ {
-		n += v.usual[v.shapeOf[i]] + v.deltas[i+1]
+		n += v.usual[v.shapeOf[i]] + v.delta(i+1)
 	}
 	return n
+}
+
+// fromBehind gives the offset of a line of a whole group that begins at an offset, from the sum of the group's lengths and those of that
+// line, which mostly has been put together, and the ones behind it.
+func (v *view) fromBehind(g, line int32, at int64) (int64, error) {
+	at += int64(timeDelta(int64(v.sums[g]))) + int64(line-g*sumLines)*(usualHeader+1)
+	for i := g * sumLines; i < (g+1)*sumLines; i++ {
+		at += v.usual[v.shapeOf[i]]
+		if i < line {
+			at += v.delta(i + 1)
+			continue
+		}
+		n, err := v.length(i)
+		if err != nil {
+			return 0, err
+		}
+		at -= n
+	}
+	return at, nil
 }
 
 // length gives what lengthOf gave of a line, from the lengths of what it is made of.

@@ -15,6 +15,7 @@ type view struct {
 
 	// known from open on
 	shapes    []viewShape
+	tokens    []shapeToken // of all shapes
 	columns   []viewColumn
 	ids       *dec // shape of each line, not yet read
 	small     []byte
@@ -29,19 +30,22 @@ type view struct {
 	times    []int64 // by line
 
 	// known after loadStamps, loadTails, loadOffsets, loadProperties
-	stamps  []int64 // by line
-	tails   map[int32][]byte
-	deltas  []int64 // by line: offset against what the line before foretells
-	parts   map[int32][]byte
-	marks   []int64
-	usual   []int64  // by shape, see sums.go
-	sums    []uint64 // by group; nil: the block has none
-	window  offsetWindow
-	props   *metaDecoder
-	rowMeta []int32 // by record: its properties
-	appTime []int64 // by record
-	attrs   []string
-	attrAt  []int32 // by record: its first value in attrs
+	stamps      []int64 // by line
+	tails       map[int32][]byte
+	deltas      []int64 // by line: offset against what the line before foretells; nil: see deltaBytes
+	deltaBytes  []byte  // deltas, if each is a byte
+	offsetsRead bool    // loadOffsets is done
+	parts       map[int32][]byte
+	marks       []int64
+	usual       []int64  // by shape, see sums.go
+	sums        []uint64 // by group; nil: the block has none
+	window      offsetWindow
+	props       *metaDecoder
+	explicit    explicitMeta
+	rowMeta     []int32 // by record: its properties; nil: see explicit
+	appTime     []int64 // by record
+	attrs       []string
+	attrAt      []int32 // by record: its first value in attrs
 
 	text   []byte  // scratch, of record
 	number []byte  // scratch, of value
@@ -105,18 +109,21 @@ func (v *view) loadColumns() error {
 func (v *view) readColumns(d []*dec) error {
 	dict, kinds, classes, widths := d[0], d[2], d[3].b, d[4].b
 	small, smallNums, next := 0, 0, secFirstVars
+	var room [48]byte
 	for len(dict.b) > 0 {
-		tokens, err := parseShape(dict.bytes())
-		if err != nil {
+		from := len(v.tokens)
+		var err error
+		if v.tokens, err = appendTokens(v.tokens, dict.bytes()); err != nil {
 			return err
 		}
+		tokens := v.tokens[from:len(v.tokens):len(v.tokens)]
 		s := viewShape{tokens: tokens, column: len(v.columns)}
 		for i := range tokens {
 			s.fixed += len(tokens[i].lit)
 			switch tokens[i].mark {
 			case markStamp:
 				s.stamp = true
-				s.fixed += len(tokens[i].form.appendStamp(v.stampText.text[:0], 0))
+				s.fixed += len(tokens[i].form.appendStamp(room[:0], 0))
 			case markTail:
 				s.tail = true
 			case markVar:
@@ -190,6 +197,9 @@ func (v *view) loadTimes() (err error) {
 	if v.times, err = v.timeDeltas(n); err != nil {
 		return err
 	}
+	if len(perRecord.b) == n { // records of one line each, if each is to have any
+		return v.loadRuns(runs, perRecord)
+	}
 	line := 0
 	for len(runs.b) > 0 && runs.err == nil {
 		run := viewRun{key: runs.index(v.keys), firstRow: len(v.rowFirst), firstLine: line}
@@ -206,6 +216,30 @@ func (v *view) loadTimes() (err error) {
 		v.runs = append(v.runs, run)
 	}
 	if line != n || len(perRecord.b) > 0 {
+		return corruptf("lines and records do not match")
+	}
+	v.rowFirst = append(v.rowFirst, int32(n))
+	return runs.done("streams")
+}
+
+// loadRuns is what is left of loadTimes if each record has one line.
+func (v *view) loadRuns(runs, perRecord *dec) error {
+	n := len(v.flags)
+	for i, k := range perRecord.b {
+		if k != 1 {
+			return corruptf("lines and records do not match")
+		}
+		v.rowFirst = append(v.rowFirst, int32(i))
+	}
+	line := 0
+	for len(runs.b) > 0 && runs.err == nil {
+		run := viewRun{key: runs.index(v.keys), firstRow: line, firstLine: line}
+		line += runs.upTo(n - line)
+		run.endRow, run.endLine = line, line
+		run.sumUp(v.times)
+		v.runs = append(v.runs, run)
+	}
+	if line != n {
 		return corruptf("lines and records do not match")
 	}
 	v.rowFirst = append(v.rowFirst, int32(n))

@@ -191,6 +191,7 @@ func (v *view) numberAt(c *viewColumn, n int32) error {
 	if int(n) >= c.numbers.n {
 		return corruptf("column of variables is too short")
 	}
+	c.numbers.asks(v.mem)
 	return nil
 }
 

@@ -100,7 +100,7 @@ func (v *view) rowsWithProperties(n query.Node) (rowSet, error) {
 	if err := v.loadLines(); err != nil {
 		return rowSet{}, err
 	}
-	if err := v.loadProperties(); err != nil {
+	if err := v.loadMeta(); err != nil {
 		return rowSet{}, err
 	}
 	match := make([]bool, len(v.props.props))
@@ -417,6 +417,9 @@ func (v *view) scanColumn(column int, c *cond, in ranks, set *lineSetOfShape) (a
 func (v *view) scanNumbers(col *viewColumn, c *cond, in ranks, set *lineSetOfShape) error {
 	if err := v.loadNumbers(col); err != nil {
 		return err
+	}
+	if int(in.to)-int(in.from) > manyAsked {
+		col.numbers.unpack(v.mem)
 	}
 	value := v.number
 	for n := int(in.from); n < min(int(in.to), col.numbers.n); n++ {

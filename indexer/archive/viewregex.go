@@ -322,7 +322,7 @@ func (v *view) overColumn(w *walker, at []dfa.State, column int) ([]dfa.State, e
 	}
 	for i := range c.numbers.runs {
 		r := &c.numbers.runs[i]
-		at = w.after(w.steps(at, r.before), classNumber, uint8(r.mostDigits()))
+		at = w.after(w.steps(at, r.before), classNumber, uint8(r.mostDigits(v.mem)))
 	}
 	return w.steps(at, c.numbers.behind), nil
 }

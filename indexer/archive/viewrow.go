@@ -15,6 +15,11 @@ func (v *view) loadProperties() error {
 	if err != nil {
 		return err
 	}
+	if !m.apart() {
+		v.explicit, err = m.explicit(v)
+		v.props = m
+		return err
+	}
 	n := v.rows()
 	v.rowMeta, v.attrAt = v.mem.small.take(n), v.mem.small.take(n)
 	v.appTime = v.mem.large.zeroed(n)
@@ -46,10 +51,113 @@ func (v *view) loadProperties() error {
 	return nil
 }
 
+// apart tells whether some records have values of their own.
+func (m *metaDecoder) apart() bool {
+	for i := range m.props {
+		p := &m.props[i]
+		if p.app == appGiven || slices.ContainsFunc(p.attrs, func(a attrRef) bool { return a.how == refColumn }) {
+			return true
+		}
+	}
+	return false
+}
+
+// explicitMeta is the records whose properties are told, by shape and then in order: those of the others are those of the one before.
+type explicitMeta struct {
+	ends []int32 // by shape: where its records end in rows
+	rows []int32
+	ids  []int32
+}
+
+// explicit reads which records have their properties told.
+func (m *metaDecoder) explicit(v *view) (x explicitMeta, err error) {
+	rows, ids := v.mem.small.take(len(m.ids.b))[:0], v.mem.small.take(len(m.ids.b))[:0]
+	all, at := m.ids.b, 0
+	for row := range v.rows() {
+		if at < len(all) && all[at] == 0 { // of most records
+			at++
+			continue
+		}
+		m.ids.b = all[at:]
+		id := m.ids.upTo(len(m.props))
+		if at = len(all) - len(m.ids.b); id > 0 {
+			rows, ids = append(rows, int32(row)), append(ids, int32(id-1))
+		}
+	}
+	m.ids.b = all[at:]
+	if err := m.done(); err != nil {
+		return x, err
+	}
+	x = explicitMeta{ends: v.mem.small.zeroed(len(v.shapes) + 1), rows: v.mem.small.take(len(rows)), ids: v.mem.small.take(len(rows))}
+	for _, row := range rows {
+		x.ends[v.shapeOf[v.rowFirst[row]]+1]++
+	}
+	for i := 1; i < len(x.ends); i++ {
+		x.ends[i] += x.ends[i-1]
+	}
+	for i, row := range rows { // what was where a shape's records begin becomes where they end
+		at := &x.ends[v.shapeOf[v.rowFirst[row]]]
+		x.rows[*at], x.ids[*at] = row, ids[i]
+		*at++
+	}
+	return x, nil
+}
+
+// meta gives the number of a record's properties.
+func (v *view) meta(row int) (int32, error) {
+	if v.rowMeta != nil {
+		return v.rowMeta[row], nil
+	}
+	x, shape := &v.explicit, v.shapeOf[v.rowFirst[row]]
+	from := int32(0)
+	if shape > 0 {
+		from = x.ends[shape-1]
+	}
+	i, same := slices.BinarySearch(x.rows[from:x.ends[shape]], int32(row))
+	if !same {
+		i--
+	}
+	if i < 0 {
+		return 0, corruptf("record without properties")
+	}
+	return x.ids[from+int32(i)], nil
+}
+
+// loadMeta finds the properties of all records.
+func (v *view) loadMeta() error {
+	if err := v.loadProperties(); err != nil || v.rowMeta != nil {
+		return err
+	}
+	list, x := v.mem.small.take(v.rows()), &v.explicit
+	last, next := v.mem.small.take(len(v.shapes)), v.mem.small.take(len(v.shapes))
+	for i := range last {
+		last[i], next[i] = -1, 0
+		if i > 0 {
+			next[i] = x.ends[i-1]
+		}
+	}
+	for row := range list {
+		shape := v.shapeOf[v.rowFirst[row]]
+		if at := next[shape]; at < x.ends[shape] && x.rows[at] == int32(row) {
+			last[shape] = x.ids[at]
+			next[shape]++
+		}
+		if list[row] = last[shape]; list[row] < 0 {
+			return corruptf("record without properties")
+		}
+	}
+	v.rowMeta = list
+	return nil
+}
+
 // describe fills a record whose first line has just been put together.
 func (v *view) describe(r *lastnight.Record, row int, stamp int64) error {
 	m, text := v.props, r.Lines[0].Text
-	p := &m.props[v.rowMeta[row]]
+	id, err := v.meta(row)
+	if err != nil {
+		return err
+	}
+	p := &m.props[id]
 	at, ok := p.message.in(v.vars, len(text))
 	if !ok {
 		return corruptf("message begins outside the line")
@@ -97,21 +205,29 @@ type offsetWindow struct {
 
 // loadOffsets reads differences of offsets; the lengths they go with come from the lines.
 func (v *view) loadOffsets() error {
-	if v.deltas != nil {
+	if v.offsetsRead {
 		return nil
 	}
 	d, err := v.opens(secOffsets, secParts, secMarks)
 	if err != nil {
 		return err
 	}
-	v.deltas = v.mem.large.take(len(v.flags))
-	list := v.mem.nums.take(len(v.flags))
-	d[0].uints(list)
-	v.parts = map[int32][]byte{}
-	for i := range v.deltas {
-		v.deltas[i] = signed(list[i])
+	if len(d[0].b) == len(v.flags) { // a byte each
+		v.deltaBytes, d[0].b = d[0].b, nil
+	} else {
+		v.deltas = v.mem.large.take(len(v.flags))
+		list := v.mem.nums.take(len(v.flags))
+		d[0].uints(list)
+		for i := range v.deltas {
+			v.deltas[i] = signed(list[i])
+		}
+	}
+	for i := 0; i < len(v.flags) && len(d[1].b) > 0; i++ {
 		if v.flags[i]&flagParts == 0 {
 			continue
+		}
+		if v.parts == nil {
+			v.parts = map[int32][]byte{}
 		}
 		begin := d[1].b
 		for range d[1].count() {
@@ -135,7 +251,16 @@ func (v *view) loadOffsets() error {
 	if err := d[2].done("marks"); err != nil {
 		return err
 	}
+	v.offsetsRead = true
 	return d[0].done("offsets")
+}
+
+// delta gives how far a line is from where the one before foretells it to be.
+func (v *view) delta(line int32) int64 {
+	if v.deltas == nil {
+		return signed(uint64(v.deltaBytes[line]))
+	}
+	return v.deltas[line]
 }
 
 // offset gives where a line begins in its file. It works forward from a mark or the beginning of the run, by groups of
@@ -155,6 +280,13 @@ func (v *view) offset(line int32) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	steps := line - from
+	if from == w.from && len(w.at) > 0 {
+		steps -= int32(len(w.at)) - 1
+	}
+	if g := line / sumLines; from == g*sumLines && int(g) < len(v.sums) && steps > from+sumLines-1-line { // fewer lines are behind it
+		return v.fromBehind(g, line, at)
+	}
 	if from != w.from || len(w.at) == 0 {
 		w.from, w.at = from, append(w.at[:0], at)
 	}
@@ -171,7 +303,7 @@ func (v *view) offset(line int32) (int64, error) {
 // before gives the offset of a line that is not far before another one of its run, or that one.
 func (v *view) before(line int32) (from int32, at int64, err error) {
 	from = int32(v.runOf(line).firstLine)
-	at = v.deltas[from]
+	at = v.delta(from)
 	if m := line / markEvery; m*markEvery > from && int(m) < len(v.marks) {
 		from, at = m*markEvery, v.marks[m]
 	}
@@ -193,7 +325,7 @@ func (v *view) before(line int32) (from int32, at int64, err error) {
 // next gives the offset of the line after one at an offset, of the same run.
 func (v *view) next(line int32, at int64) (int64, error) {
 	n, err := v.length(line)
-	return at + n + usualHeader + 1 + v.deltas[line+1], err
+	return at + n + usualHeader + 1 + v.delta(line+1), err
 }
 
 // runOf finds the run of a line.
