@@ -6,7 +6,8 @@
 // and implements the same interfaces, so that a command does not care where it asks.
 //
 // Limits: a query string 16 KiB, a page of a search 10,000 documents or 32 MiB of
-// text, a question 60 s, 128 questions at once. Streams (NDJSON, raw logs) have no
+// text, a question 60 s, 128 questions at once. Of those that look through the archive 8 at once, or 4 a processor where that is
+// more, and four times as many streams; the others wait for their turn, half a minute at most. Streams (NDJSON, raw logs) have no
 // limit of length or time, but end when the reader goes or takes nothing for a minute.
 //
 // How it fails: every error is an RFC 9457 problem made from the error's code by one
@@ -59,6 +60,8 @@ type Config struct {
 	Chat    ChatConfig
 
 	slowReader time.Duration // how long a stream's reader may take nothing; 0: writeTimeout. Tests have no minute
+	turnWait   time.Duration // how long a search waits for its turn; 0: half a minute
+	searches   int           // that have their turn at once; 0: 8, or 4 a processor
 }
 
 // New makes the handler of all routes: /api/v1, /metrics, /healthz, /readyz,
@@ -110,8 +113,9 @@ func newRouter(c Config) (*chi.Mux, error) {
 		return nil, err
 	}
 	e := &env{
-		log: c.Logger, now: c.Now, slots: make(chan struct{}, maxAtOnce), refused: m.refused, slowReader: c.slowReader,
+		log: c.Logger, now: c.Now, slots: make(chan struct{}, maxAtOnce), refused: m.refused, waiting: m.waiting, slowReader: c.slowReader,
 		auth: c.Auth, access: accessTable(), auditor: c.Auditor, denials: d,
+		searches: newTurns(c.searches, 1, c.turnWait), exports: newTurns(c.searches, 4, c.turnWait),
 	}
 	talk, err := newChat(e, c.Chat, c.Investigator, c.Metrics)
 	if err != nil {

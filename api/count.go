@@ -32,6 +32,12 @@ func counted(p *params, in lastnight.Interval) (req lastnight.SearchRequest, sca
 	}, scan || important
 }
 
+// scans tells whether a request's answer is counted anew; see counted.
+func scans(r *http.Request) bool {
+	q := r.URL.Query()
+	return slices.ContainsFunc(countable, func(name string) bool { return q.Get(name) != "" })
+}
+
 // scan counts what a search finds, newest first, by steps. partial: it stopped at maxCounted,
 // and since is the time of the oldest that it counted.
 func (h histogram) scan(ctx context.Context, req lastnight.SearchRequest, step time.Duration) (buckets []lastnight.HistogramBucket, partial bool, since time.Time, err error) {

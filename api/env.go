@@ -31,12 +31,15 @@ type env struct {
 	now     func() time.Time
 	slots   chan struct{} // one taken by each question under way
 	refused prometheus.Counter
+	waiting prometheus.Gauge
 	auth    *auth.Auth
 	access  map[string]access // accessTable
 	auditor lastnight.Auditor // nil: nothing is written down
 	denials *denials
 
 	slowReader time.Duration // how long a stream's reader may take nothing
+
+	searches, exports *turns // of those that look through the archive: pages, and streams
 }
 
 // endpoint is one route: the query parameters that it accepts, and its handler, which
@@ -46,6 +49,7 @@ type endpoint struct {
 	params  []string
 	loose   bool                     // other parameters are let pass, where somebody else makes the address
 	streams func(*http.Request) bool // answers for as long as it takes; nil: never
+	looks   func(*http.Request) bool // looks through the archive, and so waits for its turn; nil: never
 	handle  func(w http.ResponseWriter, r *http.Request, p *params) error
 }
 
@@ -74,7 +78,8 @@ func (ep *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ep.env.fail(w, r, err)
 		return
 	}
-	switch streams := ep.streams != nil && ep.streams(r); {
+	streams := ep.streams != nil && ep.streams(r)
+	switch {
 	case streams && r.Method == http.MethodHead:
 		return // Reading it all to send nothing would be a waste.
 	case streams: // It may take long to find the first line; see timedWriter.
@@ -84,6 +89,12 @@ func (ep *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer cancel()
 		r = r.WithContext(ctx) //nolint:contextcheck // it is the request's own, through authorize
 	}
+	leave, err := ep.turn(r, streams)
+	if err != nil {
+		ep.env.fail(w, r, err)
+		return
+	}
+	defer leave()
 	if err := ep.handle(w, r, p); err != nil {
 		if lastnight.CodeOf(err) == lastnight.CodeForbidden {
 			ep.env.denied(r, err)

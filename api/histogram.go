@@ -25,7 +25,10 @@ type histogram struct {
 // Routes gives the resource's routes.
 func (h histogram) Routes() chi.Router {
 	r := chi.NewRouter()
-	h.env.get(r, "/", endpoint{params: slices.Concat([]string{"step", "namespace", "job", "template_id"}, countable, intervalParams), handle: h.count})
+	h.env.get(r, "/", endpoint{
+		params: slices.Concat([]string{"step", "namespace", "job", "template_id"}, countable, intervalParams),
+		looks:  scans, handle: h.count,
+	})
 	return r
 }
 

@@ -22,7 +22,8 @@ func (l logs) Routes() chi.Router {
 	r := chi.NewRouter()
 	l.env.get(r, "/raw", endpoint{
 		params:  append([]string{"namespace", "job", "pod", "pod_uid", "container", "node", "restart", "format", "limit"}, intervalParams...),
-		streams: func(*http.Request) bool { return true },
+		streams: always,
+		looks:   always,
 		handle:  l.raw,
 	})
 	return r

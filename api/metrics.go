@@ -22,6 +22,9 @@ type metrics struct {
 	inFlight prometheus.Gauge
 	// lastnight_http_refused_total: questions refused because too many were under way.
 	refused prometheus.Counter
+	// lastnight_http_waiting: searches that wait for their turn. Above 0 for minutes: more is asked than the
+	// processors can answer.
+	waiting prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -39,8 +42,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "lastnight_http_refused_total", Help: "Questions refused because too many were under way.",
 		}),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "lastnight_http_waiting", Help: "Searches that wait for their turn.",
+		}),
 	}
-	return m, errors.Join(reg.Register(m.requests), reg.Register(m.seconds), reg.Register(m.inFlight), reg.Register(m.refused))
+	return m, errors.Join(reg.Register(m.requests), reg.Register(m.seconds), reg.Register(m.inFlight), reg.Register(m.refused), reg.Register(m.waiting))
 }
 
 // observe counts and times every answer.

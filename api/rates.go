@@ -45,7 +45,7 @@ type rates struct {
 // Routes gives the resource's routes.
 func (t rates) Routes() chi.Router {
 	r := chi.NewRouter()
-	t.env.get(r, "/", endpoint{params: append([]string{"namespace", "job", "step"}, intervalParams...), handle: t.count})
+	t.env.get(r, "/", endpoint{params: append([]string{"namespace", "job", "step"}, intervalParams...), looks: always, handle: t.count})
 	return r
 }
 

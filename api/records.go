@@ -17,7 +17,7 @@ type records struct {
 // Routes gives the resource's routes.
 func (c records) Routes() chi.Router {
 	r := chi.NewRouter()
-	c.env.get(r, "/{id}/context", endpoint{params: []string{"before", "after"}, handle: c.context})
+	c.env.get(r, "/{id}/context", endpoint{params: []string{"before", "after"}, looks: always, handle: c.context})
 	return r
 }
 

@@ -28,6 +28,7 @@ func (s search) Routes() chi.Router {
 			"q", "scope", "namespace", "job", "pod", "pod_uid", "container", "node", "restart", "kind", "signal", "order", "format", "limit", "cursor",
 		}, intervalParams...),
 		streams: wantsLines,
+		looks:   always,
 		handle:  s.search,
 	})
 	return r

@@ -17,9 +17,11 @@ type templates struct {
 // Routes gives the resource's routes.
 func (t templates) Routes() chi.Router {
 	r := chi.NewRouter()
-	t.env.get(r, "/", endpoint{params: append([]string{"namespace", "job", "exact", "limit"}, intervalParams...), handle: t.list})
+	t.env.get(r, "/", endpoint{params: append([]string{"namespace", "job", "exact", "limit"}, intervalParams...), looks: countsAnew, handle: t.list})
 	return r
 }
+
+func countsAnew(r *http.Request) bool { return r.URL.Query().Get("exact") != "" }
 
 func (t templates) list(w http.ResponseWriter, r *http.Request, p *params) error {
 	in := p.interval()
