@@ -95,12 +95,16 @@ func (n *node) tendShared(ctx context.Context, k keep, notify func(context.Conte
 
 // tendArchive puts right what other servers left, compacts, and drops what is too old, until ctx is over.
 func (n *node) tendArchive(ctx context.Context, k keep) error {
-	var retained, cleaned time.Time
+	var settled, retained, cleaned time.Time
+	var failed error
 	c := compactor{n: n}
-	err := every(ctx, settleEvery, func() {
-		err := n.indexer.Settle(ctx)
-		n.logged("index what other servers left", err)
-		if err == nil {
+	err := every(ctx, ripeEvery, func() {
+		if time.Since(settled) < settleEvery && (failed != nil || !n.archive.Ripe()) {
+			return
+		}
+		failed = n.indexer.Settle(ctx)
+		n.logged("index what other servers left", failed)
+		if settled = time.Now(); failed == nil {
 			c.compact(ctx)
 		}
 		if time.Since(retained) >= retainEvery {

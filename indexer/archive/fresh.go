@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -34,6 +35,36 @@ func (a *Archive) discard(name string, f, by *file) {
 		}
 	}
 	a.garbage[name] = g
+}
+
+const (
+	// recentEvery is how often chunks of known segments are looked for.
+	recentEvery = 5 * time.Second
+	// recentBits is how many bits of a time of arrival, in ns, are left out of what the names of such chunks begin with: 18 minutes.
+	recentBits = 40
+	// recentLists is how many lists that takes at most.
+	recentLists = 3
+)
+
+// recentChunks gives what the names begin with of chunks that another process may have made of the segments that are known here;
+// none as long as these are few, or it has just been looked for them. Callers hold turn.
+func (a *Archive) recentChunks() (prefixes []string) {
+	now := a.now()
+	if now.Sub(a.lists.recent) < recentEvery || !a.Ripe() {
+		return nil
+	}
+	a.lists.recent = now
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	to := uint64(max(now.UnixNano(), a.arrival)) >> recentBits
+	from := to
+	for _, f := range a.segments {
+		from = min(from, uint64(f.arrived)>>recentBits)
+	}
+	for from = max(from, to-recentLists+1); from <= to; from++ {
+		prefixes = append(prefixes, fmt.Sprintf("%s%0*x", chunkFolder, (64-recentBits)/4, from))
+	}
+	return prefixes
 }
 
 // stale makes fresh garbage like any other.

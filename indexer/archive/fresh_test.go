@@ -83,6 +83,40 @@ func TestArrivedSinceAndCompaction(t *testing.T) {
 	equal(t, stats(t, a).Listed, 1) // in a manifest, which waits for the segments
 }
 
+// TestOthersSeeChunksSoon: where several share an archive, those who did not compact read the chunk within seconds, not the
+// segments, which are there for a quarter of an hour; and they look for it only where there is enough for one.
+func TestOthersSeeChunksSoon(t *testing.T) {
+	fsys, c := vfs.NewMem(), newClock()
+	a, b := openFresh(t, fsys, c, true), openFresh(t, fsys, c, true)
+	w := newWriter("pod-1")
+	var want []string
+	for i := range 25 {
+		if i == 12 {
+			c.advance(20 * time.Minute) // another prefix
+		}
+		want = append(want, fmt.Sprintf("line %02d", i))
+		add(t, a, w.span(want[i]))
+		c.advance(time.Second)
+		equal(t, search(t, b, lastnight.SearchRequest{Oldest: true}), want)
+		if i%6 == 5 {
+			compactDue(t, a)
+		}
+	}
+	compactDue(t, a)
+	c.advance(6 * time.Second)
+	equal(t, search(t, b, lastnight.SearchRequest{Oldest: true}), want)
+	equal(t, raw(t, b, ""), want)
+	of := func(a *archive.Archive) []int {
+		s := stats(t, a)
+		return []int{s.Segments, s.Chunks}
+	}
+	equal(t, of(b), of(a))
+	if of(b)[1] < 3 {
+		t.Errorf("segments, chunks: %v", of(b))
+	}
+	equal(t, search(t, b, lastnight.SearchRequest{Oldest: true, ArrivedSince: c.now().Add(-13 * time.Second)}), want[18:])
+}
+
 // TestArrivedOnce: of what several servers have of the same lines, each line has arrived once, when the first of them got
 // it; whoever compacts, and whether they are opened again meanwhile.
 func TestArrivedOnce(t *testing.T) {

@@ -21,6 +21,8 @@ import (
 //
 //   - Segments are listed before chunks. So a segment that is gone from the first list has its chunk
 //     in the second, and nothing is missed in between.
+//   - Replaced segments are there for long, and say nothing. So who knows of enough segments for a chunk lists, every few
+//     seconds, the chunks that may have been made of them.
 //   - What a chunk replaces is deleted only Config.Grace after this process saw the chunk. Others list
 //     chunks three times in that time, so they know it too by then; a query that runs for longer
 //     finds a file missing, lists again and goes on behind its last result.
@@ -43,6 +45,7 @@ type lister struct {
 	ticket int64               // guarded by mu; grows with every wish and every listing
 	done   [2]int64            // guarded by mu; ticket at which the last listing began: of segments, of all
 	full   time.Time           // guarded by turn; when chunks were listed last
+	recent time.Time           // guarded by turn; when new ones were
 	bad    map[string]struct{} // guarded by turn; damaged files, not to be read again
 }
 
@@ -128,6 +131,7 @@ type listing struct {
 	known     map[string]bool  // names: in use, or (false) waiting for being deleted
 	seen      map[string]int64 // sizes by name
 	full      bool             // chunks and manifests were listed too
+	recent    []string         // if not full: what names of chunks begin with that were listed
 	manifests []*manifest      // if full: those that can be read, the largest first
 	news      []newcomer
 	replaced  map[string]*file // segments that fresh chunks of news replace, and that are still there
@@ -204,15 +208,19 @@ func (a *Archive) list(ctx context.Context, l *listing) error {
 			l.full = true
 		}
 	}
-	if l.full { // chunks are listed later than segments, and so must be known later
-		for name, used := range a.known(true) {
-			if _, old := l.known[name]; !old && !strings.HasPrefix(name, segmentFolder) {
-				l.known[name] = used
+	if !l.full {
+		l.recent = a.recentChunks()
+		for _, prefix := range l.recent {
+			if err := folder(prefix); err != nil {
+				return err
 			}
 		}
-	}
-	if !l.full {
 		return nil
+	}
+	for name, used := range a.known(true) { // chunks are listed later than segments, and so must be known later
+		if _, old := l.known[name]; !old && !strings.HasPrefix(name, segmentFolder) {
+			l.known[name] = used
+		}
 	}
 	if err := folder(manifestFolder); err != nil {
 		return err
@@ -223,7 +231,7 @@ func (a *Archive) list(ctx context.Context, l *listing) error {
 // readNew reads the manifests and directories that are not known, those of chunks before those of
 // segments, since what a chunk replaces need not be read. vanished tells that a file was gone by then.
 func (a *Archive) readNew(ctx context.Context, l *listing) (vanished bool, err error) {
-	known := a.known(l.full) // again: what has been put since the first time is known now
+	known := a.known(l.full || len(l.recent) > 0) // again: what has been put since the first time is known now
 	if l.full {
 		if err := a.readManifests(ctx, l, known); err != nil {
 			return false, err
