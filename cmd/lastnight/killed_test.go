@@ -100,7 +100,7 @@ func TestElasticsearchKilledAtEachStep(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts Elasticsearch and an S3 server")
 	}
-	w := newKillWorld(t)
+	w := newKillWorld(t, "1s")
 	began := time.Now()
 	w.old(t, "old-indexed", true) // first of all: nothing arrives before what is there
 	w.old(t, "old-left", false)
@@ -138,7 +138,7 @@ type killWorld struct {
 	slowest    time.Duration
 }
 
-func newKillWorld(t *testing.T) *killWorld {
+func newKillWorld(t *testing.T, lease string) *killWorld {
 	t.Helper()
 	node, s3server := elasticsearch.Start(t), s3.Start(t)
 	w := &killWorld{tiers: tierFlags{store: node.URL, prefix: "killed", archive: s3server.Bucket(t, "killed")}, k: newKiller(), root: t.TempDir()}
@@ -150,7 +150,7 @@ func newKillWorld(t *testing.T) *killWorld {
 		addr := freeAddress(t)
 		w.urls[i] = "http://" + addr
 		es, s3 := w.k.before(t, &w.servers[i], node.URL), w.k.before(t, &w.servers[i], s3server.Endpoint)
-		w.servers[i] = newProcess(t, "serve", "--store", es, "--store-prefix", w.tiers.prefix, "--listen", addr, "--lease", "1s",
+		w.servers[i] = newProcess(t, "serve", "--store", es, "--store-prefix", w.tiers.prefix, "--listen", addr, "--lease", lease,
 			"--archive", strings.Replace(w.tiers.archive, url.QueryEscape(s3server.Endpoint), url.QueryEscape(s3), 1))
 		c, err := send.NewClient(send.ClientConfig{URL: w.urls[i], Agent: "test"})
 		if err != nil {

@@ -32,10 +32,13 @@ type killer struct {
 	armed moment         // guarded by mu; zero: nobody is killed
 	only  *process       // guarded by mu; nil: whoever it is
 	fired chan *process  // takes who was killed
-	seen  map[string]int // guarded by mu; kinds of requests that change something
+	seen  map[string]int              // guarded by mu; kinds of requests that change something
+	by    map[string]map[*process]int // guarded by mu; of each kind, who made how many
 }
 
-func newKiller() *killer { return &killer{fired: make(chan *process, 1), seen: map[string]int{}} }
+func newKiller() *killer {
+	return &killer{fired: make(chan *process, 1), seen: map[string]int{}, by: map[string]map[*process]int{}}
+}
 
 // arm kills the first that makes such a request from now on; not nil: it must be that process.
 func (k *killer) arm(m moment, only *process) {
@@ -52,6 +55,10 @@ func (k *killer) hit(p *process, kind string) string {
 		return ""
 	}
 	k.seen[kind]++
+	if k.by[kind] == nil {
+		k.by[kind] = map[*process]int{}
+	}
+	k.by[kind][p]++
 	if k.armed.when == "" || k.only != nil && k.only != p || !strings.HasPrefix(kind, k.armed.kind) {
 		return ""
 	}
@@ -107,6 +114,20 @@ func (k *killer) kinds() map[string]int {
 	return maps.Clone(k.seen)
 }
 
+// who tells which processes have made requests of a kind, since the last forget.
+func (k *killer) who(kind string) map[*process]int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return maps.Clone(k.by[kind])
+}
+
+// forget lets who begin anew.
+func (k *killer) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	clear(k.by)
+}
+
 // severed is the rest of a body whose sender is gone.
 type severed struct{}
 
@@ -119,6 +140,7 @@ var indexName = regexp.MustCompile(`killed-(documents|counts|templates|jobs|pods
 //	put segment, put chunk, put manifest, delete segment …   of the object store
 //	bulk documents, bulk counts …                            of Elasticsearch, by the first index in it
 //	put sources                                              the mark that a segment's counts are there
+//	drop documents                                           a day of retention
 //	item leases/archive, item marks/new/, delete item        by bucket and key
 func kindOf(r *http.Request, body []byte) string {
 	verb := map[string]string{http.MethodPut: "put ", http.MethodDelete: "delete "}[r.Method]
@@ -139,6 +161,8 @@ func kindOf(r *http.Request, body []byte) string {
 		return "bulk " + what[1]
 	case verb == "delete " && what != nil && strings.Contains(r.URL.Path, "/_doc/"):
 		return "delete item"
+	case verb == "delete " && what != nil:
+		return "drop " + what[1]
 	case verb == "put " && what != nil && strings.Contains(r.URL.Path, "/_doc/") && what[1] != "items":
 		return "put " + what[1]
 	case verb == "put " && what != nil && strings.Contains(r.URL.Path, "/_doc/"):

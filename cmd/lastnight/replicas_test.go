@@ -118,6 +118,7 @@ type replicaSet struct {
 	servers [2]*process
 	urls    [2]string
 	roots   [feeds]string
+	checks  [feeds]string // directories of the collectors' checkpoints
 }
 
 func startReplicas(t *testing.T, tiers tierFlags) *replicaSet {
@@ -135,7 +136,8 @@ func startReplicas(t *testing.T, tiers tierFlags) *replicaSet {
 	}
 	for i := range r.roots {
 		r.roots[i] = t.TempDir()
-		newProcess(t, "collect", "--pods-dir", r.roots[i], "--checkpoint", filepath.Join(t.TempDir(), "checkpoint"), "--node", fmt.Sprint("node-", i),
+		r.checks[i] = filepath.Join(t.TempDir(), "checkpoint")
+		newProcess(t, "collect", "--pods-dir", r.roots[i], "--checkpoint", r.checks[i], "--node", fmt.Sprint("node-", i),
 			"--server", r.urls[0]+","+r.urls[1], "--kube", "off", "--patience", "2s")
 	}
 	t.Cleanup(func() {
@@ -167,8 +169,19 @@ func (r *replicaSet) feedAll(t *testing.T, pods string, kill bool) map[container
 			}
 		}
 		switch {
+		case kill && step == feedSteps/3-1:
+			waitFor(t, "each collector to have something acknowledged", time.Minute, func() bool {
+				return !slices.ContainsFunc(r.checks[:], func(dir string) bool {
+					st, err := os.Stat(filepath.Join(dir, "checkpoint"))
+					return err != nil || st.Size() < 100
+				})
+			})
+			continue // with more on its way
 		case kill && step == feedSteps/3:
-			p.pause(func() { r.servers[0].kill() })
+			p.pause(func() {
+				r.servers[0].kill()
+				r.readAcked(t)
+			})
 		case kill && step == feedSteps*2/3:
 			r.servers[0].start()
 			waitFor(t, "the killed server to answer again", 30*time.Second, func() bool { return alive(t.Context(), r.urls[0]) })
