@@ -96,6 +96,7 @@ type Archive struct {
 	mu       sync.Mutex
 	files    map[string]*file   // guarded by mu
 	segments map[string]*file   // guarded by mu; those of files that are no chunks: few
+	unlisted map[string]*file   // guarded by mu; those of files that are in none of manifests: few
 	index    *index             // guarded by mu
 	garbage  map[string]garbage // guarded by mu; by name
 	arrival  int64              // guarded by mu; of the last segment, ns
@@ -160,7 +161,7 @@ func Open(ctx context.Context, cfg Config) (*Archive, error) {
 	}
 	a := &Archive{
 		cfg: cfg, log: cfg.Logger, now: cfg.Now, nonce: hex.EncodeToString(nonce[:]),
-		files: map[string]*file{}, segments: map[string]*file{}, index: newIndex(), garbage: map[string]garbage{},
+		files: map[string]*file{}, segments: map[string]*file{}, unlisted: map[string]*file{}, index: newIndex(), garbage: map[string]garbage{},
 		tools: make(chan *tools, 2), cache: newCache(cfg.CacheBytes), lists: newLister(),
 	}
 	a.pace = newPace(cfg.UpkeepBytes, a.waiting)
@@ -222,7 +223,7 @@ func (a *Archive) add(f *file, d *directory, settled map[genKey]*held) {
 	if _, replaced := a.garbage[f.name]; replaced || a.files[f.name] != nil {
 		return
 	}
-	a.files[f.name] = f
+	a.files[f.name], a.unlisted[f.name] = f, f
 	if f.kind == kindSegment {
 		a.segments[f.name] = f
 	}
@@ -235,6 +236,7 @@ func (a *Archive) add(f *file, d *directory, settled map[genKey]*held) {
 func (a *Archive) drop(f *file) {
 	delete(a.files, f.name)
 	delete(a.segments, f.name)
+	delete(a.unlisted, f.name)
 	if f.man != nil {
 		f.man.files[f.num] = nil
 		f.man = nil

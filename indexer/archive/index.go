@@ -8,10 +8,9 @@ import (
 	"lastnight"
 )
 
-// file is what is always in memory of a segment or chunk.
+// file is what is always in memory of a segment or chunk: there may be very many, so its small fields lie together.
 type file struct {
 	name        string
-	kind        kind
 	size        int64 // bytes
 	arrived     int64 // arrival of its oldest line, ns since 1970
 	newest      int64 // arrival of its newest line
@@ -19,25 +18,24 @@ type file struct {
 	raw         int64 // bytes of log files it stands for
 	lines       int64
 	records     int64
-	blocks      int
-	empty       bool     // no lines, only ranges without any
-	partial     bool     // of a segment: some lines' ends were not there yet
 	replaces    []string // of a chunk that a manifest lists: unknown
 
-	man *manifest // guarded by Archive.mu: lists the file, which is its num-th; nil: none does
-	num int
-
-	refs int  // guarded by Archive.mu: queries that read it
-	skip bool // guarded by Archive.mu: damaged, not to be compacted
-	done bool // guarded by Archive.maint: Config.Ready said so
-
-	retainAt int64 // guarded by Archive.maint: when Retain has to look at it again, ns since 1970
+	man      *manifest // guarded by Archive.mu: lists the file, which is its num-th; nil: none does
+	retainAt int64     // guarded by Archive.maint: when Retain has to look at it again, ns since 1970
+	num      int32     // guarded by Archive.mu
+	refs     int32     // guarded by Archive.mu: queries that read it
+	blocks   int32
+	kind     kind
+	empty    bool // no lines, only ranges without any
+	partial  bool // of a segment: some lines' ends were not there yet
+	skip     bool // guarded by Archive.mu: damaged, not to be compacted
+	done     bool // guarded by Archive.maint: Config.Ready said so
 }
 
 func newFile(name string, size int64, d *directory) *file {
 	f := &file{
 		name: name, kind: d.kind, size: size, arrived: d.first, newest: d.last,
-		blocks: len(d.blocks), empty: len(d.blocks) == 0, replaces: d.replaces,
+		blocks: int32(len(d.blocks)), empty: len(d.blocks) == 0, replaces: d.replaces,
 	}
 	f.first, f.last = d.times()
 	for _, k := range d.keys {

@@ -3,6 +3,7 @@ package archive
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 
 	"lastnight"
@@ -42,6 +43,7 @@ type manifest struct {
 	filters        part
 	special        []genKey // of which lines may be held twice
 	minGen, maxGen int64    // when its generations start
+	first, last    int64    // time of the first and the last line of what it lists
 }
 
 type page struct {
@@ -139,7 +141,7 @@ func decodeListed(d *dec) *file {
 	f.newest = f.arrived + d.int()
 	f.first = d.int()
 	f.last = f.first + d.int()
-	f.raw, f.lines, f.records, f.blocks = d.int(), d.int(), d.int(), d.upTo(1<<31)
+	f.raw, f.lines, f.records, f.blocks = d.int(), d.int(), d.int(), int32(d.upTo(math.MaxInt32))
 	f.empty = f.blocks == 0
 	return f
 }
@@ -272,9 +274,11 @@ func readManifest(ctx context.Context, name string, size int64, get ranger) (*ma
 		return nil, corruptf("offset 0: a %s, not a manifest", e.kind)
 	}
 	d := &dec{b: e.raw}
-	m := &manifest{name: name, size: size}
+	m := &manifest{name: name, size: size, first: math.MaxInt64, last: math.MinInt64}
 	for range d.count() {
-		m.listed = append(m.listed, decodeListed(d))
+		f := decodeListed(d)
+		m.listed = append(m.listed, f)
+		m.first, m.last = min(m.first, f.first), max(m.last, f.last)
 		if d.err != nil {
 			break
 		}

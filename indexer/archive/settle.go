@@ -172,7 +172,8 @@ func (a *Archive) install(ctx context.Context, m *manifest, old []*manifest) err
 		default:
 			settled[f] = true
 		}
-		m.files[i], f.man, f.num = f, m, i
+		m.files[i], f.man, f.num = f, m, int32(i)
+		delete(a.unlisted, f.name)
 	}
 	a.manifests = slices.DeleteFunc(slices.Clone(a.manifests), func(x *manifest) bool { return slices.Contains(old, x) })
 	a.manifests = append(a.manifests, m)

@@ -98,11 +98,12 @@ func (a *Archive) register(l *listing) {
 					settled[f] = true
 				}
 			}
-			files[i], f.man, f.num = f, m, i
+			files[i], f.man, f.num = f, m, int32(i)
 		}
 		m.files = files
 	}
 	a.manifests = manifests
+	a.findUnlisted()
 	a.changed()
 	if len(settled) == 0 {
 		return
@@ -111,6 +112,20 @@ func (a *Archive) register(l *listing) {
 		if slices.ContainsFunc(h.ranges, func(r heldRange) bool { return settled[r.f] }) ||
 			slices.ContainsFunc(h.partials, func(p heldPartial) bool { return settled[p.f] }) {
 			a.index.settle(settled, id)
+		}
+	}
+}
+
+// findUnlisted finds out which files are in none of the manifests. Callers hold mu.
+func (a *Archive) findUnlisted() {
+	used := map[*manifest]bool{}
+	for _, m := range a.manifests {
+		used[m] = true
+	}
+	clear(a.unlisted)
+	for name, f := range a.files {
+		if !used[f.man] || f.man.files[f.num] != f {
+			a.unlisted[name] = f
 		}
 	}
 }
@@ -142,6 +157,9 @@ func (a *Archive) addNews(l *listing, settled map[genKey]*held) {
 		}
 		if _, replaced := a.garbage[n.f.name]; !replaced && a.files[n.f.name] == nil {
 			a.files[n.f.name] = n.f
+			if n.f.man == nil {
+				a.unlisted[n.f.name] = n.f
+			}
 			a.arrival = max(a.arrival, n.f.newest)
 		}
 	}

@@ -49,8 +49,18 @@ func (s *scan) hold() {
 		}
 	}
 	if s.arrived == math.MinInt64 {
-		for _, f := range a.files {
+		for _, f := range a.unlisted {
 			take(f)
+		}
+		for _, m := range a.manifests {
+			if m.last < s.start || m.first >= s.end {
+				continue
+			}
+			for _, f := range m.files {
+				if f != nil {
+					take(f)
+				}
+			}
 		}
 	} else {
 		for _, f := range s.arrivals() {
@@ -97,7 +107,7 @@ func (s *scan) renew(ctx context.Context) error {
 func (s *scan) narrowDown(ctx context.Context) error {
 	type listed struct {
 		m   *manifest
-		num int
+		num int32
 	}
 	of := make([]listed, len(s.files))
 	s.a.mu.Lock()

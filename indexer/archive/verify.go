@@ -48,7 +48,7 @@ func (s *Stats) add(f *file) {
 	} else {
 		s.Chunks++
 	}
-	s.Blocks += f.blocks
+	s.Blocks += int(f.blocks)
 	s.Bytes += f.size
 	s.RawBytes += f.raw
 	s.Lines += f.lines
