@@ -56,6 +56,7 @@ type Stats struct {
 type Clusterer struct {
 	config   Config
 	scan     scanner
+	memo     memo
 	seq      uint64 // of the newest line: the clock of eviction
 	patterns map[uint64]*pattern
 	known    int // patterns in all
@@ -77,6 +78,7 @@ func New(c Config) *Clusterer {
 
 func (c *Clusterer) reset() {
 	c.scan = scanner{maxTokens: c.config.MaxTokens, maxBytes: c.config.MaxBytes}
+	c.memo = memo{}
 	c.seq = 0
 	c.patterns, c.known = map[uint64]*pattern{}, 0
 	c.byID = map[string]*template{}
@@ -97,13 +99,31 @@ func (c *Clusterer) reset() {
 func (c *Clusterer) Add(message []byte, exception []string, vars []lastnight.Var) Match {
 	c.seq++
 	c.stats.Lines++
+	if len(exception) > 0 || len(message) > maxMemoBytes {
+		m, _ := c.add(message, exception, vars)
+		return m
+	}
+	if l := c.memo.find(message); l != nil {
+		l.pattern.used = c.seq
+		l.template.used = c.seq
+		return Match{ID: l.template.id, Vars: append(vars[:0], l.vars...)}
+	}
+	m, p := c.add(message, nil, vars)
+	if p != nil {
+		c.memo.keep(message, c.scan.toks, p, m.Vars)
+	}
+	return m
+}
+
+// add is Add of a line that is not remembered. p is the line's pattern, nil if it has none.
+func (c *Clusterer) add(message []byte, exception []string, vars []lastnight.Var) (m Match, p *pattern) {
 	s := &c.scan
 	s.run(message, exception)
 	exception = s.chain
 	if !s.hasWord && (s.slots > 0 || len(s.toks) == 0) && len(exception) == 0 {
-		return c.addUnclustered(message, vars)
+		return c.addUnclustered(message, vars), nil
 	}
-	p := c.patterns[s.sum]
+	p = c.patterns[s.sum]
 	for p != nil && !p.fits(message, s.toks, exception) {
 		p = p.next // another line has the same hash
 	}
@@ -111,13 +131,13 @@ func (c *Clusterer) Add(message []byte, exception []string, vars []lastnight.Var
 	if p == nil {
 		p, fresh = c.learn(message, exception)
 		if p == nil {
-			return c.addUnclustered(message, vars)
+			return c.addUnclustered(message, vars), nil
 		}
 	}
 	vars = p.vars(s.toks, vars[:0])
 	p.used = c.seq
 	p.template.used = c.seq
-	return Match{ID: p.template.id, New: fresh, Vars: vars}
+	return Match{ID: p.template.id, New: fresh, Vars: vars}, p
 }
 
 func (c *Clusterer) addUnclustered(message []byte, vars []lastnight.Var) Match {

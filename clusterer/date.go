@@ -101,7 +101,7 @@ done:
 	return 0
 }
 
-// clock: 18:06, 18:06:07, with a fraction and a zone; or 18.06.07.123456.
+// clock: 18:06, 18:06:07, with a fraction and a zone; or 18.06.07.123456. What the first digit is is asked for: see memo.
 func clock(x []byte) int {
 	two := func(i int) bool {
 		return i+1 < len(x) && attr[x[i]]&isDigit != 0 && attr[x[i+1]]&isDigit != 0

@@ -8,7 +8,8 @@
 //   - What is variable by its form (numbers, addresses, paths, values after "=" …)
 //     is masked while the line is read, once, without regular expressions. What is
 //     left, constant words and delimiters, is hashed; a line whose hash is known
-//     needs nothing else. So a known line costs a scan and a map access.
+//     needs nothing else. So a known line costs a scan and a map access, and one that differs from a recent
+//     one in the digits of its numbers alone not even the scan (memo).
 //   - Words never become variable because two lines are similar, but because one
 //     position has shown many words while everything else stayed the same.
 //   - A template's text never changes. Its id is a hash of its text, so other

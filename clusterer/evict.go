@@ -103,6 +103,8 @@ func (c *Clusterer) eachPattern(keep func(*pattern) bool) {
 				*last = p
 				last = &p.next
 				c.known++
+			} else {
+				p.gone = true
 			}
 		}
 		*last = nil

@@ -18,3 +18,6 @@ func (c *Clusterer) RestoreUnchecked(b []byte) error {
 
 // AppendJSON is appendJSON.
 func AppendJSON(dst, x []byte) []byte { return appendJSON(dst, x) }
+
+// ForgetLines forgets which lines are remembered.
+func (c *Clusterer) ForgetLines() { c.memo = memo{} }

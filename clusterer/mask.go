@@ -209,7 +209,7 @@ func isPath(x []byte) bool {
 	return bytes.ContainsAny(rest, `/\`) || bytes.IndexByte(x, '.') >= 0
 }
 
-// isHex: 0x…, or at least seven hex digits with both letters and digits.
+// isHex: 0x…, or at least seven hex digits with both letters and digits. That a digit is 0 is asked for: see memo.
 func isHex(x []byte, flags uint16) bool {
 	if len(x) > 2 && x[0] == '0' && (x[1] == 'x' || x[1] == 'X') {
 		return flagsOf(x[2:])&^(isAtom|isAlnum|isDigit|isHexLetter|isLower|isUpper) == 0

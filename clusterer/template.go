@@ -67,6 +67,7 @@ type pattern struct {
 	words    []int32 // tokens that are words, as far as words become variable at all
 	opened   []int32 // those of words that are variable in openedOf
 	openedOf *template
+	gone     bool // forgotten
 }
 
 // newPattern makes the pattern of a line just scanned.

@@ -1,0 +1,215 @@
+package clusterer
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"lastnight"
+)
+
+// Limits of the memo.
+const (
+	fewMemos     = 64   // lines that it has room for at first
+	maxMemos     = 1024 // lines that it has room for at most
+	maxMemoBytes = 384  // of a line
+	maxMemoVars  = 24   // of a line
+	maxBounds    = 16   // digits of a line that matter
+)
+
+// memo remembers which pattern lines led to, by their bytes with 0 in place of every digit: most lines differ from one of the
+// last thousand in the digits of their numbers alone. A line that is found need not be cut into tokens.
+//
+// That is no guess. Where tokens begin and end and what they are follows from which class each byte is of
+// (attr) and from letters and punctuation; what a digit's value is, is asked in three places only:
+//
+//   - constants: a digit in a word that is no variable (ssh2) is part of it;
+//   - isHex: a 0 before an x;
+//   - clock: the first digit of an hour is at most 2.
+//
+// These digits are bound: they must be what they were, or on the same side of 2. Whoever asks for a digit's value
+// anywhere else must bind it in bindDigits; FuzzMemo finds out if not.
+//
+// What is remembered holds as long as the pattern is kept and its template is the same: a pattern's line finds no other,
+// whatever is learned. The zero value is ready.
+type memo struct {
+	lines   []memoLine // by hash; its length is a power of two, or 0
+	evicted int        // lines that had to go for another since it grew
+	text    []byte     // of the line that was asked for last, digits as 0
+	hash    uint64     // of text
+}
+
+// memoLine is one line that is remembered.
+type memoLine struct {
+	hash     uint64
+	text     []byte
+	pattern  *pattern
+	template *template // of the pattern then
+	bounds   []bound
+	vars     []lastnight.Var
+}
+
+// bound is a digit of a line whose value matters.
+type bound struct {
+	at        int32
+	low, high byte // what it may be, both inclusive
+}
+
+// find gives what is remembered of a line, nil if nothing that still holds.
+func (m *memo) find(message []byte) *memoLine {
+	m.normalize(message)
+	if len(m.lines) == 0 {
+		return nil
+	}
+	l := &m.lines[m.hash&uint64(len(m.lines)-1)]
+	if l.hash != m.hash || l.pattern == nil || !bytes.Equal(l.text, m.text) {
+		return nil
+	}
+	if l.pattern.gone || l.pattern.template != l.template || l.template.link != nil {
+		return nil
+	}
+	for _, b := range l.bounds {
+		if c := message[b.at]; c < b.low || c > b.high {
+			return nil
+		}
+	}
+	return l
+}
+
+// keep remembers the line that find was asked for last: toks are its tokens, vars its variables.
+func (m *memo) keep(message []byte, toks []token, p *pattern, vars []lastnight.Var) {
+	if len(vars) > maxMemoVars {
+		return
+	}
+	if len(m.lines) == 0 {
+		m.lines = make([]memoLine, fewMemos)
+	}
+	l := &m.lines[m.hash&uint64(len(m.lines)-1)]
+	if l.pattern != nil {
+		if m.evicted++; m.evicted > len(m.lines) && len(m.lines) < maxMemos {
+			m.grow()
+			l = &m.lines[m.hash&uint64(len(m.lines)-1)]
+		}
+	}
+	l.pattern = nil
+	var ok bool
+	if l.bounds, ok = bindDigits(message, toks, l.bounds[:0]); !ok {
+		return
+	}
+	l.hash, l.pattern, l.template = m.hash, p, p.template
+	l.text, l.vars = append(l.text[:0], m.text...), append(l.vars[:0], vars...)
+}
+
+func (m *memo) grow() {
+	old := m.lines
+	m.lines, m.evicted = make([]memoLine, 4*len(old)), 0
+	for i := range old {
+		if l := &old[i]; l.pattern != nil {
+			m.lines[l.hash&uint64(len(m.lines)-1)] = *l
+		}
+	}
+}
+
+// bindDigits finds the digits of a line whose values matter; false if there are too many. A value never begins
+// within a number, so outside of constants only the first digit of one is asked for.
+func bindDigits(b []byte, toks []token, bounds []bound) ([]bound, bool) {
+	from := 0 // of what is constant
+	for k := 0; k <= len(toks); k++ {
+		slot := token{from: int32(len(b)), to: int32(len(b))} // what ends the line
+		if k < len(toks) {
+			if slot = toks[k]; slot.what != tokSlot {
+				continue
+			}
+		}
+		for i := from; i < int(slot.from); i++ {
+			if digit(b, i) {
+				bounds = append(bounds, bound{int32(i), b[i], b[i]})
+			}
+		}
+		from = int(slot.to)
+		for i := int(slot.from); i < from; i++ {
+			if !digit(b, i) {
+				continue
+			}
+			c := b[i]
+			switch {
+			case i+1 < len(b) && (b[i+1] == 'x' || b[i+1] == 'X'):
+				bounds = append(bounds, bound{int32(i), c, c})
+			case !mayBeHour(b, int(slot.from), i):
+			case c <= '2':
+				bounds = append(bounds, bound{int32(i), '0', '2'})
+			default:
+				bounds = append(bounds, bound{int32(i), '3', '9'})
+			}
+			for digit(b, i+1) {
+				i++
+			}
+		}
+		if len(bounds) > maxBounds {
+			return bounds, false
+		}
+	}
+	return bounds, true
+}
+
+func digit(b []byte, i int) bool { return i < len(b) && attr[b[i]]&isDigit != 0 }
+
+// mayBeHour tells whether clock may ask if the number at i is an hour: 18:06, 18.06.07, but no part of an address. from is where
+// the slot begins that it is in.
+func mayBeHour(b []byte, from, i int) bool {
+	two := func(i int) bool { return digit(b, i) && digit(b, i+1) }
+	if !two(i) || i+2 >= len(b) || b[i+2] != ':' && b[i+2] != '.' || !two(i+3) {
+		return false
+	}
+	if b[i+2] == '.' && (i+5 >= len(b) || b[i+5] != '.' || !two(i+6)) {
+		return false
+	}
+	if i-2 < from || b[i-1] != '.' || !digit(b, i-2) {
+		return true
+	}
+	run := 0 // a date comes before the dot, of at most ten bytes: with a year of four digits, or slashes
+	for _, c := range b[max(from, i-11) : i-1] {
+		if run++; attr[c]&isDigit == 0 {
+			run = 0
+		}
+		if run == 4 || c == '/' {
+			return true
+		}
+	}
+	return false
+}
+
+const (
+	eachByte = 0x0101010101010101
+	highBits = 0x80 * eachByte
+)
+
+// withoutDigits gives eight bytes with 0 in place of each digit.
+func withoutDigits(x uint64) uint64 {
+	y := x ^ '0'*eachByte                               // digits are 0 to 9 now
+	other := ((y &^ highBits) + (0x80-10)*eachByte) | y // the high bit of all else is set
+	return x &^ (((^other & highBits) >> 7) * 0x0f)
+}
+
+// normalize sets text and hash.
+func (m *memo) normalize(b []byte) {
+	if cap(m.text) < len(b) {
+		m.text = make([]byte, max(len(b), maxMemoBytes))
+	}
+	m.text = m.text[:len(b)]
+	h := uint64(len(b)) * mulB
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		x := withoutDigits(binary.LittleEndian.Uint64(b[i:]))
+		binary.LittleEndian.PutUint64(m.text[i:], x)
+		h = mix(h, x)
+	}
+	if i < len(b) {
+		var last [8]byte
+		copy(last[:], b[i:])
+		x := withoutDigits(binary.LittleEndian.Uint64(last[:]))
+		binary.LittleEndian.PutUint64(last[:], x)
+		copy(m.text[i:], last[:])
+		h = mix(h, x)
+	}
+	m.hash = h
+}
