@@ -48,20 +48,72 @@ func newList[T any](items []T, next string, in lastnight.Interval) List[T] {
 	return List[T]{Items: items, NextCursor: next, Interval: &Bounds{Start: in.Start, End: in.End, Zone: in.Zone}}
 }
 
-// writeJSON answers with v. It fails only before it has written anything.
-func writeJSON(w http.ResponseWriter, v any) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+// body is an answer while it is encoded.
+type body struct {
+	bytes.Buffer
+
+	enc *json.Encoder
+}
+
+// maxKeptBody is how large the memory of an answer may be to be used again.
+const maxKeptBody = 2 << 20
+
+var bodies = sync.Pool{New: func() any {
+	b := &body{}
+	b.enc = json.NewEncoder(b)
+	b.enc.SetEscapeHTML(false)
+	return b
+}}
+
+// newBody gives an empty one. Release it when the answer is written.
+func newBody() *body { return bodies.Get().(*body) } //nolint:forcetypeassert // nothing else is put there
+
+func (b *body) release() {
+	if b.Cap() <= maxKeptBody {
+		b.Reset()
+		bodies.Put(b)
+	}
+}
+
+// encode appends v.
+func (b *body) encode(v any) error {
+	if err := b.enc.Encode(v); err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
+	b.Truncate(b.Len() - 1) // the newline
+	return nil
+}
+
+// encodeBehind appends the fields of v to the object that was begun, behind what ends its last field.
+func (b *body) encodeBehind(end string, v any) error {
+	b.WriteString(end)
+	at := b.Len()
+	if err := b.encode(v); err != nil {
+		return err
+	}
+	b.Bytes()[at] = ',' // instead of the brace that opens v
+	return nil
+}
+
+// answer sends what was encoded, as one object.
+func (b *body) answer(w http.ResponseWriter) {
+	b.WriteByte('\n')
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	// The reader may have gone; nobody is left to tell.
 	_, _ = w.Write(b.Bytes())
+}
+
+// writeJSON answers with v. It fails only before it has written anything.
+func writeJSON(w http.ResponseWriter, v any) error {
+	b := newBody()
+	defer b.release()
+	if err := b.encode(v); err != nil {
+		return err
+	}
+	b.answer(w)
 	return nil
 }
 
@@ -148,13 +200,12 @@ func (l *lineWriter) line(b []byte) error {
 
 // json sends v as one line. The error says that v does not encode or the reader is gone.
 func (l *lineWriter) json(v any) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return fmt.Errorf("encode a line: %w", err)
+	b := newBody()
+	defer b.release()
+	if err := b.encode(v); err != nil {
+		return err
 	}
-	return l.line(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+	return l.line(b.Bytes())
 }
 
 // begun tells whether something was sent already.

@@ -58,11 +58,7 @@ func (s search) search(w http.ResponseWriter, r *http.Request, p *params) error 
 	if p.err != nil {
 		return p.err
 	}
-	docs, next, err := s.page(r, req)
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, newList(docs, next, in))
+	return s.page(w, r, req, in)
 }
 
 func kinds(p *params) []lastnight.DocumentKind {
@@ -78,22 +74,45 @@ func kinds(p *params) []lastnight.DocumentKind {
 	return ks
 }
 
-// page collects documents until there are enough; one more than wanted is asked for, to know whether there is a next page.
-func (s search) page(r *http.Request, req lastnight.SearchRequest) (docs []lastnight.Document, next string, err error) {
-	limit, size := req.Limit, 0
+// page answers with documents until there are enough; one more than wanted is asked for, to know whether there is a next page. Each is encoded as it
+// comes, into a List.
+func (s search) page(w http.ResponseWriter, r *http.Request, req lastnight.SearchRequest, in lastnight.Interval) error {
+	limit, n, size, next := req.Limit, 0, 0, ""
 	req.Limit++
+	body := newBody()
+	defer body.release()
+	var last lastnight.Document
+	body.WriteString(`{"items":[`)
 	for d, err := range s.ask.Search(r.Context(), req) {
 		if err != nil {
-			return nil, "", err
+			return err
 		}
-		if len(docs) == limit || size > maxPageBytes {
-			last := &docs[len(docs)-1]
-			return docs, lastnight.CursorOf(last.Time, last.ID), nil
+		if n == limit || size > maxPageBytes {
+			next = lastnight.CursorOf(last.Time, last.ID)
+			break
 		}
-		docs = append(docs, d)
+		if n > 0 {
+			body.WriteByte(',')
+		}
+		last = d
+		if err := body.encode(&last); err != nil {
+			return err
+		}
+		n++
 		size += len(d.Text)
 	}
-	return docs, "", r.Context().Err()
+	if next == "" && r.Context().Err() != nil {
+		return r.Context().Err()
+	}
+	rest := newList[lastnight.Document](nil, next, in)
+	if err := body.encodeBehind("]", struct {
+		NextCursor string  `json:"next_cursor"`
+		Interval   *Bounds `json:"interval,omitempty"`
+	}{rest.NextCursor, rest.Interval}); err != nil {
+		return err
+	}
+	body.answer(w)
+	return nil
 }
 
 // stream sends documents as they are found.

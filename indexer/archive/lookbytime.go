@@ -82,7 +82,7 @@ func (l *look) inOrder(v *view, rows *timedRows, set rowSet, h *harvest[lastnigh
 		if err := l.row(v, row, r.e, at, h); err != nil {
 			return err
 		}
-		if h.limit > 0 && h.w.Len() >= h.limit {
+		if h.limit > 0 && len(h.w.list) >= h.limit {
 			h.limitTo(h.limit)
 			return nil
 		}

@@ -14,39 +14,63 @@ type found[T any] struct {
 	v     *T
 }
 
-// waiting is a heap of results, the next one on top.
+// waiting is results in order, the next one first. Blocks mostly give theirs in order, so that a list needs no more than to be joined with others.
 type waiting[T any] struct {
-	list []found[T]
-	sign int
-	size int64
+	list  []found[T]
+	sign  int
+	size  int64
+	mixed bool // list is not in order yet
 }
 
-func (w *waiting[T]) Len() int           { return len(w.list) }
-func (w *waiting[T]) Less(i, j int) bool { return w.sign*w.list[i].place.compare(w.list[j].place) < 0 }
-func (w *waiting[T]) Swap(i, j int)      { w.list[i], w.list[j] = w.list[j], w.list[i] }
-func (w *waiting[T]) Push(x any)         { w.list = append(w.list, x.(found[T])) } //nolint:forcetypeassert // ours
-func (w *waiting[T]) Pop() any {
-	n := len(w.list) - 1
-	x := w.list[n]
-	w.list[n] = found[T]{}
-	w.list = w.list[:n]
-	return x
-}
+func (w *waiting[T]) before(a, b *found[T]) bool { return w.sign*a.place.compare(b.place) < 0 }
 
 func (w *waiting[T]) add(x found[T]) {
+	if n := len(w.list); n > 0 && w.before(&x, &w.list[n-1]) {
+		w.mixed = true
+	}
 	w.size += x.size
-	heap.Push(w, x)
+	w.list = append(w.list, x)
+}
+
+// settle puts the list in order.
+func (w *waiting[T]) settle() {
+	if w.mixed {
+		slices.SortFunc(w.list, func(a, b found[T]) int { return w.sign * a.place.compare(b.place) })
+		w.mixed = false
+	}
+}
+
+// join takes over results that are in order.
+func (w *waiting[T]) join(list []found[T]) {
+	for i := range list {
+		w.size += list[i].size
+	}
+	if len(w.list) == 0 || len(list) == 0 || w.before(&w.list[len(w.list)-1], &list[0]) {
+		w.list = append(w.list, list...)
+		return
+	}
+	all, rest := make([]found[T], 0, len(w.list)+len(list)), w.list
+	for len(list) > 0 && len(rest) > 0 {
+		if w.before(&list[0], &rest[0]) {
+			all, list = append(all, list[0]), list[1:]
+		} else {
+			all, rest = append(all, rest[0]), rest[1:]
+		}
+	}
+	w.list = append(append(all, list...), rest...)
 }
 
 func (w *waiting[T]) next() found[T] {
-	x := heap.Pop(w).(found[T]) //nolint:forcetypeassert // ours
+	x := w.list[0]
+	w.list[0] = found[T]{}
+	w.list = w.list[1:]
 	w.size -= x.size
 	return x
 }
 
 // cut keeps the first n results and gives the place of the last of them.
 func (w *waiting[T]) cut(n int) place {
-	slices.SortFunc(w.list, func(a, b found[T]) int { return w.sign * a.place.compare(b.place) })
+	w.settle()
 	for i := n; i < len(w.list); i++ {
 		w.size -= w.list[i].size
 		w.list[i] = found[T]{}
@@ -80,7 +104,7 @@ func (h *harvest[T]) acceptsMajor(major int64) bool {
 
 func (h *harvest[T]) take(x found[T]) {
 	h.w.add(x)
-	switch n := h.w.Len(); {
+	switch n := len(h.w.list); {
 	case h.limit > 0 && n > 2*h.limit:
 		h.limitTo(h.limit)
 	case h.w.size > h.budget && n > 1:
@@ -105,7 +129,6 @@ func (h *harvest[T]) drop() {
 	}
 	clear(h.w.list[len(kept):])
 	h.w.list = kept
-	heap.Init(&h.w)
 }
 
 // finder calls take with the results of one block that the harvest accepts. Several run at once.
@@ -179,7 +202,7 @@ func (p *pass[T]) run(ctx context.Context, yield func(*found[T]) bool) (stop boo
 		if err := p.launch(ctx); err != nil {
 			return false, err
 		}
-		for p.h.w.Len() > 0 && p.due() {
+		for len(p.h.w.list) > 0 && p.due() {
 			if x := p.h.w.next(); !yield(&x) {
 				return true, nil
 			}
@@ -228,13 +251,13 @@ func (p *pass[T]) limit() int {
 // land takes over what a block gave.
 func (p *pass[T]) land(h *harvest[T]) {
 	p.h.limit = p.limit()
-	for _, x := range h.w.list {
-		if p.h.accepts(x.place) {
-			p.h.take(x)
-		}
-	}
-	if n := p.h.limit; n > 0 && p.h.w.Len() > n { // the sooner blocks know what is too late, the less they decode
+	h.w.settle()
+	p.h.w.join(slices.DeleteFunc(h.w.list, func(x found[T]) bool { return !p.h.accepts(x.place) }))
+	if n := p.h.limit; n > 0 && len(p.h.w.list) > n { // the sooner blocks know what is too late, the less they decode
 		p.h.limitTo(n)
+	}
+	for n := len(p.h.w.list); p.h.w.size > p.h.budget && n > 1; n = len(p.h.w.list) {
+		p.h.limitTo(max(n*3/4, 1))
 	}
 	if h.until != nil && (p.h.until == nil || p.s.sign*h.until.compare(*p.h.until) < 0) {
 		p.h.until = h.until

@@ -1,8 +1,6 @@
 package archive
 
 import (
-	"slices"
-
 	"lastnight"
 )
 
@@ -47,9 +45,10 @@ type view struct {
 	attrs       []string
 	attrAt      []int32 // by record: its first value in attrs
 
-	text   []byte  // scratch, of record
-	number []byte  // scratch, of value
-	vars   []piece // of the last line put together
+	rec    lastnight.Record // scratch, of record
+	text   []byte           // its texts
+	number []byte           // scratch, of value
+	vars   []piece          // of the last line put together
 
 	plain *plainView // of a block in the plain layout, which has none of shapes, columns and what they need; else nil
 
@@ -364,8 +363,7 @@ func (v *view) appendLine(dst []byte, line int32) (out []byte, stamp int64, err 
 	return dst, stamp, nil
 }
 
-// record puts a record together, without offsets and how its lines were cut. It shares no memory
-// with the view but strings; of a plain block it shares the texts.
+// record puts a record together, without offsets and how its lines were cut. It is valid until the next call.
 func (v *view) record(row int) (*lastnight.Record, error) {
 	if v.plain != nil {
 		return v.plainRecord(row)
@@ -374,15 +372,18 @@ func (v *view) record(row int) (*lastnight.Record, error) {
 		return nil, err
 	}
 	first, end := v.rowFirst[row], v.rowFirst[row+1]
-	rec := &lastnight.Record{Lines: make([]lastnight.Line, end-first)}
+	rec := &v.rec
+	*rec = lastnight.Record{Lines: rec.Lines[:0]}
+	v.text = v.text[:0]
 	for i := first; i < end; i++ {
-		text, stamp, err := v.appendLine(v.text[:0], i)
+		from := len(v.text)
+		text, stamp, err := v.appendLine(v.text, i)
 		if err != nil {
 			return nil, err
 		}
-		v.text = text[:0]
-		l := &rec.Lines[i-first]
-		*l = lastnight.Line{Time: v.times[i], Text: slices.Clone(text), Stderr: v.flags[i]&flagStderr != 0, Partial: v.flags[i]&flagPartial != 0}
+		v.text = text
+		text = text[from:len(text):len(text)]
+		rec.Lines = append(rec.Lines, lastnight.Line{Time: v.times[i], Text: text, Stderr: v.flags[i]&flagStderr != 0, Partial: v.flags[i]&flagPartial != 0})
 		if i == first {
 			if err := v.describe(rec, row, stamp); err != nil {
 				return nil, err

@@ -421,15 +421,39 @@ func (v *view) scanNumbers(col *viewColumn, c *cond, in ranks, set *lineSetOfSha
 	if int(in.to)-int(in.from) > manyAsked {
 		col.numbers.unpack(v.mem)
 	}
-	value := v.number
-	for n := int(in.from); n < min(int(in.to), col.numbers.n); n++ {
-		value = col.numbers.appendValue(value[:0], n)
-		if c.mayText(value) {
-			v.hit(set, n, col.numbers.n)
+	const piece, most = 128, 1 << 16 // values looked through at once, and from how many bytes on these are enough
+	var ends [piece]int
+	text, to := v.number, min(int(in.to), col.numbers.n)
+	for n, values := int(in.from), 0; n < to; n += values {
+		text = text[:0]
+		for values = 0; values < piece && n+values < to && len(text) < most; values++ {
+			text = append(col.numbers.appendValue(text, n+values), varNewline)
+			ends[values] = len(text)
+		}
+		if c.fold {
+			lowerASCII(text)
+		}
+		for i, at := 0, 0; ; {
+			hit := bytes.Index(text[at:], c.text)
+			if hit < 0 {
+				break
+			}
+			for ends[i] <= at+hit {
+				i++
+			}
+			v.hit(set, n+i, col.numbers.n)
+			at = ends[i]
 		}
 	}
-	v.number = value
+	v.number = text
 	return nil
+}
+
+// lowerASCII makes letters small.
+func lowerASCII(text []byte) {
+	for i, b := range text {
+		text[i] = lower(b)
+	}
 }
 
 // hit adds a line of a shape that has so many.
