@@ -77,6 +77,7 @@ type cond struct {
 	node query.Node
 
 	regex *matcher
+	short *cond // of a regex: like kids, with short texts too, which are quick to find in one long text; nil: none
 
 	places *[256]uint64 // of text: a bit for each place of the text behind which a byte stands
 }
@@ -206,6 +207,7 @@ func condOf(n query.Node) *cond {
 		if match == nil {
 			return texts
 		}
+		match.short = texts.atLeast(2)
 		if texts = texts.atLeast(shortText); texts != nil { // those that say much save walks, the others are in the walk
 			match.kids = []*cond{texts}
 		}

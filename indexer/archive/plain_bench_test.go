@@ -14,7 +14,14 @@ import (
 // BenchmarkSegmentsAsked searches segments that no chunk has yet: 32 MiB of generated logs, or those of the archive that the
 // directory ARCHIVE holds (also chunks, if it has any). MB/s are of raw logs.
 func BenchmarkSegmentsAsked(b *testing.B) {
-	a := open(b, vfs.NewMem())
+	dir, err := archive.NewDir(vfs.NewMem())
+	if err != nil {
+		b.Fatal(err)
+	}
+	a, err := archive.Open(b.Context(), archive.Config{Blobs: dir, DirectBytes: 1 << 40}) // nothing is a chunk at once
+	if err != nil {
+		b.Fatal(err)
+	}
 	if name := os.Getenv("ARCHIVE"); name == "" {
 		logs(b).appendTo(b, a)
 	} else {

@@ -225,11 +225,9 @@ func (s rowSet) orNone(some bool) rowSet {
 
 // plainWithRegex gives those of some records one of whose lines matches.
 func (v *view) plainWithRegex(c *cond, in rowSet) (rowSet, error) {
-	for _, k := range c.kids {
-		var err error
-		if in, err = v.plainRowsWith(k, in); err != nil || in.none() {
-			return in, err
-		}
+	in, err := v.plainRowsWith(c.short, in)
+	if err != nil || in.none() {
+		return in, err
 	}
 	if err := v.loadEnds(); err != nil {
 		return rowSet{}, err

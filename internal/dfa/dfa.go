@@ -30,6 +30,8 @@ const (
 	First State = 3
 
 	maxStates = 4096
+	// maxOthers is how many steps over characters beyond ASCII are remembered; a power of two.
+	maxOthers = 1 << 12
 )
 
 // What came before a state, as far as it matters.
@@ -47,6 +49,7 @@ type DFA struct {
 	states []state
 	ids    map[string]State
 	next   []State // by state and byte below 128; 0: not yet known
+	others []other // steps over other characters, each where its hash says; the last one stays. nil: none yet
 	start  State
 
 	// scratch of step
@@ -54,6 +57,12 @@ type DFA struct {
 	stack []uint32
 	out   []uint32
 	key   []byte
+}
+
+// other is a step over a character beyond ASCII.
+type other struct {
+	from, to State // from 0: nothing
+	r        rune
 }
 
 type state struct {
@@ -109,7 +118,7 @@ func (d *DFA) Step(s State, text []byte) State {
 			continue
 		}
 		r, n := utf8.DecodeRune(text[i:])
-		s = d.step(s, r)
+		s = d.over(s, r)
 		next = d.next
 		i += n - 1
 	}
@@ -163,6 +172,18 @@ func (d *DFA) Reach(from []State, alphabet []byte, limit int) []State {
 		edge = next
 	}
 	return out
+}
+
+// over is step for a character beyond ASCII, of which the last ones are remembered.
+func (d *DFA) over(s State, r rune) State {
+	if d.others == nil {
+		d.others = make([]other, maxOthers)
+	}
+	o := &d.others[(uint32(r)*0x9e3779b1+uint32(s)*0x85ebca6b)>>20&(maxOthers-1)]
+	if o.from != s || o.r != r {
+		*o = other{from: s, to: d.step(s, r), r: r}
+	}
+	return o.to
 }
 
 // step gives the state after a character.

@@ -122,7 +122,17 @@ func TestReach(t *testing.T) {
 }
 
 func BenchmarkMay(b *testing.B) {
-	text := []byte(strings.Repeat("2026-03-01 00:00:00.265 WARN [main] Finished task 29.8 in stage 35.3 (TID 4298). 4298 bytes sent to driver ", 100))
+	for name, text := range map[string]string{
+		"ascii": "2026-03-01 00:00:00.265 WARN [main] Finished task 29.8 in stage 35.3 (TID 4298). 4298 bytes sent to driver ",
+		"other": "2026-03-01 00:00:00.265 WARN 任务管理器在阶段三十五中完成了第二十九个任务，并向驱动程序发送了四千多个字节 ",
+	} {
+		b.Run(name, func(b *testing.B) { benchmarkMay(b, text) })
+	}
+}
+
+func benchmarkMay(b *testing.B, line string) {
+	b.Helper()
+	text := []byte(strings.Repeat(line, 100))
 	d, err := dfa.New(`[0-9]{3}77[0-9]{2}99[0-9]`)
 	if err != nil {
 		b.Fatal(err)
