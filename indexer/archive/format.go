@@ -163,6 +163,11 @@ func readEnd(ctx context.Context, size int64, get ranger) (fileEnd, error) {
 		return fileEnd{}, err
 	}
 	k, at, err := parseTail(end[n-tailSize:], size)
+	if errors.Is(err, ErrVersion) {
+		if damage := checkHeader(ctx, k, binary.LittleEndian.Uint32(end[n-tailSize+12:]), get); errors.Is(damage, errCorrupt) {
+			return fileEnd{}, corruptf("offset %d: version: %w", size-tailSize+12, damage) // both have it: one of them has turned
+		}
+	}
 	if err != nil {
 		return fileEnd{}, err
 	}
@@ -182,13 +187,27 @@ func readEnd(ctx context.Context, size int64, get ranger) (fileEnd, error) {
 	return fileEnd{k, raw, at.off}, nil
 }
 
+// checkHeader holds a file's first bytes, which readers have no need of, against what its tail says.
+func checkHeader(ctx context.Context, k kind, v uint32, get ranger) error {
+	h, err := get(ctx, 0, headerSize)
+	switch {
+	case err != nil:
+		return err
+	case string(h[:8]) != k.magic():
+		return corruptf("offset 0: not the header of a %s", k)
+	case binary.LittleEndian.Uint32(h[8:]) != v || binary.LittleEndian.Uint32(h[12:]) != 0:
+		return corruptf("offset 8: the header of a %s has version %d, its tail %d", k, binary.LittleEndian.Uint32(h[8:]), v)
+	}
+	return nil
+}
+
 func parseTail(tail []byte, size int64) (kind, part, error) {
 	k, ok := kindOfMagic(tail[24:32])
 	if !ok {
 		return 0, part{}, corruptf("offset %d: no segment, chunk or manifest, or its end is missing", size-tailSize)
 	}
 	if v := binary.LittleEndian.Uint32(tail[12:16]); v != version {
-		return 0, part{}, fmt.Errorf("%w %d of a %s: this lastnight reads %d", ErrVersion, v, k, version)
+		return k, part{}, fmt.Errorf("%w %d of a %s: this lastnight reads %d", ErrVersion, v, k, version)
 	}
 	off := binary.LittleEndian.Uint64(tail[0:8])
 	n := int64(binary.LittleEndian.Uint32(tail[8:12]))

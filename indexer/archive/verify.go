@@ -123,6 +123,9 @@ func (r *Report) manifest(ctx context.Context, info BlobInfo, get ranger) error 
 	if err != nil {
 		return r.note(info, err)
 	}
+	if err := r.header(ctx, info, kindManifest, get); err != nil {
+		return err
+	}
 	for i := range m.pages {
 		raw, err := readPacked(ctx, m.pages[i].part, get)
 		if err == nil {
@@ -161,6 +164,9 @@ func (r *Report) file(ctx context.Context, info BlobInfo, get ranger) error {
 	if err != nil {
 		return r.note(info, err)
 	}
+	if err := r.header(ctx, info, d.kind, get); err != nil {
+		return err
+	}
 	for i := range d.filters.slices {
 		if err := d.filters.readSlices(ctx, i, i, get, func(int, []byte) {}); err != nil {
 			if err := r.note(info, err); err != nil {
@@ -181,6 +187,14 @@ func (r *Report) file(ctx context.Context, info BlobInfo, get ranger) error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// header checks the first bytes of a file.
+func (r *Report) header(ctx context.Context, info BlobInfo, k kind, get ranger) error {
+	if err := checkHeader(ctx, k, version, get); err != nil {
+		return r.note(info, err)
 	}
 	return nil
 }
