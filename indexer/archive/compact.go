@@ -23,6 +23,8 @@ const (
 	compactAge = time.Hour
 	// compactFiles is when segments are compacted though they are small.
 	compactFiles = 2048
+	// compactTurn is when CompactDue returns although there is more to do: retention has its turn, too, however fast lines arrive.
+	compactTurn = time.Minute
 )
 
 // Compact turns all segments into chunks. It holds about batchRaw of logs at a time and one
@@ -34,7 +36,7 @@ func (a *Archive) Compact(ctx context.Context) error { return a.compact(ctx, tru
 
 // CompactDue is Compact for being called every few seconds: it leaves segments alone
 // until a whole chunk can be made of them, or they are an hour old. Fresh segments stay for those who follow what arrives. It reads and writes
-// no faster than Config.UpkeepBytes allows.
+// no faster than Config.UpkeepBytes allows, and returns after a minute or so though there is more to do.
 func (a *Archive) CompactDue(ctx context.Context) error { return a.compact(paced(ctx), false) }
 
 // Ripe tells whether there are segments enough for a chunk, so that CompactDue is worth calling.
@@ -68,10 +70,14 @@ func (a *Archive) compact(ctx context.Context, all bool) error {
 		return err
 	}
 	a.sweep(ctx)
+	began := a.now()
 	for vanished := 0; ; {
-		run, err := a.readyRun(ctx, all)
-		if err != nil {
-			return err
+		var run []*file
+		if all || a.now().Sub(began) < compactTurn {
+			var err error
+			if run, err = a.readyRun(ctx, all); err != nil {
+				return err
+			}
 		}
 		if len(run) == 0 {
 			if all {

@@ -173,7 +173,7 @@ func TestUnknownVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = fsys.Corrupt(files[0].Name, func(b []byte) []byte {
-		b[len(b)-32+12] = 5
+		b[8], b[len(b)-32+12] = 5, 5 // in the tail alone it would be damage
 		return b
 	})
 	if err != nil {
