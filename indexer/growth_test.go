@@ -68,8 +68,24 @@ func BenchmarkCostPerRecord(b *testing.B) {
 	})
 }
 
+// BenchmarkAlike takes 50 streams of which each writes 2 of its 10 lines a second as the same two warnings, for as many seconds as
+// -benchtime says, into Elasticsearch, a batch a second: documents it then has, writes that they and all else took, and deleted
+// documents that these left, for 1,000 records.
+func BenchmarkAlike(b *testing.B) {
+	node := elasticsearch.StartLarge(b)
+	p := &place{shared: true, node: node, alike: true}
+	s, err := elasticstore.Open(b.Context(), elasticstore.Config{Addresses: []string{node.URL}, Prefix: "alike"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	g := &grown{next: make([]int64, 50), now: start, place: p}
+	g.cost(b, s, 1)
+}
+
 // place is where costs are measured.
 type place struct {
+	alike  bool // warnings are merged
 	open   func(b *testing.B, name string) store.Store
 	shared bool
 	node   *elasticsearch.Node // nil: the store is embedded
@@ -81,6 +97,29 @@ func (p *place) nodeCPU() time.Duration {
 		return 0
 	}
 	return p.node.CPU()
+}
+
+// written tells how many documents the node was given, whatever it made of them, and how many it has.
+func (p *place) written(b *testing.B) (writes, documents int) {
+	b.Helper()
+	if p.node == nil {
+		return 0, 0
+	}
+	var said struct {
+		All struct {
+			Primaries struct {
+				Docs struct {
+					Count int `json:"count"`
+				} `json:"docs"`
+				Indexing struct {
+					Total int `json:"index_total"`
+				} `json:"indexing"`
+			} `json:"primaries"`
+		} `json:"_all"`
+	}
+	ask(b, http.MethodPost, p.node.URL+"/_refresh", nil)
+	ask(b, http.MethodGet, p.node.URL+"/_stats/docs,indexing", &said)
+	return said.All.Primaries.Indexing.Total, said.All.Primaries.Docs.Count
 }
 
 // dropIndices removes what a store of a prefix has, so that the next one finds a node without it.
@@ -182,38 +221,52 @@ func (g *grown) cost(b *testing.B, s store.Store, days int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	x, err := indexer.Open(b.Context(), indexer.Config{Archive: a, Store: s, Recognizer: boomer{}, Logger: slogDiscard(), Shared: g.shared})
+	x, err := indexer.Open(b.Context(), indexer.Config{Archive: a, Store: s, Recognizer: boomer{}, Logger: slogDiscard(), Shared: g.shared, Now: func() time.Time { return g.now }})
 	if err != nil {
 		b.Fatal(err)
 	}
 	n := 0
+	streams, each := g.shape()
 	for range 20 { // templates, today's index and the like
-		if err := x.Ingest(b.Context(), lastnight.Batch{Spans: g.batch(n*batchStreams, batchStreams, batchRecords)}); err != nil {
+		if err := x.Ingest(b.Context(), lastnight.Batch{Spans: g.batch(n*streams, streams, each)}); err != nil {
 			b.Fatal(err)
 		}
 		n++
+	}
+	writes, documents := g.written(b)
+	var requests int64
+	if e, ok := s.(*elasticstore.Store); ok {
+		requests = e.Metrics().Requests
 	}
 	before, node := cpu(b), g.nodeCPU()
 	puts, gets, lists := blobs.puts.Load(), blobs.gets.Load(), blobs.lists.Load()
 	b.ResetTimer()
 	records := 0
 	for b.Loop() {
-		if err := x.Ingest(b.Context(), lastnight.Batch{Spans: g.batch(n*batchStreams, batchStreams, batchRecords)}); err != nil {
+		if err := x.Ingest(b.Context(), lastnight.Batch{Spans: g.batch(n*streams, streams, each)}); err != nil {
 			b.Fatal(err)
 		}
-		records += batchStreams * batchRecords
+		records += streams * each
 		if n++; n%50 == 0 {
 			if err := a.Compact(b.Context()); err != nil {
 				b.Fatal(err)
 			}
 		}
 	}
+	batches := float64(records) / float64(streams*each)
 	b.ReportMetric(float64(cpu(b)-before)/float64(records), "cpu-ns/record")
 	if g.node != nil {
 		b.ReportMetric(float64(g.nodeCPU()-node)/float64(records), "node-cpu-ns/record")
+		b.ReportMetric(float64(s.(*elasticstore.Store).Metrics().Requests-requests)/batches, "requests/batch")
+		if err := x.Flush(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		w, d := g.written(b)
+		b.ReportMetric(1000*float64(w-writes)/float64(records), "writes/1000")
+		b.ReportMetric(1000*float64(d-documents)/float64(records), "documents/1000")
+		b.ReportMetric(1000*float64(w-writes-d+documents)/float64(records), "rewritten/1000")
 	}
 	b.ReportMetric(float64(b.Elapsed())/float64(records), "ns/record")
-	batches := float64(records) / (batchStreams * batchRecords)
 	b.ReportMetric(float64(blobs.puts.Load()-puts)/batches, "puts/batch")
 	b.ReportMetric(float64(blobs.gets.Load()-gets)/batches, "gets/batch")
 	b.ReportMetric(float64(blobs.lists.Load()-lists)/batches, "lists/batch")
@@ -264,6 +317,14 @@ func (g *grown) past(b *testing.B, blobs archive.Blobs, s store.Store, days int)
 	}
 }
 
+// shape is of how many streams a batch is, and how many records it has of each.
+func (g *grown) shape() (streams, records int) {
+	if g.alike {
+		return 50, 10
+	}
+	return batchStreams, batchRecords
+}
+
 // batch makes records of some of the streams, each where its last one ended.
 func (g *grown) batch(from, streams, records int) []lastnight.Span {
 	spans := make([]lastnight.Span, 0, streams)
@@ -272,7 +333,13 @@ func (g *grown) batch(from, streams, records int) []lastnight.Span {
 		span := lastnight.Span{Stream: &g.streams[k], Generation: lastnight.Generation{Start: 1, Sum: uint32(k)}, From: g.next[k], To: g.next[k]}
 		for j := range records {
 			text, level := fmt.Sprintf("worker %d has done %d of %d in %d ms", k, span.To, j, k%977), lastnight.LevelInfo
-			if j%50 == 7 {
+			switch {
+			case g.alike && j%5 == 2:
+				text, level = fmt.Sprintf("disk %d is slow: %d of %d ms", k, span.To, j), lastnight.LevelWarn
+				if j == 7 {
+					text = fmt.Sprintf("heartbeat to node %d was %d ms late", k, span.To)
+				}
+			case !g.alike && j%50 == 7:
 				text, level = fmt.Sprintf("Boom: queue %d is longer than %d", k, j), lastnight.LevelWarn // of which none is merged with another
 			}
 			span.Records = append(span.Records, lastnight.Record{Level: level, Lines: []lastnight.Line{{

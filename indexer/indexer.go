@@ -69,6 +69,7 @@ type Indexer struct {
 	shards    *shards
 	merger    *merger
 	workloads *workloads
+	jobs      *jobs
 	metrics   Metrics
 	followed  followed
 
@@ -97,6 +98,7 @@ func Open(ctx context.Context, cfg Config) (*Indexer, error) {
 		shards:    newShards(cfg.Store, cfg.MaxShards, cfg.Logger),
 		merger:    newMerger(),
 		workloads: newWorkloads(cfg.Store),
+		jobs:      newJobs(cfg.Store),
 		settling:  map[string]*settling{},
 	}
 	x.shards.followed, x.shards.learned = &x.followed, cfg.Store.PutTemplates
@@ -112,10 +114,10 @@ func Open(ctx context.Context, cfg Config) (*Indexer, error) {
 // SetSink names who is told of signals. Call it before the first Ingest.
 func (x *Indexer) SetSink(s SignalSink) { x.cfg.Sink = s }
 
-// Flush puts what is in memory only into the store: the clusterer's shards, and for how many records documents stand.
-// What is lost without it is told by the counts and the archive.
+// Flush puts what is in memory only into the store: the clusterer's shards, for how many records documents stand, and when
+// jobs were seen last. What is lost without it is told by the counts and the archive.
 func (x *Indexer) Flush(ctx context.Context) error {
-	return errors.Join(x.putAlike(ctx, true), x.shards.flush(ctx))
+	return errors.Join(x.putAlike(ctx, true), x.jobs.flush(ctx), x.shards.flush(ctx))
 }
 
 // putAlike tells the store for how many records documents stand that were put earlier, those whose time has come, or all.
@@ -172,10 +174,7 @@ func (x *Indexer) ingestPods(ctx context.Context, pods []lastnight.Pod) error {
 	if err := x.cfg.Store.PutPods(ctx, pods); err != nil {
 		return fmt.Errorf("put pods: %w", err)
 	}
-	if err := x.cfg.Store.PutJobs(ctx, jobs); err != nil {
-		return fmt.Errorf("put jobs: %w", err)
-	}
-	return nil
+	return x.jobs.see(ctx, jobs)
 }
 
 // jobOf makes the job that a workload is before anything else is known of it.
@@ -257,8 +256,8 @@ var errLate = errors.New("it took too long")
 // index writes to the store what a pass over a segment gave. Counts come last: they
 // are the mark that the segment is indexed.
 func (x *Indexer) index(ctx context.Context, segment string, p *pass) error {
-	if err := x.cfg.Store.PutJobs(ctx, p.jobList()); err != nil {
-		return fmt.Errorf("put jobs: %w", err)
+	if err := x.jobs.see(ctx, p.jobList()); err != nil {
+		return err
 	}
 	if err := x.cfg.Store.Index(ctx, p.documents()); err != nil {
 		return fmt.Errorf("index documents: %w", err)
@@ -299,8 +298,8 @@ func (x *Indexer) ingestEvents(ctx context.Context, events []lastnight.Event) er
 			p.mark(lastnight.Workload{}, e.Time)
 		}
 	}
-	if err := x.cfg.Store.PutJobs(ctx, p.jobList()); err != nil {
-		return fmt.Errorf("put jobs: %w", err)
+	if err := x.jobs.see(ctx, p.jobList()); err != nil {
+		return err
 	}
 	if err := x.cfg.Store.Index(ctx, docs); err != nil {
 		return fmt.Errorf("index events: %w", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -72,12 +73,8 @@ func (s *Store) PutCounts(ctx context.Context, source string, counts []lastnight
 }
 
 func (s *Store) putCounts(ctx context.Context, source string, counts []lastnight.TemplateCount) error {
-	old, _, err := s.mark(ctx, source)
-	if err != nil {
-		return err
-	}
 	parts, first, last := partsOf(source, counts)
-	m := sourceMark{Source: source, Day: dayOf(last * nanosPerMinute), First: first, Last: last, Done: true}
+	m := sourceMark{Source: source, Day: dayOf(last * nanosPerMinute), First: first, Last: last}
 	var ops []*op
 	for n, p := range parts {
 		if p == nil {
@@ -88,23 +85,42 @@ func (s *Store) putCounts(ctx context.Context, source string, counts []lastnight
 			return fmt.Errorf("encode: %w", err)
 		}
 		m.Parts = append(m.Parts, n)
-		ops = append(ops, &op{action: "index", index: s.countsOf(m.Day), id: partID(source, n), source: body})
+		ops = append(ops, &op{action: "create", index: s.countsOf(m.Day), id: partID(source, n), source: body})
 	}
-	if old.Day == m.Day || old.Day == "" {
+	err := s.putMark(ctx, m, url.Values{"op_type": {"create"}})
+	switch {
+	case err == nil: // nothing was there: each part comes into being here
+	case statusOf(err) == http.StatusConflict:
+		return s.replaceCounts(ctx, m, ops)
+	default:
+		return err
+	}
+	if err := s.putParts(ctx, m, ops); err != nil {
+		return err
+	}
+	m.Done = true
+	return s.putMark(ctx, m, nil)
+}
+
+// replaceCounts puts the parts of a source that gave counts before, or that began to.
+func (s *Store) replaceCounts(ctx context.Context, m sourceMark, ops []*op) error {
+	old, found, err := s.mark(ctx, m.Source)
+	if err != nil {
+		return err
+	}
+	for _, o := range ops {
+		o.action = "index"
+	}
+	if !found || old.Day == m.Day {
 		intent := m
-		intent.Done, intent.Parts = false, slices.Compact(slices.Sorted(slices.Values(slices.Concat(old.Parts, m.Parts))))
-		if err := s.putMark(ctx, intent); err != nil {
+		intent.Parts = slices.Compact(slices.Sorted(slices.Values(slices.Concat(old.Parts, m.Parts))))
+		if err := s.putMark(ctx, intent, nil); err != nil {
 			return err
 		}
 	} else if err := s.dropParts(ctx, old, nil); err != nil { // it moves to another day: first away with what was there
 		return err
 	}
-	if len(ops) > 0 {
-		if err := s.ensure(ctx, s.countsOf(m.Day)); err != nil {
-			return err
-		}
-	}
-	if err := s.bulkAll(ctx, ops); err != nil {
+	if err := s.putParts(ctx, m, ops); err != nil {
 		return err
 	}
 	if old.Day == m.Day {
@@ -112,7 +128,27 @@ func (s *Store) putCounts(ctx context.Context, source string, counts []lastnight
 			return err
 		}
 	}
-	return s.putMark(ctx, m)
+	m.Done = true
+	return s.putMark(ctx, m, nil)
+}
+
+// putParts puts the parts of a source. One that is to be created and is there was put by a try whose answer was lost.
+func (s *Store) putParts(ctx context.Context, m sourceMark, ops []*op) error {
+	if len(ops) == 0 {
+		return nil
+	}
+	if err := s.ensure(ctx, s.countsOf(m.Day)); err != nil {
+		return err
+	}
+	if err := s.bulk(ctx, ops); err != nil {
+		return err
+	}
+	for _, o := range ops {
+		if o.action == "create" && o.err != nil && o.err.Status == http.StatusConflict {
+			o.err = nil
+		}
+	}
+	return firstRefused(ops)
 }
 
 // dropParts removes the parts that a mark tells of, but those to keep.
@@ -144,12 +180,12 @@ func (s *Store) mark(ctx context.Context, source string) (m sourceMark, found bo
 	return m, true, nil
 }
 
-func (s *Store) putMark(ctx context.Context, m sourceMark) error {
+func (s *Store) putMark(ctx context.Context, m sourceMark, how url.Values) error {
 	b, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("encode mark of source: %w", err)
 	}
-	_, err = s.call(ctx, request{method: http.MethodPut, path: "/" + s.index(kindSources) + "/_doc/" + hashID(m.Source), body: b})
+	_, err = s.call(ctx, request{method: http.MethodPut, path: "/" + s.index(kindSources) + "/_doc/" + hashID(m.Source), query: how, body: b})
 	return err
 }
 
