@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -16,18 +17,30 @@ import (
 // ingestPath is where OTLP/HTTP senders post logs.
 const ingestPath = "/v1/logs"
 
-// ingestFlags are the flags of who may send logs to a server.
+// ingestFlags are the flags of who may send logs to a server, and of how they are put.
 type ingestFlags struct {
-	token string // file
+	token  string // file
+	linger time.Duration
 }
+
+// bucketLinger is how long what arrives is gathered before it is put where the archive is a bucket: each put is paid for. It
+// leaves room for a put of half a second below 3 s from write to searchable (docs/benchmarks.md).
+const bucketLinger = 500 * time.Millisecond
 
 func (i *ingestFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&i.token, "ingest-token-file", "", "`file` with the bearer token that senders of logs must know (default: the token of an administrator, if there is authentication)")
+	f.DurationVar(&i.linger, "ingest-linger", 0, "how long what arrives is gathered before it is made durable and acknowledged; longer is fewer puts (default 200ms, 500ms if the archive is a bucket)")
 }
 
 // open makes the way in of a node.
 func (i *ingestFlags) open(n *node, who *auth.Auth) (*ingest.Handler, error) {
-	cfg := ingest.Config{Ingester: n.indexer, Logger: n.cfg.log}
+	if i.linger < 0 || i.linger > 10*time.Second {
+		return nil, lastnight.Errorf(lastnight.CodeInvalid, "--ingest-linger 500ms", "--ingest-linger %s is not between 0 and 10s", i.linger)
+	}
+	cfg := ingest.Config{Ingester: n.indexer, Logger: n.cfg.log, Linger: i.linger}
+	if cfg.Linger == 0 && n.blobs.dir == "" {
+		cfg.Linger = bucketLinger
+	}
 	if n.shared() {
 		cfg.Replica = n.id
 	}

@@ -17,34 +17,31 @@ type incidentFields struct {
 	Job       string `json:"job"`
 }
 
-// PutIncidents adds or replaces incidents by id; it returns when they are durable.
+func (s *Store) keptIncidents() kept[lastnight.Incident] {
+	return kept[lastnight.Incident]{
+		kind:  kindIncidents,
+		merge: func(held, in *lastnight.Incident) { *held = *in },
+		id:    func(in *lastnight.Incident) string { return hashID(in.ID) },
+		fields: func(in *lastnight.Incident) object {
+			return object{
+				"id": field(in.ID), "start_ns": query.Nanos(in.Start), "@timestamp": timestamp(in.Start), "namespace": field(in.Namespace),
+				"job": field(in.Job), "workload": field(in.Workload), "cause.id": field(in.Diagnosis.Cause), "planned": in.Planned,
+			}
+		},
+	}
+}
+
+// PutIncidents adds or replaces incidents by id; it returns when they are durable. One that is there just so is not written again.
 func (s *Store) PutIncidents(ctx context.Context, is []lastnight.Incident) error {
 	if err := ctx.Err(); err != nil || len(is) == 0 {
 		return err
 	}
-	at := make(map[string]int, len(is))
-	var ops []*op
 	for i := range is {
-		in := &is[i]
-		if err := checkKey("id of an incident", in.ID); err != nil {
+		if err := checkKey("id of an incident", is[i].ID); err != nil {
 			return err
 		}
-		source, _, err := wrap(in, object{
-			"id": field(in.ID), "start_ns": query.Nanos(in.Start), "@timestamp": timestamp(in.Start), "namespace": field(in.Namespace),
-			"job": field(in.Job), "workload": field(in.Workload), "cause.id": field(in.Diagnosis.Cause), "planned": in.Planned,
-		})
-		if err != nil {
-			return fmt.Errorf("incident %q: %w", in.ID, err)
-		}
-		o := &op{action: "index", index: s.index(kindIncidents), id: hashID(in.ID), source: source}
-		if j, ok := at[o.id]; ok {
-			ops[j] = o
-			continue
-		}
-		at[o.id] = len(ops)
-		ops = append(ops, o)
 	}
-	if err := s.bulkAll(ctx, ops); err != nil {
+	if err := upsert(ctx, s, s.keptIncidents(), is); err != nil {
 		return fmt.Errorf("put %d incidents: %w", len(is), err)
 	}
 	return nil
