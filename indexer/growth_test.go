@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -225,6 +226,11 @@ func (g *grown) cost(b *testing.B, s store.Store, days int) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	for pods := range slices.Chunk(g.pods(), 2000) {
+		if err := x.Ingest(b.Context(), lastnight.Batch{Pods: pods}); err != nil {
+			b.Fatal(err)
+		}
+	}
 	n := 0
 	streams, each := g.shape()
 	for range 20 { // templates, today's index and the like
@@ -289,7 +295,7 @@ func (g *grown) past(b *testing.B, blobs archive.Blobs, s store.Store, days int)
 		for range chunksADay {
 			var items []archive.Item
 			for _, span := range g.batch(at, each, 1) {
-				items = append(items, archive.Item{Span: &span, Job: strings.Join(strings.Split(span.Stream.Pod, "-")[:2], "-")})
+				items = append(items, archive.Item{Span: &span, Job: jobOfPod(span.Stream.Pod)})
 			}
 			at += each
 			if _, err := a.Append(b.Context(), items); err != nil {
@@ -316,6 +322,20 @@ func (g *grown) past(b *testing.B, blobs archive.Blobs, s store.Store, days int)
 		b.Fatal(err)
 	}
 }
+
+// pods gives those of the streams, of a hundred jobs at most.
+func (g *grown) pods() []lastnight.Pod {
+	pods := make([]lastnight.Pod, len(g.streams))
+	for i := range g.streams {
+		s := &g.streams[i]
+		pods[i] = lastnight.Pod{
+			Namespace: s.Namespace, Name: s.Pod, UID: s.PodUID, Node: s.Node, Created: g.now, Labels: map[string]string{"app": jobOfPod(s.Pod)},
+		}
+	}
+	return pods
+}
+
+func jobOfPod(pod string) string { return strings.Join(strings.Split(pod, "-")[:2], "-") }
 
 // shape is of how many streams a batch is, and how many records it has of each.
 func (g *grown) shape() (streams, records int) {

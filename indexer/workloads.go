@@ -24,11 +24,16 @@ type workloads struct {
 // known is what is known of a pod.
 type known struct {
 	lastnight.Workload
-	until time.Time // when a guess is to be looked up again: another server may hear of the pod; zero: it is no guess
+	until time.Time     // when a guess is to be looked up again: another server may hear of the pod; zero: it is no guess
+	stood time.Duration // for how long it was let stand
 }
 
-// guessFor is how long a guess stands before the store is asked again.
-const guessFor = 5 * time.Second
+// guessFor is how long a guess stands before the store is asked again, then twice as long, and so on up to longestGuess: where
+// nobody tells of pods, all of them are guesses.
+const (
+	guessFor     = 5 * time.Second
+	longestGuess = 5 * time.Minute
+)
 
 type podKey struct{ namespace, name, uid string }
 
@@ -61,7 +66,8 @@ func (w *workloads) ofPod(ctx context.Context, namespace, name, uid string) last
 	if ok && (held.until.IsZero() || time.Now().Before(held.until)) {
 		return held.Workload
 	}
-	wl := known{lastnight.WorkloadOf(&lastnight.Pod{Namespace: namespace, Name: name, UID: uid}), time.Now().Add(guessFor)}
+	wl := known{Workload: lastnight.WorkloadOf(&lastnight.Pod{Namespace: namespace, Name: name, UID: uid}), stood: min(max(2*held.stood, guessFor), longestGuess)}
+	wl.until = time.Now().Add(wl.stood)
 	pods, err := w.store.Pods(ctx, store.PodsRequest{Namespace: namespace, Name: name, UID: uid})
 	if err == nil && len(pods) > 0 {
 		wl = known{Workload: lastnight.WorkloadOf(&pods[len(pods)-1])}

@@ -35,7 +35,7 @@ func (p *putting) Ingest(ctx context.Context, _ lastnight.Batch) error {
 func BenchmarkPuts(b *testing.B) {
 	const collectors, seconds = 100, 5
 	for _, rate := range []int{1, 10, 100} { // MB/s
-		for _, linger := range []time.Duration{200 * time.Millisecond, time.Second} {
+		for _, linger := range []time.Duration{200 * time.Millisecond, 500 * time.Millisecond, time.Second} {
 			b.Run(fmt.Sprintf("MB/s=%d/linger=%s", rate, linger), func(b *testing.B) {
 				sink := &putting{}
 				h := ingest.New(ingest.Config{Ingester: sink, Linger: linger, MaxPending: 1 << 30})

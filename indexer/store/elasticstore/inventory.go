@@ -43,6 +43,9 @@ func (s *Store) PutPods(ctx context.Context, pods []lastnight.Pod) error {
 
 // Pods lists pods, by name.
 func (s *Store) Pods(ctx context.Context, req store.PodsRequest) ([]lastnight.Pod, error) {
+	if req.Namespace != "" && req.Name != "" && req.UID != "" {
+		return s.pod(ctx, req)
+	}
 	q := allOf(isField("namespace", req.Namespace), isField("name", req.Name), isField("uid", req.UID), isField("ip", req.IP), isField("workload", req.Workload))
 	pods, err := list(ctx, s, kindPods, q, req.Matches)
 	if err != nil {
@@ -51,6 +54,26 @@ func (s *Store) Pods(ctx context.Context, req store.PodsRequest) ([]lastnight.Po
 	slices.SortFunc(pods, func(a, b lastnight.Pod) int {
 		return cmp.Compare(store.Key(a.Namespace, a.Name, a.UID), store.Key(b.Namespace, b.Name, b.UID))
 	})
+	return pods, nil
+}
+
+// pod is Pods for one that is named whole: it is read by its id, which takes neither a refresh nor a search.
+func (s *Store) pod(ctx context.Context, req store.PodsRequest) ([]lastnight.Pod, error) {
+	have, err := s.getMany(ctx, s.index(kindPods), []string{hashID(store.Key(req.Namespace, req.Name, req.UID))})
+	if err != nil {
+		return nil, fmt.Errorf("read pod %s/%s: %w", req.Namespace, req.Name, err)
+	}
+	pods := []lastnight.Pod{}
+	if !have[0].Found {
+		return pods, nil
+	}
+	var p lastnight.Pod
+	if err := unwrap(have[0].Source, &p); err != nil {
+		return nil, fmt.Errorf("read pod %s/%s: %w", req.Namespace, req.Name, err)
+	}
+	if req.Matches(&p) {
+		pods = append(pods, p)
+	}
 	return pods, nil
 }
 
