@@ -128,7 +128,7 @@ func TestStamps(t *testing.T) {
 	const near = 1_772_323_200_500_000_000 // 2026-03-01 00:00:00.5
 	f := func(text string, n int, ns int64) {
 		t.Helper()
-		form, got, size, ok := parseStamp([]byte(text), near)
+		form, got, size, ok := new(stampReader).read([]byte(text), near)
 		if ok != (n > 0) || ok && (size != n || got != ns) {
 			t.Errorf("%q: %d bytes, %d, %t; want %d bytes, %d", text, size, got, ok, n, ns)
 			return

@@ -20,24 +20,48 @@ type packedColumn struct {
 	tried   []byte // data as zstd compresses it; nil if that was not tried
 }
 
-// pack gives the kind and bytes of a column: the smallest, as far as one can tell without trying all.
-func (p *columnPacker) pack(col *column, z *compressor) packedColumn {
+// pack gives the kind and bytes of a column: the smallest, as far as one can tell without trying all. It adds the words
+// of the values to words, if that is not nil.
+func (p *columnPacker) pack(col *column, z *compressor, words *wordSet) packedColumn {
 	if !col.mixed {
 		return packedColumn{kind: colSame, classes: classesOf(col.value()), data: col.first.b}
 	}
 	var text []byte
 	text, p.joined = col.text(p.joined)
-	best, size := p.sizeOf(0, z, packedColumn{kind: colText, data: text}, repeats(text))
+	numbers := p.numbers.pack(text, col.n, words)
+	if words != nil && !p.numbers.worded {
+		addWords(words, text)
+	}
+	best, size := p.packText(text, numbers, z)
 	if p.packDeltas(col.n, text) {
 		if d, n := p.sizeOf(1, z, packedColumn{kind: colDelta, data: p.deltas.b}, true); n < size {
 			best, size = d, n
 		}
 	}
-	if d := p.numbers.pack(text, col.n); d != nil && len(d) < size {
-		best = packedColumn{kind: colNumbers, data: d}
+	if numbers != nil {
+		best.classes = classesOf(text[:bytes.IndexByte(text, varNewline)]) // they differ in nothing but digits
+		if len(numbers) < size {
+			best.kind, best.data, best.tried = colNumbers, numbers, nil
+		}
+		return best
 	}
 	best.classes = classesOf(text)
 	return best
+}
+
+// packText gives a column as text and how many bytes that is, or rather more than that where numbers, which nil says it is
+// not, are clearly fewer: compressing finds less in numbers than their packer, unless many digits come again.
+func (p *columnPacker) packText(text, numbers []byte, z *compressor) (packedColumn, int) {
+	col := packedColumn{kind: colText, data: text}
+	small := len(text) < bigColumn
+	most := len(text) * digitWorth / 256
+	if small {
+		most = len(text) * repeatWorth / 256
+	}
+	if numbers != nil && len(numbers) < most && (small || !p.numbers.wide) {
+		return col, most
+	}
+	return p.sizeOf(0, z, col, repeats(text))
 }
 
 const (

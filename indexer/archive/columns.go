@@ -94,7 +94,7 @@ func (c *columnEncoder) begin(words *wordSet) {
 // maxSpare bounds how many shapes wait for being used again.
 const maxSpare = 1 << 14
 
-// encode cuts all lines of the rows into columns, and their words into the set.
+// encode cuts all lines of the rows into columns. The words of their texts are in the set when they have been written.
 func (c *columnEncoder) encode(rows []row, words *wordSet) {
 	c.begin(words)
 	c.cols.encode(rows)
@@ -136,12 +136,12 @@ func (c *columnEncoder) add(l *lastnight.Line, first bool, template string) *sha
 		if i == sp.stamp {
 			c.stamps.int(stampDelta(sp.form, sp.stampNS, l.Time))
 			if known && s.words.apart {
-				c.addStampWords(l.Text, p, s.words.reach[i])
+				c.addStampWords(l.Text, p, s.words.stamp)
 			}
 			continue
 		}
-		if c.mem.add(&s.vars[v], l.Text[p.from:p.to]) && known && s.words.apart {
-			r := s.words.reach[i]
+		if c.mem.add(&s.vars[v], l.Text[p.from:p.to]) && known && s.words.apart && !s.words.alone(v) {
+			r := s.words.vars[v]
 			addWords(c.words, l.Text[p.from-r.before:p.to+r.after])
 		}
 		v++
@@ -201,7 +201,7 @@ func (c *columnEncoder) write(z *compressor) {
 	next := secFirstVars
 	for _, s := range c.order {
 		for i := range s.vars {
-			next = c.writeColumn(z, &s.vars[i], next)
+			next = c.writeColumn(z, s, i, next)
 		}
 	}
 	c.writeSums(z)
@@ -214,10 +214,14 @@ func (c *columnEncoder) write(z *compressor) {
 	z.addAll(c.meta.sections())
 }
 
-// writeColumn adds a column: to those of its kind that are small, or as a section of its own, next.
-func (c *columnEncoder) writeColumn(z *compressor, col *column, next sectionID) sectionID {
-	l := &c.lists
-	p := c.packer.pack(col, z)
+// writeColumn adds the nth column of a shape: to those of its kind that are small, or as a section of its own, next.
+func (c *columnEncoder) writeColumn(z *compressor, s *shapeColumns, n int, next sectionID) sectionID {
+	l, col := &c.lists, &s.vars[n]
+	var words *wordSet
+	if s.words.alone(n) {
+		words = c.words
+	}
+	p := c.packer.pack(col, z, words)
 	l.classes.byte(p.classes)
 	l.widths.byte(uint8(min(col.width, wide)))
 	if len(p.data) >= bigColumn {

@@ -52,6 +52,13 @@ func (s *wordSet) knows(short uint64) bool {
 	return false
 }
 
+// addDigits adds the word of that many digits, not more than 19, which are the number n and have this hash before it is mixed.
+func (s *wordSet) addDigits(n uint64, digits int, h uint64) {
+	if digits > 8 || !s.knows(uint64(digits)<<32|n) { // no bytes of a word are such a number
+		s.add(mix(h))
+	}
+}
+
 func (s *wordSet) add(h uint64) {
 	mask := uint64(len(s.slots) - 1)
 	for i := h >> 7 & mask; ; i = (i + 1) & mask {

@@ -202,7 +202,10 @@ func FuzzLine(f *testing.F) {
 			rec.MessageAt = message
 			rec.Thread = string(text[:message])
 		}
-		rows := []row{{0, &rec}, {0, &rec}}
+		other := rec // mostly of the same shape, with other variables
+		other.Lines = []lastnight.Line{{Time: at, Text: otherDigits(text)}}
+		other.Thread = string(other.Lines[0].Text[:len(rec.Thread)])
+		rows := []row{{0, &rec}, {0, &other}, {0, &rec}}
 		tools.words.reset()
 		tools.cols.encode(rows, &tools.words)
 		got, err := decodeBlock(packedColumns(tools, codecZstd), 1)
@@ -215,8 +218,20 @@ func FuzzLine(f *testing.F) {
 		var all wordSet
 		all.reset()
 		addWords(&all, text)
+		addWords(&all, other.Lines[0].Text)
 		if !hasAll(filterOf(&tools.words), &all) {
 			t.Fatal("the filter lacks a word")
 		}
 	})
+}
+
+// otherDigits gives text with each digit changed.
+func otherDigits(text []byte) []byte {
+	out := bytes.Clone(text)
+	for i, c := range out {
+		if isDigit(c) {
+			out[i] = '0' + (c-'0'+3)%10
+		}
+	}
+	return out
 }

@@ -43,10 +43,10 @@ type intPacker struct {
 	sample  sample
 }
 
-// pack appends the numbers to e. It changes them.
-func (p *intPacker) pack(e *enc, list []uint64) {
+// pack appends the numbers to e and gives how many bits of most are not entropy coded. It changes the numbers.
+func (p *intPacker) pack(e *enc, list []uint64) (lowBits uint) {
 	if len(list) == 0 {
-		return
+		return 0
 	}
 	least := list[0]
 	for _, v := range list {
@@ -87,6 +87,7 @@ func (p *intPacker) pack(e *enc, list []uint64) {
 	}
 	p.packSymbols(e)
 	e.b = append(append(e.b, low.done()...), large.b...)
+	return shift
 }
 
 // shiftFor gives how many low bits to pack, so that few numbers are large.

@@ -54,13 +54,20 @@ const manyAsked = 64
 
 // numberPacker makes columns of numbers. Not safe for concurrent use.
 type numberPacker struct {
-	ints intPacker
-	runs []numberRun
-	out  enc
+	ints   intPacker
+	runs   []numberRun
+	out    enc
+	wide   bool // some numbers have many bits that are not entropy coded
+	worded bool // the values' words have been added
 }
 
-// pack gives the column of n values, each ended by a newline, or nil if they are not all alike. It is valid until the next call.
-func (p *numberPacker) pack(text []byte, n int) []byte {
+// wideShift is from how many such bits on numbers are wide.
+const wideShift = 10
+
+// pack gives the column of n values, each ended by a newline, or nil if they are not all alike. It is valid until the next
+// call. The values' words are added to words, if that is not nil and where it is quick: see worded.
+func (p *numberPacker) pack(text []byte, n int, words *wordSet) []byte {
+	p.wide, p.worded = false, false
 	first := text[:bytes.IndexByte(text, varNewline)]
 	behind, ok := p.skeleton(first)
 	if !ok {
@@ -69,9 +76,15 @@ func (p *numberPacker) pack(text []byte, n int) []byte {
 	for i := range p.runs {
 		p.runs[i].list = slices.Grow(p.runs[i].list, n)
 	}
-	if !p.takeAll(text, behind) {
+	if words != nil && p.digitsAreWords(behind) {
+		addWords(words, first)
+	} else {
+		words = nil
+	}
+	if !p.takeAll(text, behind, words) {
 		return nil
 	}
+	p.worded = words != nil
 	for i := range p.runs {
 		if r := &p.runs[i]; r.zeros && !r.fixed {
 			return nil
@@ -89,7 +102,7 @@ func (p *numberPacker) pack(text []byte, n int) []byte {
 		} else {
 			e.byte(0)
 		}
-		p.ints.pack(e, r.list)
+		p.wide = p.ints.pack(e, r.list) >= wideShift || p.wide
 	}
 	e.bytes(behind)
 	return e.b
@@ -125,7 +138,8 @@ func (p *numberPacker) skeleton(value []byte) (behind []byte, ok bool) {
 
 // takeAll takes up all values, if they are like the first one. A newline ends digits and is in nothing else of a value, so
 // values need not be cut first.
-func (p *numberPacker) takeAll(text, behind []byte) bool {
+// The words of digits are added to words, if that is not nil.
+func (p *numberPacker) takeAll(text, behind []byte, words *wordSet) bool {
 	for i := 0; i < len(text); {
 		for j := range p.runs {
 			r := &p.runs[j]
@@ -133,12 +147,16 @@ func (p *numberPacker) takeAll(text, behind []byte) bool {
 				return false
 			}
 			i += len(r.before)
-			begin, n := i, uint64(0)
+			begin, n, h := i, uint64(0), uint64(hashSeed)
 			for ; i < len(text) && isDigit(text[i]); i++ {
 				n = n*10 + uint64(text[i]-'0') // of too many digits it is not used
+				h = (h ^ uint64(text[i])) * hashPrime
 			}
 			if i == begin || i-begin > maxRunDigits {
 				return false
+			}
+			if words != nil {
+				words.addDigits(n, i-begin, h)
 			}
 			r.zeros = r.zeros || i-begin > 1 && text[begin] == '0'
 			r.fixed = r.fixed && i-begin == r.width
@@ -153,6 +171,17 @@ func (p *numberPacker) takeAll(text, behind []byte) bool {
 		i++
 	}
 	return true
+}
+
+// digitsAreWords tells whether each run of digits is a word, and all other words are those of the first value.
+func (p *numberPacker) digitsAreWords(behind []byte) bool {
+	for i := range p.runs {
+		b := p.runs[i].before
+		if i > 0 && (len(b) == 0 || wordBytes[b[0]] != 0) || len(b) > 0 && wordBytes[b[len(b)-1]] != 0 {
+			return false
+		}
+	}
+	return len(behind) == 0 || wordBytes[behind[0]] == 0
 }
 
 // numberColumn is a column of numbers that has been decoded.

@@ -76,7 +76,7 @@ func TestNumbers(t *testing.T) {
 		text := []byte(strings.ReplaceAll(tc.values, " ", "\n") + "\n")
 		n := bytes.Count(text, []byte("\n"))
 		var p numberPacker
-		column := p.pack(text, n)
+		column := p.pack(text, n, nil)
 		if (column != nil) != tc.fits {
 			t.Errorf("%s: is a column of numbers: %t", tc.values, column != nil)
 		}
@@ -116,11 +116,11 @@ func FuzzNumbers(f *testing.F) {
 	f.Add([]byte("10.1.2.3\n10.1.2.4\n"))
 	f.Add([]byte("007\n008\n"))
 	var p numberPacker
-	f.Add(bytes.Clone(p.pack([]byte(strings.Repeat("17\n5\n", 100)), 200)))
+	f.Add(bytes.Clone(p.pack([]byte(strings.Repeat("17\n5\n", 100)), 200, nil)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		_, _ = decodeNumbers(b, 1000, &slabs{})
 		text := append(bytes.TrimRight(b, "\n"), '\n')
-		column := p.pack(text, bytes.Count(text, []byte("\n")))
+		column := p.pack(text, bytes.Count(text, []byte("\n")), nil)
 		if column == nil {
 			return
 		}

@@ -66,21 +66,38 @@ const (
 	minStampText = 8
 )
 
-// parseStamp reads the stamp that text begins with, if there is one: its time in ns since 1970 as
+// stampReader reads stamps. Those of lines that follow each other mostly have the same day, which is read once. The
+// zero reader has read none. Not safe for concurrent use.
+type stampReader struct {
+	head    []byte // the last stamp's day and the byte behind it
+	form    dateForm
+	day     int64 // that it means
+	lineDay int64 // day of its line, on which that may depend
+}
+
+// readDay is parseDay with what is between day and time of day. That is looked at even where the text is so short that parseDay
+// sees no day: then there is no time of day either.
+func (r *stampReader) readDay(text []byte, near int64) (day int64, n int, form dateForm, between byte) {
+	lineDay := floorDiv(near, nsADay)
+	if n = len(r.head); n > 0 && lineDay == r.lineDay && bytes.HasPrefix(text, r.head) {
+		return r.day, n, r.form, r.head[n-1]
+	}
+	day, n, form = parseDay(text, lineDay)
+	if form == dateNone || n >= len(text) {
+		return day, n, form, 0
+	}
+	r.head, r.form, r.day, r.lineDay = append(r.head[:0], text[:n+1]...), form, day, lineDay
+	return day, n + 1, form, text[n]
+}
+
+// read reads the stamp that text begins with, if there is one: its time in ns since 1970 as
 // UTC, and its length. near is the line's time.
-func parseStamp(text []byte, near int64) (f stampForm, ns int64, n int, ok bool) {
+func (r *stampReader) read(text []byte, near int64) (f stampForm, ns int64, n int, ok bool) {
 	if len(text) < minStampText {
 		return f, 0, 0, false
 	}
-	day, n, form := parseDay(text, near)
-	f.date = form
-	if form != dateNone {
-		if n >= len(text) {
-			return f, 0, 0, false
-		}
-		f.between = text[n]
-		n++
-	}
+	day, n, form, between := r.readDay(text, near)
+	f.date, f.between = form, between
 	sec, size, packed := parseClock(text[n:], form == datePacked)
 	if size == 0 {
 		return f, 0, 0, false
@@ -119,10 +136,16 @@ func number(b []byte) int {
 	return n
 }
 
-// parseDay reads a day: days since 1970, length and form. Without a day it is the line's.
-func parseDay(t []byte, near int64) (day int64, n int, form dateForm) {
-	today := floorDiv(near, nsADay)
-	year, _, _ := civil(today)
+// twoDigits is number for two digits.
+func twoDigits(a, b byte) int {
+	if !isDigit(a) || !isDigit(b) {
+		return -1
+	}
+	return int(a-'0')*10 + int(b-'0')
+}
+
+// parseDay reads a day: days since 1970, length and form. Without a day it is today, the line's.
+func parseDay(t []byte, today int64) (day int64, n int, form dateForm) {
 	y, m, d := -1, -1, -1
 	switch {
 	case len(t) >= 10 && t[4] == '-' && t[7] == '-':
@@ -134,9 +157,11 @@ func parseDay(t []byte, near int64) (day int64, n int, form dateForm) {
 	case len(t) >= 13 && t[6] == ' ' && isDigit(t[0]):
 		y, m, d, n, form = shortYear(t), number(t[2:4]), number(t[4:6]), 6, datePacked
 	case len(t) >= 15 && t[3] == ' ' && t[6] == ' ':
-		y, m, d, n, form = year, monthOf(t[:3]), monthDay(t[4:6]), 6, dateMonth
+		m, d, n, form = monthOf(t[:3]), monthDay(t[4:6]), 6, dateMonth
+		y, _, _ = civil(today)
 	case len(t) >= 13 && t[4] == ' ' && t[7] == ':':
-		y, m, d, n, form = year, number(t[:2]), number(t[2:4]), 4, dateKlog
+		m, d, n, form = number(t[:2]), number(t[2:4]), 4, dateKlog
+		y, _, _ = civil(today)
 	}
 	if form == dateNone || y < 1970 || y > 2200 || m < 1 || m > 12 || d < 1 || d > daysIn(y, m) {
 		return today, 0, dateNone
@@ -175,9 +200,9 @@ func parseClock(t []byte, mayPack bool) (sec int64, n int, packed bool) {
 	var h, m, s int
 	switch {
 	case len(t) >= 8 && t[2] == ':' && t[5] == ':':
-		h, m, s, n = number(t[:2]), number(t[3:5]), number(t[6:8]), 8
+		h, m, s, n = twoDigits(t[0], t[1]), twoDigits(t[3], t[4]), twoDigits(t[6], t[7]), 8
 	case mayPack && len(t) >= 6:
-		h, m, s, n, packed = number(t[:2]), number(t[2:4]), number(t[4:6]), 6, true
+		h, m, s, n, packed = twoDigits(t[0], t[1]), twoDigits(t[2], t[3]), twoDigits(t[4], t[5]), 6, true
 	default:
 		return 0, 0, false
 	}

@@ -6,23 +6,31 @@ package archive
 // wordReach is how far words go beyond the variables that they are a part of. It is the same in all lines of a shape, unless
 // there is nothing but letters and the like between two variables.
 type wordReach struct {
-	reach []reach // of each variable and stamp
-	apart bool    // no word has two of them, and there is no tail
+	vars  []reach // of each variable
+	stamp reach
+	apart bool // no word has two of them, and there is no tail
 }
 
 // reach is in bytes.
 type reach struct{ before, after int }
 
+// alone tells whether the words of the nth variable are those of its values, which are added when its column is packed.
+func (w *wordReach) alone(n int) bool { return w.apart && w.vars[n] == reach{} }
+
 // of finds out about the shape of a text that has been split.
 func (w *wordReach) of(text []byte, sp *splitter) {
-	w.reach, w.apart = w.reach[:0], sp.tail < 0
+	w.vars, w.apart = w.vars[:0], sp.tail < 0
 	last := 0
 	for i, p := range sp.vars {
 		from, to := wordAround(text, p)
 		if i > 0 && from < last || i+1 < len(sp.vars) && to > sp.vars[i+1].from {
 			w.apart = false
 		}
-		w.reach = append(w.reach, reach{p.from - from, to - p.to})
+		if r := (reach{p.from - from, to - p.to}); i == sp.stamp {
+			w.stamp = r
+		} else {
+			w.vars = append(w.vars, r)
+		}
 		last = p.to
 	}
 }
