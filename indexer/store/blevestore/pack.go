@@ -49,7 +49,8 @@ func compareEntries(a, b entry) int { return bytes.Compare(a.key, b.key) }
 // packTools is memory that packs are made with, reused over packs. Not safe for concurrent use.
 type packTools struct {
 	raw, sealed writer
-	hashes      []uint64
+	hashes      []uint64     // of terms, each a few times at most
+	recent      [1024]uint64 // of hashes, by their low bits: documents side by side have most terms in common
 }
 
 // maxTools is how many bytes of each buffer are kept for the next pack.
@@ -122,10 +123,17 @@ const keyField = "id" // in filters: the key of a document
 
 // addTerms notes what filters have of a document.
 func (t *packTools) addTerms(key []byte, d *lastnight.Document) {
-	t.hashes = append(t.hashes, termHash(keyField, key))
+	t.add(termHash(keyField, key))
 	terms.Each(d,
-		func(word []byte) { t.hashes = append(t.hashes, termHash(textField, word)) },
-		func(value []byte) { t.hashes = append(t.hashes, termHash(valueField, value)) })
+		func(word []byte) { t.add(termHash(textField, word)) },
+		func(value []byte) { t.add(termHash(valueField, value)) })
+}
+
+func (t *packTools) add(hash uint64) {
+	if last := &t.recent[hash%uint64(len(t.recent))]; *last != hash {
+		*last = hash
+		t.hashes = append(t.hashes, hash)
+	}
 }
 
 // filter makes the filter of what was noted since the last one.
@@ -302,6 +310,7 @@ func (p *packing) put(entries []entry) (size int, err error) {
 func (p *packing) putOne(entries []entry) error {
 	t := &p.s.packTools
 	t.hashes = t.hashes[:0]
+	clear(t.recent[:])
 	for _, e := range entries {
 		d, err := p.s.decode(p.b, e.key, e.value)
 		if err != nil {
