@@ -167,8 +167,8 @@ func (s *Store) commit(batch []stored) ([]*day, error) {
 	}
 	var changes []change
 	var generation uint64
-	s.documents.touch(len(batch) * lookupBytes)
 	err := s.documents.Update(func(tx *bolt.Tx) (err error) {
+		defer s.documents.touch(tx, len(batch)*lookupBytes)
 		if generation, err = tx.Bucket(metaBucket).NextSequence(); err != nil {
 			return err
 		}

@@ -23,8 +23,8 @@ const (
 	transactionBytes = 4 * lookupBytes
 )
 
-// mapped is a bbolt file whose pages are let go of, between transactions, when much of it has
-// been read. Without that a process that has been through a large file holds all of it.
+// mapped is a bbolt file whose pages are let go of when much of it has been read. Without that a
+// process that has been through a large file holds all of it.
 type mapped struct {
 	cfg     Config
 	name    string
@@ -42,17 +42,29 @@ func openMapped(cfg Config, name string) (*mapped, error) {
 	return &mapped{cfg: cfg, name: name, db: db}, nil
 }
 
-// touch notes that n bytes are read.
-func (m *mapped) touch(n int) { m.touched.Add(int64(n)) }
+// touch notes that n bytes are read in a transaction.
+func (m *mapped) touch(tx *bolt.Tx, n int) {
+	if m.touched.Add(int64(n)) > maxMapped {
+		m.touched.Store(0)
+		letGo(tx)
+	}
+}
 
 // View runs f in a transaction that reads.
 func (m *mapped) View(f func(*bolt.Tx) error) error {
-	return m.with(func(db *bolt.DB) error { return db.View(f) })
+	return m.with(func(db *bolt.DB) error { return db.View(m.touching(f)) })
 }
 
 // Update runs f in a transaction that writes.
 func (m *mapped) Update(f func(*bolt.Tx) error) error {
-	return m.with(func(db *bolt.DB) error { return db.Update(f) })
+	return m.with(func(db *bolt.DB) error { return db.Update(m.touching(f)) })
+}
+
+func (m *mapped) touching(f func(*bolt.Tx) error) func(*bolt.Tx) error {
+	return func(tx *bolt.Tx) error {
+		defer m.touch(tx, transactionBytes)
+		return f(tx)
+	}
 }
 
 func (m *mapped) with(f func(*bolt.DB) error) error {
@@ -63,23 +75,15 @@ func (m *mapped) with(f func(*bolt.DB) error) error {
 		return fmt.Errorf("%s is closed", m.name)
 	}
 	defer m.mu.RUnlock()
-	err := f(db)
-	if m.touched.Add(transactionBytes) > maxMapped {
-		m.touched.Store(0)
-		letGo(db)
-	}
-	return err
+	return f(db)
 }
 
 // letGo tells the system that none of the file is needed just now. Who reads it at the same time, or later, gets what
-// the system still has of it. If it fails, the process only stays as large as it is.
-func letGo(db *bolt.DB) {
-	_ = db.View(func(tx *bolt.Tx) error { // while it is open the file stays mapped where it is
-		if size := tx.Size(); size > maxMapped {
-			forgetPages(db.Info().Data, uintptr(size))
-		}
-		return nil
-	})
+// the system still has of it. While the transaction is open the file stays mapped where it is.
+func letGo(tx *bolt.Tx) {
+	if size := tx.Size(); size > maxMapped {
+		forgetPages(tx.DB().Info().Data, uintptr(size))
+	}
 }
 
 const (
@@ -160,7 +164,7 @@ func keepLettingGo(dbs ...*bolt.DB) (stop func()) {
 			case <-time.After(letGoEvery):
 			}
 			for _, db := range dbs {
-				letGo(db)
+				_ = db.View(func(tx *bolt.Tx) error { letGo(tx); return nil })
 			}
 		}
 	})

@@ -48,7 +48,7 @@ func TestMappedLetsGo(t *testing.T) {
 					t.Errorf("value %d is another one", i)
 				}
 			}
-			m.touch(n << 16)
+			m.touch(tx, n<<16)
 			return nil
 		})
 	}

@@ -48,7 +48,7 @@ func (s *Store) pageAt(day string, sp span, times []uint64) (docs []lastnight.Do
 		r := s.readDay(b)
 		defer r.done()
 		for _, t := range times {
-			s.documents.touch(lookupBytes)
+			s.documents.touch(tx, lookupBytes)
 			some, n, err := s.pageOf(b, r, sp.only(t), nil, nil)
 			if err != nil {
 				return err
@@ -91,7 +91,7 @@ func (s *Store) fetchKeys(day string, keys []string) ([]lastnight.Document, erro
 			if err != nil {
 				return fmt.Errorf("read document %q: %w", k[8:], err)
 			}
-			s.documents.touch(lookupBytes)
+			s.documents.touch(tx, lookupBytes)
 			docs = append(docs, d)
 		}
 		return nil
@@ -162,7 +162,7 @@ func (s *Store) pageOf(b *bolt.Bucket, r *dayReader, sp span, p terms.Plan, keep
 			}
 			return docs, next, nil
 		}
-		s.documents.touch(len(k) + len(v))
+		s.documents.touch(b.Tx(), len(k)+len(v))
 		if keep != nil && !keep(b, v) {
 			continue
 		}

@@ -50,7 +50,7 @@ func (r *dayReader) open(first, value []byte) ([]entry, error) {
 	if r.first == string(first) {
 		return r.mem.entries, nil
 	}
-	r.s.documents.touch(len(value))
+	r.s.documents.touch(r.docs.Tx(), len(value))
 	r.first = ""
 	if err := r.s.codec.openPackInto(value, r.mem); err != nil {
 		return nil, err
@@ -120,8 +120,12 @@ func (r *dayReader) walkPacks(sp span, p terms.Plan) iter.Seq2[entry, error] {
 		}
 		c := r.packs.Cursor()
 		for first, value := range sp.walkPacks(c) {
-			if p != nil && !mayHave(r.filters.Get(first), p) {
-				continue
+			if p != nil {
+				filter := r.filters.Get(first)
+				r.s.documents.touch(r.docs.Tx(), len(filter))
+				if !mayHave(filter, p) {
+					continue
+				}
 			}
 			entries, err := r.open(first, value)
 			if err != nil {
