@@ -122,7 +122,7 @@ func (r *dayReader) walkPacks(sp span, p terms.Plan) iter.Seq2[entry, error] {
 		for first, value := range sp.walkPacks(c) {
 			if p != nil {
 				filter := r.filters.Get(first)
-				r.s.documents.touch(r.docs.Tx(), len(filter))
+				r.s.documents.touch(r.docs.Tx(), len(filter)+len(value)) // the kernel maps what is around the cursor's pages, too
 				if !mayHave(filter, p) {
 					continue
 				}
