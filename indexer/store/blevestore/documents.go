@@ -168,7 +168,6 @@ func (s *Store) commit(batch []stored) ([]*day, error) {
 	var changes []change
 	var generation uint64
 	err := s.documents.Update(func(tx *bolt.Tx) (err error) {
-		defer s.documents.touch(tx, len(batch)*lookupBytes)
 		if generation, err = tx.Bucket(metaBucket).NextSequence(); err != nil {
 			return err
 		}
@@ -232,6 +231,7 @@ func (s *Store) putDay(b *bolt.Bucket, batch []stored, generation uint64) (keys 
 			}
 			continue
 		}
+		s.documents.touch(b.Tx(), lookupBytes)
 		source, err := putSource(sources, d.source)
 		if err != nil {
 			return nil, err

@@ -273,7 +273,7 @@ func (p *packing) territory(from []byte) (size int, next []byte, err error) {
 		}
 	}
 	p.packed += uint64(len(fresh))
-	p.s.documents.touch(p.b.Tx(), len(value)+len(fresh)*touchedDocument)
+	p.s.documents.touch(p.b.Tx(), 2*lookupBytes+len(value)+len(fresh)*touchedDocument)
 	size, err = p.put(entries)
 	return size, next, err
 }
