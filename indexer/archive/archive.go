@@ -24,7 +24,7 @@
 //
 // # Limits
 //
-// One process writes at a time, unless all who do say so (Config.Shared). In memory are about 400 bytes a
+// One process writes at a time, unless all who do say so (Config.Shared). In memory are about 280 bytes a
 // chunk, byte ranges of what no manifest lists yet and of what is held twice, where what manifests list ends (of up to
 // 131,072 files), and a cache of directories,
 // filters and parts of manifests (Config.CacheBytes).

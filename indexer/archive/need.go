@@ -43,17 +43,20 @@ func NeedOf(node query.Node) Need {
 	return n
 }
 
-// hashes gives the words as filters know them.
+// hashes gives the words as filters know them, the longest first: it is the one that fewest blocks have, mostly.
 func (n *Need) hashes() []uint64 {
-	if len(n.words) == 0 {
-		return nil
+	words := slices.Clone(n.words)
+	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	var hashes []uint64
+	for _, w := range words {
+		query.ScanTokens(w, func(token []byte) bool {
+			if h := hashWord(token); !slices.Contains(hashes, h) {
+				hashes = append(hashes, h)
+			}
+			return true
+		})
 	}
-	var set wordSet
-	set.reset()
-	for _, w := range n.words {
-		addWords(&set, []byte(w))
-	}
-	return slices.DeleteFunc(set.slots, func(h uint64) bool { return h == 0 })
+	return hashes
 }
 
 // What a cond needs.
