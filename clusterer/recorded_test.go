@@ -35,7 +35,7 @@ func eachRecord(file string, data []byte, f func(r *lastnight.Record)) error {
 	at := int64(0)
 	for raw := range bytes.Lines(data) {
 		if e, ok := cri.Parse(bytes.TrimSuffix(raw, []byte{'\n'})); ok {
-			lines.Add(e, at, func(l *lastnight.Line) { records.Add(l, f) })
+			lines.Add(&e, at, func(l *lastnight.Line) { records.Add(l, f) })
 		}
 		at += int64(len(raw))
 	}

@@ -125,6 +125,7 @@ type Parser struct {
 	Redact Redactor
 
 	entries  cri.Parser
+	entry    cri.Entry // the line at hand
 	cri      cri.Joiner
 	records  multiline.Joiner
 	block    *Block
@@ -189,6 +190,7 @@ func (p *Parser) Parse(b *Block, ending Ending) (all bool) {
 	}
 	p.block = nil
 	p.cuts = p.records.Cuts(b.To)
+	p.entry = cri.Entry{}
 	p.cri.Reset()
 	p.records.Reset(nil) // a parser that waits for its file to grow must not hold the block
 	b.Lines, b.Redacted = 0, 0
@@ -230,10 +232,10 @@ func (p *Parser) scan(limit int) int {
 
 // line adds one line of the file.
 func (p *Parser) line(raw []byte, pos int) {
-	e, ok := p.entries.Parse(raw)
-	if !ok {
+	e := &p.entry
+	if !p.entries.Parse(raw, e) {
 		p.block.damaged = append(p.block.damaged, damagedLine{p.block.Base + int64(pos), reasonHeader})
-		e = cri.Entry{Time: p.timeFor(pos), Text: raw}
+		*e = cri.Entry{Time: p.timeFor(pos), Text: raw}
 	}
 	p.last = e.Time
 	split := p.cri.Split
@@ -263,8 +265,12 @@ func (p *Parser) record(r *lastnight.Record) {
 	b := p.block
 	from := len(b.lines)
 	b.lines = append(b.lines, r.Lines...)
-	b.Records = append(b.Records, *r)
-	b.Records[len(b.Records)-1].Lines = b.lines[from:len(b.lines):len(b.lines)]
+	n := len(b.Records)
+	b.Records = slices.Grow(b.Records, 1)[:n+1]
+	to := &b.Records[n] // of a block that is used again: all fields are set, one by one, since r has just been written so
+	to.Lines, to.Level, to.Logger, to.Thread = b.lines[from:len(b.lines):len(b.lines)], r.Level, r.Logger, r.Thread
+	to.AppTime, to.MessageAt, to.Exception, to.Attrs = r.AppTime, r.MessageAt, r.Exception, r.Attrs
+	to.Template, to.Vars = "", nil
 }
 
 // finish closes what the ending allows, orders the records and sets To.
@@ -311,16 +317,22 @@ func (p *Parser) tail() {
 	if !ok {
 		e = cri.Entry{Time: p.timeFor(from), Text: b.Raw[from:]}
 	}
-	p.cri.Add(e, b.Base+int64(from), p.addLine)
+	p.cri.Add(&e, b.Base+int64(from), p.addLine)
 }
 
-// order sorts the records by offset: those of the two iostreams end in another order than they begin.
+// order sorts the records by offset: those of the two iostreams end in another order than they begin. Each of
+// one iostream comes late for those of the other that ended while it was open, so together no more moves than records are needed.
 func (p *Parser) order() {
 	records := p.block.Records
 	for i := 1; i < len(records); i++ {
-		if records[i].Lines[0].Offset < records[i-1].Lines[0].Offset {
-			slices.SortFunc(records, func(x, y lastnight.Record) int { return cmp.Compare(x.Lines[0].Offset, y.Lines[0].Offset) })
-			return
+		at := i
+		for at > 0 && records[at-1].Lines[0].Offset > records[i].Lines[0].Offset {
+			at--
+		}
+		if at < i {
+			late := records[i]
+			copy(records[at+1:i+1], records[at:i])
+			records[at] = late
 		}
 	}
 }

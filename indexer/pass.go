@@ -87,6 +87,7 @@ func (p *pass) cluster(c *clusterer.Clusterer, s *lastnight.Span, w lastnight.Wo
 	stream := s.Stream.ID()
 	settled := c.Stats().Lines >= settledLines
 	job := p.job(s, w)
+	key := countKey{namespace: w.Namespace, job: w.Name}
 	for i := range s.Records {
 		r := &s.Records[i]
 		m := c.Add(r.Message(), r.Exception, p.vars[:0])
@@ -98,7 +99,10 @@ func (p *pass) cluster(c *clusterer.Clusterer, s *lastnight.Span, w lastnight.Wo
 		p.lines += int64(len(r.Lines))
 		t := r.Lines[0].Time
 		if !r.Lines[0].Partial { // it is counted when it comes whole, or it would count twice
-			p.counts.Add(countKey{w.Namespace, w.Name, r.Template, r.Level, floorMinute(t)}, tally.SlotOf(r.Template))
+			if key.template, key.level = r.Template, r.Level; uint64(t-key.minute) >= uint64(time.Minute) {
+				key.minute = floorMinute(t)
+			}
+			p.counts.Add(&key, tally.SlotOf(r.Template))
 		}
 		rec := p.x.cfg.Recognizer.Recognize(s.Stream, r)
 		if rec.JobName != "" {

@@ -123,7 +123,7 @@ func (x *Indexer) recount(ctx context.Context, name string) error {
 		}
 		for i := range it.Span.Records {
 			if r := &it.Span.Records[i]; !r.Lines[0].Partial {
-				p.counts.Add(countKey{it.Span.Stream.Namespace, it.Job, r.Template, r.Level, floorMinute(r.Lines[0].Time)}, tally.SlotOf(r.Template))
+				p.counts.Add(&countKey{it.Span.Stream.Namespace, it.Job, r.Template, r.Level, floorMinute(r.Lines[0].Time)}, tally.SlotOf(r.Template))
 			}
 		}
 	}

@@ -50,10 +50,10 @@ func (z *Recognizer) Recognize(_ *lastnight.Stream, r *lastnight.Record) lastnig
 	for len(msg) > 0 && msg[0] == ' ' {
 		msg = msg[1:]
 	}
-	rec := z.landmark(msg, r.Logger)
 	if r.Level < lastnight.LevelWarn && len(r.Exception) == 0 && len(r.Lines) == 1 && !unusualFirstByte(msg) {
-		return rec
+		return z.landmark(msg, r.Logger)
 	}
+	rec := z.landmark(msg, r.Logger)
 	var extra []string
 	if len(r.Exception) > 0 {
 		extra = append(extra, lastnight.SignalException)

@@ -79,28 +79,29 @@ const (
 	stderr = uint64(' ') | 's'<<8 | 't'<<16 | 'd'<<24 | 'e'<<32 | 'r'<<40 | 'r'<<48 | ' '<<56
 )
 
-// Parse gives what the function Parse does.
-func (p *Parser) Parse(raw []byte) (e Entry, ok bool) {
+// Parse sets e to what the function Parse gives.
+func (p *Parser) Parse(raw []byte, e *Entry) (ok bool) {
 	if len(raw) < 40 || raw[16] != ':' || raw[19] != '.' || raw[29] != 'Z' {
-		return Parse(raw)
+		*e, ok = Parse(raw)
+		return ok
 	}
 	if p.minute == 0 || binary.LittleEndian.Uint64(raw) != p.date || binary.LittleEndian.Uint64(raw[8:]) != p.clock {
-		if e, ok = Parse(raw); ok && raw[17] < '6' { // a leap second is of the minute before
+		if *e, ok = Parse(raw); ok && raw[17] < '6' { // a leap second is of the minute before
 			p.date, p.clock = binary.LittleEndian.Uint64(raw), binary.LittleEndian.Uint64(raw[8:])
 			p.minute = e.Time - e.Time%60e9
 		}
-		return e, ok
+		return ok
 	}
 	second, last := two(raw, 17), raw[28]-'0'
 	most, digits := eight(binary.LittleEndian.Uint64(raw[20:]))
 	stream := binary.LittleEndian.Uint64(raw[30:])
 	if second < 0 || second > 59 || !digits || last > 9 || stream != stdout && stream != stderr || raw[38] != 'F' && raw[38] != 'P' || raw[39] != ' ' {
-		return Parse(raw)
+		*e, ok = Parse(raw)
+		return ok
 	}
-	return Entry{
-		Time: p.minute + int64(second)*1e9 + most*10 + int64(last),
-		Text: raw[40:], Stderr: stream == stderr, Partial: raw[38] == 'P',
-	}, true
+	e.Time = p.minute + int64(second)*1e9 + most*10 + int64(last)
+	e.Text, e.Stderr, e.Partial = raw[40:], stream == stderr, raw[38] == 'P'
+	return true
 }
 
 // eight reads eight digits at once, the first in the lowest byte; ok is false if there is anything else among them.

@@ -66,7 +66,8 @@ func TestParser(t *testing.T) {
 		"2026-11-22T11:54:01.000000001Z stdout F again",
 	} {
 		want, wantOK := cri.Parse([]byte(raw))
-		got, ok := p.Parse([]byte(raw))
+		var got cri.Entry
+		ok := p.Parse([]byte(raw), &got)
 		if diff := cmp.Diff(want, got); diff != "" || ok != wantOK {
 			t.Errorf("%q: ok %v, want %v (-want +got):\n%s", raw, ok, wantOK, diff)
 		}
@@ -79,7 +80,7 @@ func join(entries ...string) []lastnight.Line {
 	var lines []lastnight.Line
 	keep := func(l *lastnight.Line) { lines = append(lines, *l) }
 	for i, e := range entries {
-		j.Add(cri.Entry{Time: int64(i), Stderr: e[0] == 'e', Partial: e[1] == 'P', Text: []byte(e[2:])}, int64(i)*100, keep)
+		j.Add(&cri.Entry{Time: int64(i), Stderr: e[0] == 'e', Partial: e[1] == 'P', Text: []byte(e[2:])}, int64(i)*100, keep)
 	}
 	j.Flush(keep)
 	return lines
@@ -104,7 +105,7 @@ func TestJoinIsBounded(t *testing.T) {
 	part := bytes.Repeat([]byte("x"), 1<<20)
 	total := 0
 	for i := range 40 {
-		j.Add(cri.Entry{Partial: true, Text: part}, int64(i)<<21, func(l *lastnight.Line) { lines = append(lines, *l) })
+		j.Add(&cri.Entry{Partial: true, Text: part}, int64(i)<<21, func(l *lastnight.Line) { lines = append(lines, *l) })
 		total += len(part)
 	}
 	j.Flush(func(l *lastnight.Line) { lines = append(lines, *l) })
@@ -123,10 +124,10 @@ func TestJoinDoesNotWaitForEver(t *testing.T) {
 	var j cri.Joiner
 	var texts []string
 	keep := func(l *lastnight.Line) { texts = append(texts, string(l.Text)) }
-	j.Add(cri.Entry{Partial: true, Text: []byte("waits")}, 0, keep)
-	j.Add(cri.Entry{Stderr: true, Text: []byte("near")}, cri.MaxWait, keep)
-	j.Add(cri.Entry{Stderr: true, Text: []byte("far")}, cri.MaxWait+1, keep)
-	j.Add(cri.Entry{Text: []byte("late")}, cri.MaxWait+2, keep)
+	j.Add(&cri.Entry{Partial: true, Text: []byte("waits")}, 0, keep)
+	j.Add(&cri.Entry{Stderr: true, Text: []byte("near")}, cri.MaxWait, keep)
+	j.Add(&cri.Entry{Stderr: true, Text: []byte("far")}, cri.MaxWait+1, keep)
+	j.Add(&cri.Entry{Text: []byte("late")}, cri.MaxWait+2, keep)
 	if diff := cmp.Diff([]string{"near", "waits", "far", "late"}, texts); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
 	}
@@ -154,7 +155,8 @@ func FuzzCRI(f *testing.F) {
 		offset := int64(0)
 		for raw := range strings.SplitSeq(file, "\n") {
 			e, ok := cri.Parse([]byte(raw))
-			if again, sure := p.Parse([]byte(raw)); sure != ok || !cmp.Equal(again, e) {
+			var again cri.Entry
+			if sure := p.Parse([]byte(raw), &again); sure != ok || !cmp.Equal(again, e) {
 				t.Errorf("%q: %v %v, by itself %v %v", raw, again, sure, e, ok)
 			}
 			if !ok {
@@ -165,7 +167,7 @@ func FuzzCRI(f *testing.F) {
 				t.Errorf("%q: text %q", raw, e.Text)
 			}
 			in += len(e.Text)
-			j.Add(e, offset, count)
+			j.Add(&e, offset, count)
 			offset += int64(len(raw)) + 1
 		}
 		j.Flush(count)
@@ -179,8 +181,9 @@ func BenchmarkParse(b *testing.B) {
 	line := []byte("2026-11-21T11:53:47.459312773Z stdout F 2026-11-21 11:53:47,459 INFO  org.apache.flink.runtime.taskexecutor.TaskExecutor [] - Activate slot 4bc4f3f0d5b4d6f7a8c9e0f1a2b3c4d5.")
 	b.SetBytes(int64(len(line)))
 	var p cri.Parser
+	var e cri.Entry
 	for b.Loop() {
-		if _, ok := p.Parse(line); !ok {
+		if !p.Parse(line, &e) {
 			b.Fatal("not a line")
 		}
 	}

@@ -32,7 +32,7 @@ type pending struct {
 // Add takes the entry that stands at offset and calls emit for each line that is
 // complete by it, in the order of their ends. A line in one part shares the memory of
 // e.Text; the text of a joined one has its own. What emit is given is valid until it returns.
-func (j *Joiner) Add(e Entry, offset int64, emit func(*lastnight.Line)) {
+func (j *Joiner) Add(e *Entry, offset int64, emit func(*lastnight.Line)) {
 	own, other := &j.open[0], &j.open[1]
 	if e.Stderr {
 		own, other = other, own
@@ -44,12 +44,13 @@ func (j *Joiner) Add(e Entry, offset int64, emit func(*lastnight.Line)) {
 		j.split(own, emit)
 	}
 	if !own.waits {
-		j.whole = lastnight.Line{Time: e.Time, Offset: offset, Text: e.Text, Stderr: e.Stderr}
-		if !e.Partial {
-			emit(&j.whole)
+		if !e.Partial { // set one by one: a line that is put together and then copied costs twice the time
+			line := &j.whole
+			line.Time, line.Offset, line.Text, line.Stderr, line.Parts = e.Time, offset, e.Text, e.Stderr, nil
+			emit(line)
 			return
 		}
-		line := j.whole
+		line := lastnight.Line{Time: e.Time, Offset: offset, Stderr: e.Stderr}
 		line.Text = append(make([]byte, 0, 2*len(e.Text)), e.Text...)
 		line.Parts = []lastnight.Part{{Time: e.Time, Offset: offset, Size: len(e.Text)}}
 		*own = pending{waits: true, line: line}

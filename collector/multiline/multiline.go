@@ -39,8 +39,8 @@ const Continues = "log.record.continues"
 // Joiner groups the lines of one stream. Not for several goroutines at once.
 type Joiner struct {
 	parser header.Parser
-	open   [2]pending // stdout, stderr
-	head   header.Header
+	open   [2]pending     // stdout, stderr
+	head   *header.Header // of the line at hand
 	cuts   []Cut
 	record lastnight.Record // the one that emit is given
 }
@@ -56,7 +56,7 @@ type Cut struct {
 type pending struct {
 	lines []lastnight.Line
 	bytes int
-	head  header.Header
+	head  *header.Header // its own
 	state state
 	last  int64 // time of the last line
 
@@ -87,11 +87,14 @@ func (j *Joiner) Add(line *lastnight.Line, emit func(*lastnight.Record)) {
 	if len(other.lines) > 0 && (line.Offset-other.lines[0].Offset > MaxWait || line.Time-other.last > int64(MaxGap)) {
 		j.close(other, emit)
 	}
-	j.parser.Parse(line.Text, &j.head)
+	if j.head == nil {
+		j.head = &header.Header{}
+	}
+	j.parser.Parse(line.Text, j.head)
 	if len(own.lines) > 0 {
 		full := len(own.lines) >= MaxLines || own.bytes+len(line.Text) > MaxBytes
 		late := line.Time-own.last > int64(MaxGap)
-		goesOn := own.continues(line.Text, &j.head)
+		goesOn := own.continues(line.Text, j.head)
 		if goesOn && (full || late) {
 			j.cut(own, line.Offset, late)
 		}
@@ -100,8 +103,8 @@ func (j *Joiner) Add(line *lastnight.Line, emit func(*lastnight.Record)) {
 		}
 	}
 	if len(own.lines) == 0 {
-		own.head = j.head
-		own.state = opening(line.Text, &j.head)
+		own.state = opening(line.Text, j.head)
+		own.head, j.head = j.head, own.head
 		j.link(own, line.Offset)
 	}
 	own.lines = append(own.lines, *line)
@@ -173,7 +176,7 @@ func (j *Joiner) Reset(cuts []Cut) {
 	for i := range j.open {
 		p := &j.open[i]
 		clear(p.lines[:cap(p.lines)])
-		*p = pending{lines: p.lines[:0]}
+		*p = pending{lines: p.lines[:0], head: p.head}
 	}
 	j.record = lastnight.Record{}
 }

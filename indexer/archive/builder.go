@@ -196,9 +196,9 @@ func (b *builder) count(e *blockEntry, r *row) {
 	}
 	stream := b.jobStream(k.stream)
 	minute := rec.Lines[0].Time / int64(60e9)
-	b.minutes.Add(minuteKey{stream, rec.Level, minute}, uint(rec.Level))
+	b.minutes.Add(&minuteKey{stream, rec.Level, minute}, uint(rec.Level))
 	if rec.Template != "" {
-		b.tmpls.Add(templateKey{stream, rec.Level, rec.Template}, tally.SlotOf(rec.Template))
+		b.tmpls.Add(&templateKey{stream, rec.Level, rec.Template}, tally.SlotOf(rec.Template))
 	}
 }
 

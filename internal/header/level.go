@@ -8,18 +8,22 @@ func levelWord(w []byte) lastnight.Level {
 	if len(w) < 3 || len(w) > 9 || classes[w[0]]&classLevel == 0 {
 		return lastnight.LevelUnknown
 	}
-	var up [9]byte
-	lower := isLower(w[1])
-	if !lower && isLower(w[0]) {
-		return lastnight.LevelUnknown
+	if !isLower(w[1]) {
+		return capitalLevel(w)
 	}
+	var up [9]byte
 	for i, c := range w {
-		if !isLetter(c) || i > 0 && isLower(c) != lower {
+		if !isLetter(c) || i > 0 && !isLower(c) {
 			return lastnight.LevelUnknown
 		}
 		up[i] = c &^ 0x20
 	}
-	switch string(up[:len(w)]) {
+	return capitalLevel(up[:len(w)])
+}
+
+// capitalLevel is levelWord of capitals.
+func capitalLevel(w []byte) lastnight.Level {
+	switch string(w) {
 	case "INFO", "NOTICE", "CONFIG", "LOG", "INFORMATION":
 		return lastnight.LevelInfo
 	case "WARN", "WARNING":

@@ -31,7 +31,8 @@ type text struct {
 
 // parseText is for lines that begin with a time or a bracket.
 func (p *Parser) parseText(line []byte, i int, h *Header) {
-	t := text{line: line, minute: &p.minute, i: i, message: -1}
+	var t text // set one by one: put together and copied it would cost more than the fields
+	t.line, t.minute, t.i, t.message = line, &p.minute, i, -1
 	for range maxFields {
 		t.i = skipBlank(line, t.i)
 		if t.i >= len(line) || !t.field(h) || t.message >= 0 {

@@ -17,19 +17,19 @@ type entry[K comparable] struct {
 	n   *int64
 }
 
-// Add counts a key once. slot is anything that differs for most keys that come close together.
-func (t *Tally[K]) Add(k K, slot uint) {
+// Add counts a key once, which is only read. slot is anything that differs for most keys that come close together.
+func (t *Tally[K]) Add(k *K, slot uint) {
 	e := &t.recent[slot%slots]
-	if e.n == nil || e.key != k {
-		n := t.counts[k]
+	if e.n == nil || e.key != *k {
+		n := t.counts[*k]
 		if n == nil {
 			if t.counts == nil {
 				t.counts = map[K]*int64{}
 			}
 			n = new(int64)
-			t.counts[k] = n
+			t.counts[*k] = n
 		}
-		e.key, e.n = k, n
+		e.key, e.n = *k, n
 	}
 	*e.n++
 }

@@ -16,7 +16,7 @@ func TestTally(t *testing.T) {
 	for i := range 5000 {
 		k := strconv.Itoa(i * i % 700)
 		want[k]++
-		got.Add(k, tally.SlotOf(k)) // many keys share a slot
+		got.Add(&k, tally.SlotOf(k)) // many keys share a slot
 	}
 	if diff := cmp.Diff(want, maps.Collect(got.All)); diff != "" || got.Len() != len(want) {
 		t.Fatal(diff)
