@@ -50,9 +50,8 @@ func newList[T any](items []T, next string, in lastnight.Interval) List[T] {
 
 // body is an answer while it is encoded.
 type body struct {
-	bytes.Buffer
-
-	enc *json.Encoder
+	buf bytes.Buffer
+	enc *json.Encoder // into buf
 }
 
 // maxKeptBody is how large the memory of an answer may be to be used again.
@@ -60,7 +59,7 @@ const maxKeptBody = 2 << 20
 
 var bodies = sync.Pool{New: func() any {
 	b := &body{}
-	b.enc = json.NewEncoder(b)
+	b.enc = json.NewEncoder(&b.buf)
 	b.enc.SetEscapeHTML(false)
 	return b
 }}
@@ -69,8 +68,8 @@ var bodies = sync.Pool{New: func() any {
 func newBody() *body { return bodies.Get().(*body) } //nolint:forcetypeassert // nothing else is put there
 
 func (b *body) release() {
-	if b.Cap() <= maxKeptBody {
-		b.Reset()
+	if b.buf.Cap() <= maxKeptBody {
+		b.buf.Reset()
 		bodies.Put(b)
 	}
 }
@@ -80,30 +79,30 @@ func (b *body) encode(v any) error {
 	if err := b.enc.Encode(v); err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
-	b.Truncate(b.Len() - 1) // the newline
+	b.buf.Truncate(b.buf.Len() - 1) // the newline
 	return nil
 }
 
 // encodeBehind appends the fields of v to the object that was begun, behind what ends its last field.
 func (b *body) encodeBehind(end string, v any) error {
-	b.WriteString(end)
-	at := b.Len()
+	b.buf.WriteString(end)
+	at := b.buf.Len()
 	if err := b.encode(v); err != nil {
 		return err
 	}
-	b.Bytes()[at] = ',' // instead of the brace that opens v
+	b.buf.Bytes()[at] = ',' // instead of the brace that opens v
 	return nil
 }
 
 // answer sends what was encoded, as one object.
 func (b *body) answer(w http.ResponseWriter) {
-	b.WriteByte('\n')
+	b.buf.WriteByte('\n')
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	h.Set("Content-Length", strconv.Itoa(b.buf.Len()))
 	// The reader may have gone; nobody is left to tell.
-	_, _ = w.Write(b.Bytes())
+	_, _ = w.Write(b.buf.Bytes())
 }
 
 // writeJSON answers with v. It fails only before it has written anything.
@@ -205,7 +204,7 @@ func (l *lineWriter) json(v any) error {
 	if err := b.encode(v); err != nil {
 		return err
 	}
-	return l.line(b.Bytes())
+	return l.line(b.buf.Bytes())
 }
 
 // begun tells whether something was sent already.

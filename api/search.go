@@ -82,7 +82,7 @@ func (s search) page(w http.ResponseWriter, r *http.Request, req lastnight.Searc
 	body := newBody()
 	defer body.release()
 	var last lastnight.Document
-	body.WriteString(`{"items":[`)
+	body.buf.WriteString(`{"items":[`)
 	for d, err := range s.ask.Search(r.Context(), req) {
 		if err != nil {
 			return err
@@ -92,7 +92,7 @@ func (s search) page(w http.ResponseWriter, r *http.Request, req lastnight.Searc
 			break
 		}
 		if n > 0 {
-			body.WriteByte(',')
+			body.buf.WriteByte(',')
 		}
 		last = d
 		if err := body.encode(&last); err != nil {

@@ -424,9 +424,10 @@ func (v *view) scanNumbers(col *viewColumn, c *cond, in ranks, set *lineSetOfSha
 	const piece, most = 128, 1 << 16 // values looked through at once, and from how many bytes on these are enough
 	var ends [piece]int
 	text, to := v.number, min(int(in.to), col.numbers.n)
-	for n, values := int(in.from), 0; n < to; n += values {
+	for n := int(in.from); n < to; {
 		text = text[:0]
-		for values = 0; values < piece && n+values < to && len(text) < most; values++ {
+		values := 0
+		for ; values < piece && n+values < to && len(text) < most; values++ {
 			text = append(col.numbers.appendValue(text, n+values), varNewline)
 			ends[values] = len(text)
 		}
@@ -444,6 +445,7 @@ func (v *view) scanNumbers(col *viewColumn, c *cond, in ranks, set *lineSetOfSha
 			v.hit(set, n+i, col.numbers.n)
 			at = ends[i]
 		}
+		n += values
 	}
 	v.number = text
 	return nil
