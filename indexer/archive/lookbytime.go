@@ -27,6 +27,7 @@ func (l *look) inTime(c candidate, v *view, h *harvest[lastnight.Document]) erro
 	if err := v.loadTimes(); err != nil {
 		return err
 	}
+	h.refresh()
 	rows := l.timed(c, v, h)
 	n := rows.left()
 	if n == 0 {
@@ -82,8 +83,7 @@ func (l *look) inOrder(v *view, rows *timedRows, set rowSet, h *harvest[lastnigh
 		if err := l.row(v, row, r.e, at, h); err != nil {
 			return err
 		}
-		if h.limit > 0 && len(h.w.list) >= h.limit {
-			h.limitTo(h.limit)
+		if h.full() {
 			return nil
 		}
 		rows.next(set)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 )
 
 // found is a result that waits for its turn.
@@ -87,6 +88,36 @@ type harvest[T any] struct {
 	until  *place // results after it are left for the next pass; nil: none are
 	limit  int    // results wanted at most; 0: no limit
 	budget int64
+	given  int                    // results handed over
+	give   func([]found[T])       // of a block: takes results that are in order while others are looked for
+	latest *atomic.Pointer[place] // of a block: until of the pass, as it is now
+}
+
+// handOver is how many results in order are handed over at once.
+const handOver = 64
+
+// full tells whether there are as many results as are wanted. It is for a block whose results come in order.
+func (h *harvest[T]) full() bool {
+	n := len(h.w.list)
+	if h.limit > 0 && n > 0 && h.given+n >= h.limit {
+		last := h.w.list[n-1].place
+		h.until = &last
+		return true
+	}
+	if n >= handOver {
+		h.given += n
+		h.give(h.w.list)
+		h.w.list, h.w.size = nil, 0
+		h.refresh()
+	}
+	return false
+}
+
+// refresh learns what the pass does not want any more.
+func (h *harvest[T]) refresh() {
+	if u := h.latest.Load(); u != nil && (h.until == nil || h.w.sign*u.compare(*h.until) < 0) {
+		h.until = u
+	}
 }
 
 // accepts tells whether a place belongs to the pass.
@@ -173,25 +204,36 @@ type pass[T any] struct {
 	s       *scan
 	h       harvest[T]
 	q       *candidates
-	flights []*flight[T] // blocks that are being read, in order
+	flights []*flight[T]   // blocks that are being read
+	news    chan report[T] // of flights
+	latest  atomic.Pointer[place]
 	find    finder[T]
 	left    func() int // results that the limit still allows
 }
 
 // flight is a block that is being read.
 type flight[T any] struct {
-	bound place
+	bound place // it has nothing before
 	h     harvest[T]
-	done  chan error
+}
+
+// report is what a flight has to tell: results that nothing in its block comes before any more or, at the end, those that are left.
+type report[T any] struct {
+	f     *flight[T]
+	list  []found[T]
+	done  bool
+	until *place // at the end: results after it are left for the next pass; nil: none are
+	err   error
 }
 
 func (p *pass[T]) run(ctx context.Context, yield func(*found[T]) bool) (stop bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
+	p.news = make(chan report[T], 1)
 	defer func() {
 		cancel()
-		for _, f := range p.flights {
-			if err := <-f.done; err != nil {
-				continue // nobody waits for it any more
+		for len(p.flights) > 0 { // nobody waits for what they tell any more
+			if r := <-p.news; r.done {
+				p.landed(r.f)
 			}
 		}
 	}()
@@ -210,14 +252,20 @@ func (p *pass[T]) run(ctx context.Context, yield func(*found[T]) bool) (stop boo
 		if len(p.flights) == 0 {
 			return false, ctx.Err()
 		}
-		f := p.flights[0]
-		err := <-f.done
-		p.flights = p.flights[1:]
-		if err != nil {
-			return false, err
+		r := <-p.news
+		if r.done {
+			p.landed(r.f)
 		}
-		p.land(&f.h)
+		if r.err != nil {
+			return false, r.err
+		}
+		p.take(&r)
 	}
+}
+
+// landed forgets a flight.
+func (p *pass[T]) landed(f *flight[T]) {
+	p.flights = slices.DeleteFunc(p.flights, func(x *flight[T]) bool { return x == f })
 }
 
 // launch reads ahead: as many blocks at once as the scan has workers.
@@ -233,10 +281,20 @@ func (p *pass[T]) launch(ctx context.Context) error {
 			}
 			continue
 		}
-		f := &flight[T]{bound: c.bound, done: make(chan error, 1), h: p.h}
-		f.h.w, f.h.limit = waiting[T]{sign: p.s.sign}, p.limit()
+		f := &flight[T]{bound: c.bound, h: p.h}
+		f.h.w, f.h.limit, f.h.latest = waiting[T]{sign: p.s.sign}, p.limit(), &p.latest
+		f.h.give = func(list []found[T]) {
+			select {
+			case p.news <- report[T]{f: f, list: list}:
+			case <-ctx.Done():
+			}
+		}
 		p.flights = append(p.flights, f)
-		go func() { f.done <- p.find(ctx, c, &f.h) }()
+		go func() {
+			err := p.find(ctx, c, &f.h)
+			f.h.w.settle()
+			p.news <- report[T]{f: f, list: f.h.w.list, done: true, until: f.h.until, err: err}
+		}()
 	}
 	return nil
 }
@@ -248,28 +306,31 @@ func (p *pass[T]) limit() int {
 	return p.left()
 }
 
-// land takes over what a block gave.
-func (p *pass[T]) land(h *harvest[T]) {
+// take takes over what a block gave.
+func (p *pass[T]) take(r *report[T]) {
+	if n := len(r.list); n > 0 && !r.done {
+		r.f.bound = r.list[n-1].place
+	}
 	p.h.limit = p.limit()
-	h.w.settle()
-	p.h.w.join(slices.DeleteFunc(h.w.list, func(x found[T]) bool { return !p.h.accepts(x.place) }))
+	p.h.w.join(slices.DeleteFunc(r.list, func(x found[T]) bool { return !p.h.accepts(x.place) }))
 	if n := p.h.limit; n > 0 && len(p.h.w.list) > n { // the sooner blocks know what is too late, the less they decode
 		p.h.limitTo(n)
 	}
 	for n := len(p.h.w.list); p.h.w.size > p.h.budget && n > 1; n = len(p.h.w.list) {
 		p.h.limitTo(max(n*3/4, 1))
 	}
-	if h.until != nil && (p.h.until == nil || p.s.sign*h.until.compare(*p.h.until) < 0) {
-		p.h.until = h.until
+	if u := r.until; u != nil && (p.h.until == nil || p.s.sign*u.compare(*p.h.until) < 0) {
+		p.h.until = u
 		p.h.drop()
 	}
+	p.latest.Store(p.h.until)
 }
 
 // due tells whether no block can have a result before the one on top.
 func (p *pass[T]) due() bool {
-	top := p.h.w.list[0].place
-	if len(p.flights) > 0 {
-		return p.s.sign*top.compare(p.flights[0].bound) < 0
+	top := &p.h.w.list[0].place
+	if slices.ContainsFunc(p.flights, func(f *flight[T]) bool { return p.s.sign*top.compare(f.bound) >= 0 }) {
+		return false
 	}
 	return p.drained() || p.s.sign*top.compare(p.q.list[0].bound) < 0
 }
