@@ -23,7 +23,7 @@ func TestElasticsearchDutiesMove(t *testing.T) {
 	}
 	const ttl = 10 * time.Second // longer than a busy machine lets a renewal wait
 	w := newKillWorld(t, ttl.String())
-	w.old(t, "old", true) // to be compacted
+	w.old(t, "old", true)          // to be compacted
 	w.batches(t, calm, killStep{}) // fails over: to be detected
 	holder, detector := w.onlyHolder(t, "archive", "put chunk"), w.onlyHolder(t, "incidents", "bulk incidents")
 	w.sameLeases(t)

@@ -29,9 +29,9 @@ type moment struct {
 // killer stands between servers and what they share, sees their requests and kills (-9) who makes one of a kind.
 type killer struct {
 	mu    sync.Mutex
-	armed moment         // guarded by mu; zero: nobody is killed
-	only  *process       // guarded by mu; nil: whoever it is
-	fired chan *process  // takes who was killed
+	armed moment                      // guarded by mu; zero: nobody is killed
+	only  *process                    // guarded by mu; nil: whoever it is
+	fired chan *process               // takes who was killed
 	seen  map[string]int              // guarded by mu; kinds of requests that change something
 	by    map[string]map[*process]int // guarded by mu; of each kind, who made how many
 }

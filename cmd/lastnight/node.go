@@ -77,7 +77,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 	}
 	if shared {
 		n.leases = lease.New(lease.Config{Store: n.store, Holder: n.id, TTL: cfg.lease, Log: cfg.log})
-		n.changes = &changes{exact: n.store, seen: map[string]int64{}}
+		n.changes = newChanges(n.store)
 	}
 	catalogue, err := investigation.DefaultCatalogue()
 	if err != nil {

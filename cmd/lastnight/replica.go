@@ -131,10 +131,24 @@ type changes struct {
 	exact  store.Exact
 	labels *labels.Labels
 
-	mu     sync.Mutex // all below; held while labels are read
+	turn   chan struct{} // holds a token while nobody follows; who has it has all below
 	seen   map[string]int64
 	forgot time.Time
+
+	mu    sync.Mutex
+	rests time.Time // guarded by mu; until then requests do not look: the store did not answer
 }
+
+func newChanges(exact store.Exact) *changes {
+	c := &changes{exact: exact, seen: map[string]int64{}, turn: make(chan struct{}, 1)}
+	c.turn <- struct{}{}
+	return c
+}
+
+const (
+	followPatience = 2 * time.Second  // of a request, for what others have changed
+	followRest     = 15 * time.Second // after the store did not tell
+)
 
 const (
 	changesBucket   = "changes"
@@ -155,8 +169,12 @@ func (c *changes) tell(ctx context.Context, what string) error {
 
 // follow reads again what others have changed before it was called.
 func (c *changes) follow(ctx context.Context) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	select {
+	case <-c.turn:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { c.turn <- struct{}{} }()
 	changed, v, err := c.changed(ctx, changeLabels)
 	if err != nil {
 		return err
@@ -189,12 +207,35 @@ func (c *changes) changed(ctx context.Context, what string) (bool, int64, error)
 	return item.Version != c.seen[what], item.Version, nil
 }
 
+// soon is follow for a request, which is not to wait for a store that is away: what is known is better than no answer.
+func (c *changes) soon(ctx context.Context) error {
+	c.mu.Lock()
+	rests := time.Now().Before(c.rests)
+	c.mu.Unlock()
+	if rests {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(ctx, followPatience)
+	defer cancel()
+	err := c.follow(limited)
+	if err == nil || ctx.Err() != nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Now().Before(c.rests) {
+		return nil // somebody else has said so
+	}
+	c.rests = time.Now().Add(followRest)
+	return err
+}
+
 // handler lets requests see what was changed by another replica before they came.
 func (c *changes) handler(next http.Handler, failed func(error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/api/v1/") {
-			if err := c.follow(r.Context()); err != nil && r.Context().Err() == nil {
-				failed(err) // what is known is better than nothing
+			if err := c.soon(r.Context()); err != nil {
+				failed(err)
 			}
 		}
 		next.ServeHTTP(w, r)
