@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
+
+	"lastnight"
 )
 
 // Bucket keeps blobs in an object store, whatever gocloud.dev/blob has a driver for.
@@ -34,7 +36,7 @@ func NewBucket(b *blob.Bucket) *Bucket {
 // Put stores a blob.
 func (k *Bucket) Put(ctx context.Context, name string, data []byte) error {
 	if err := k.b.WriteAll(ctx, name, data, &blob.WriterOptions{ContentType: "application/octet-stream", BeforeWrite: k.oneRequest}); err != nil {
-		return fmt.Errorf("put %s: %w", name, err)
+		return away(fmt.Errorf("put %s: %w", name, err))
 	}
 	return nil
 }
@@ -46,15 +48,15 @@ func (k *Bucket) Get(ctx context.Context, name string, off, n int64) ([]byte, er
 	}
 	r, err := k.b.NewRangeReader(ctx, name, off, n, nil)
 	if err != nil {
-		return nil, fmt.Errorf("get %s: %w", name, asMissing(err))
+		return nil, away(fmt.Errorf("get %s: %w", name, asMissing(err)))
 	}
 	if off > r.Size() || n > r.Size()-off { // before allocating what a damaged directory asks for
 		return nil, errors.Join(fmt.Errorf("get %s: %d bytes at %d of %d: %w", name, n, off, r.Size(), io.ErrUnexpectedEOF), r.Close())
 	}
 	b := make([]byte, n)
 	_, err = io.ReadFull(r, b)
-	if err := errors.Join(err, r.Close()); err != nil {
-		return nil, fmt.Errorf("get %s: %w", name, err)
+	if err := errors.Join(err, r.Close()); err != nil { // the connection was cut: the blob has as many bytes
+		return nil, away(fmt.Errorf("get %s: %w", name, err))
 	}
 	return b, nil
 }
@@ -63,7 +65,7 @@ func (k *Bucket) Get(ctx context.Context, name string, off, n int64) ([]byte, er
 func (k *Bucket) Size(ctx context.Context, name string) (int64, error) {
 	a, err := k.b.Attributes(ctx, name)
 	if err != nil {
-		return 0, fmt.Errorf("size of %s: %w", name, asMissing(err))
+		return 0, away(fmt.Errorf("size of %s: %w", name, asMissing(err)))
 	}
 	return a.Size, nil
 }
@@ -74,11 +76,11 @@ func (k *Bucket) List(ctx context.Context, prefix string) iter.Seq2[BlobInfo, er
 		it := k.b.List(&blob.ListOptions{Prefix: prefix})
 		for {
 			o, err := it.Next(ctx)
-			if errors.Is(err, io.EOF) {
+			if err == io.EOF { //nolint:errorlint // itself: a connection that was cut is an io.EOF in a chain, and not the end of the list
 				return
 			}
 			if err != nil {
-				yield(BlobInfo{}, fmt.Errorf("list blobs: %w", err))
+				yield(BlobInfo{}, away(fmt.Errorf("list blobs: %w", err)))
 				return
 			}
 			if k.files && strings.HasSuffix(o.Key, fileTemp) {
@@ -94,7 +96,7 @@ func (k *Bucket) List(ctx context.Context, prefix string) iter.Seq2[BlobInfo, er
 // Delete removes a blob.
 func (k *Bucket) Delete(ctx context.Context, name string) error {
 	if err := k.b.Delete(ctx, name); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
-		return fmt.Errorf("delete %s: %w", name, err)
+		return away(fmt.Errorf("delete %s: %w", name, err))
 	}
 	return nil
 }
@@ -105,4 +107,13 @@ func asMissing(err error) error {
 		return errors.Join(fs.ErrNotExist, err)
 	}
 	return err
+}
+
+// away says that the object store, which is another machine's, did not do what it was asked for: it may later. A blob
+// that is missing and a caller who has gone are told as they are.
+func away(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return lastnight.Errorf(lastnight.CodeUnavailable, "see whether the bucket's object store is up and its permissions are right", "the object store failed: %w", err)
 }

@@ -57,7 +57,7 @@ func (k *Bucket) dropUnfinished(ctx context.Context, folder string, before time.
 	for {
 		o, err := it.Next(ctx)
 		switch {
-		case errors.Is(err, io.EOF):
+		case err == io.EOF: //nolint:errorlint // itself: see Bucket.List
 			return dropped, nil
 		case err != nil:
 			return dropped, err
