@@ -15,7 +15,7 @@ import (
 const (
 	// maxMapped is how much of a file transactions may bring into memory before it is let go
 	// of: mapped pages count as ours, though the system could take them back.
-	maxMapped = 8 << 20
+	maxMapped = 4 << 20
 	// lookupBytes is what one look-up at a place of its own may bring: the kernel maps
 	// the pages around the one that is read.
 	lookupBytes = 64 << 10
@@ -149,8 +149,8 @@ func (m *mapped) copyTo(path string) (err error) {
 	return dst.Sync()
 }
 
-// letGoEvery is how often files that are read as a whole are let go of: a disk's page cache gives some MB in that time.
-const letGoEvery = 10 * time.Millisecond
+// letGoEvery is how often files that are read as a whole are let go of: a disk's page cache gives a few MB in that time.
+const letGoEvery = 2 * time.Millisecond
 
 // keepLettingGo lets go of files again and again until stop is called, which waits for the last time.
 func keepLettingGo(dbs ...*bolt.DB) (stop func()) {
