@@ -116,7 +116,7 @@ func TestBlockRoundTrip(t *testing.T) {
 }
 
 func hasAll(filter []byte, s *wordSet) bool {
-	for _, h := range s.slots {
+	for _, h := range s.all() {
 		if h != 0 && !mayHave(filter, h) {
 			return false
 		}

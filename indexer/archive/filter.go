@@ -14,8 +14,9 @@ import (
 
 // filterOf builds the filter of distinct word hashes.
 func filterOf(words *wordSet) []byte {
+	slots := words.all()
 	f := bloom.NewOf(words.n, maxSlices)
-	for _, h := range words.slots {
+	for _, h := range slots {
 		if h != 0 {
 			bloom.Add(f, h)
 		}
@@ -31,6 +32,11 @@ type wordSet struct {
 	slots  []uint64
 	n      int
 	recent [1 << 11]uint64 // short words that are in the set, as their bytes
+	// waiting are words to be added. Those of a block fill more memory than a processor has close by: many at once wait
+	// for it side by side, one by one each would wait for itself.
+	waiting [128]uint64
+	waits   int
+	near    uint64 // of no use but to be reckoned
 }
 
 func (s *wordSet) reset() {
@@ -39,7 +45,25 @@ func (s *wordSet) reset() {
 	}
 	clear(s.slots)
 	clear(s.recent[:])
-	s.n = 0
+	s.n, s.waits = 0, 0
+}
+
+// all gives all words, and zeros between them. They are valid until the next one is added.
+func (s *wordSet) all() []uint64 {
+	s.settle()
+	return s.slots
+}
+
+// settle adds the words that wait.
+func (s *wordSet) settle() {
+	mask := uint64(len(s.slots) - 1)
+	for _, h := range s.waiting[:s.waits] { // to have the slots at hand
+		s.near += s.slots[h>>7&mask] & 1
+	}
+	for _, h := range s.waiting[:s.waits] {
+		s.insert(h)
+	}
+	s.waits = 0
 }
 
 // knows tells whether a word of at most 8 bytes, given as these, was lately added, and takes for granted that it will be now.
@@ -60,6 +84,13 @@ func (s *wordSet) addDigits(n uint64, digits int, h uint64) {
 }
 
 func (s *wordSet) add(h uint64) {
+	s.waiting[s.waits] = h
+	if s.waits++; s.waits == len(s.waiting) {
+		s.settle()
+	}
+}
+
+func (s *wordSet) insert(h uint64) {
 	mask := uint64(len(s.slots) - 1)
 	for i := h >> 7 & mask; ; i = (i + 1) & mask {
 		switch s.slots[i] {
@@ -81,7 +112,7 @@ func (s *wordSet) grow() {
 	s.n = 0
 	for _, h := range old {
 		if h != 0 {
-			s.add(h)
+			s.insert(h)
 		}
 	}
 }

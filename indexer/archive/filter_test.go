@@ -26,7 +26,7 @@ func TestWordsAreThoseOfQueries(t *testing.T) {
 }
 
 func sorted(s *wordSet) []uint64 {
-	out := slices.Clone(s.slots)
+	out := slices.Clone(s.all())
 	slices.Sort(out)
 	return slices.DeleteFunc(out, func(h uint64) bool { return h == 0 })
 }
