@@ -216,8 +216,9 @@ func dropRepeats(items []newItem) []newItem {
 			h.all = h.all.add(r.from, r.to)
 		}
 		for i := range n.span.Records {
-			for _, l := range n.span.Records[i].Lines {
-				if l.Partial {
+			lines := n.span.Records[i].Lines
+			for j := range lines {
+				if l := &lines[j]; l.Partial {
 					h.partials = append(h.partials, heldPartial{partial: partial{l.Offset, int64(len(l.Text))}})
 				}
 			}

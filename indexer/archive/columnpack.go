@@ -28,12 +28,12 @@ func (p *columnPacker) pack(col *column, z *compressor, words *wordSet) packedCo
 	}
 	var text []byte
 	text, p.joined = col.text(p.joined)
-	numbers := p.numbers.pack(text, col.n, words)
+	numbers := p.numbers.pack(text, int(col.n), words)
 	if words != nil && !p.numbers.worded {
 		addWords(words, text)
 	}
 	best, size := p.packText(text, numbers, z)
-	if p.packDeltas(col.n, text) {
+	if p.packDeltas(int(col.n), text) {
 		if d, n := p.sizeOf(1, z, packedColumn{kind: colDelta, data: p.deltas.b}, true); n < size {
 			best, size = d, n
 		}

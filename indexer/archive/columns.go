@@ -32,7 +32,7 @@ type shapeColumns struct {
 
 	matcher shapeMatcher
 	next    *shapeColumns // shape of the line that followed the last time; nil: none yet
-	words   wordReach
+	words   wordPlaces
 }
 
 // columnEncoder encodes blocks in the column layout. Not safe for concurrent use.
@@ -131,23 +131,19 @@ func (c *columnEncoder) add(l *lastnight.Line, first bool, template string) *sha
 	}
 	s.n++
 	c.lineIDs = append(c.lineIDs, s.at)
-	v := 0
+	v, changed := 0, uint64(0)
 	for i, p := range sp.vars {
 		if i == sp.stamp {
 			c.stamps.int(stampDelta(sp.form, sp.stampNS, l.Time))
-			if known && s.words.apart {
-				c.addStampWords(l.Text, p, s.words.stamp)
-			}
 			continue
 		}
-		if c.mem.add(&s.vars[v], l.Text[p.from:p.to]) && known && s.words.apart && !s.words.alone(v) {
-			r := s.words.vars[v]
-			addWords(c.words, l.Text[p.from-r.before:p.to+r.after])
+		if c.mem.add(&s.vars[v], l.Text[p.from:p.to]) {
+			changed |= variableBit(i)
 		}
 		v++
 	}
-	if known && !s.words.apart {
-		c.addWordsOf(l.Text)
+	if known {
+		c.addWords(l.Text, &s.words, changed)
 	}
 	if sp.tail >= 0 {
 		c.tails.bytes(l.Text[sp.tail:])
@@ -218,7 +214,7 @@ func (c *columnEncoder) write(z *compressor) {
 func (c *columnEncoder) writeColumn(z *compressor, s *shapeColumns, n int, next sectionID) sectionID {
 	l, col := &c.lists, &s.vars[n]
 	var words *wordSet
-	if s.words.alone(n) {
+	if s.words.alone[n] {
 		words = c.words
 	}
 	p := c.packer.pack(col, z, words)

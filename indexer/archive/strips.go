@@ -4,9 +4,8 @@ package archive
 // be nobody knows beforehand, so their text is a list of strips. While all are alike only the first is kept.
 type column struct {
 	first, last *strip
-	n           int // values
-	size        int // bytes of their text, each ended by a newline
-	width       int // length of the longest
+	n           int32 // values
+	width       int32 // length of the longest
 	mixed       bool
 }
 
@@ -99,8 +98,7 @@ func (m *strips) store(c *column, v []byte) {
 	s.b = s.b[:n+need]
 	copy(s.b[n:], v)
 	s.b[n+len(v)] = varNewline
-	c.size += need
-	c.width = max(c.width, len(v))
+	c.width = max(c.width, int32(len(v)))
 }
 
 // extend gives the column another strip, with room for n bytes.

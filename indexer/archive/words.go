@@ -3,41 +3,91 @@ package archive
 // The words of a block are those of the first line of each shape, and of further lines those that a variable, a stamp or
 // the tail is a part of.
 
-// wordReach is how far words go beyond the variables that they are a part of. It is the same in all lines of a shape, unless
-// there is nothing but letters and the like between two variables.
-type wordReach struct {
-	vars  []reach // of each variable
-	stamp reach
-	apart bool // no word has two of them, and there is no tail
+// wordPlaces tells where the words of a shape's variables are, which is the same in all its lines.
+type wordPlaces struct {
+	groups []wordGroup // but for those that alone tells
+	alone  []bool      // of each variable: its words are those of its values, which are added when its column is packed
+	tail   bool        // there is one: words that reach into it are not the same in all lines, and groups tells nothing
 }
 
-// reach is in bytes.
-type reach struct{ before, after int }
+// wordGroup is one or more variables and stamps with nothing but letters and the like between them, and what of the text
+// around them is in the same words.
+type wordGroup struct {
+	first, last   int32  // in splitter.vars
+	before, after int32  // bytes
+	variables     uint64 // bits of the variables, see variableBit
+	stamp         bool   // it is the stamp alone
+}
 
-// alone tells whether the words of the nth variable are those of its values, which are added when its column is packed.
-func (w *wordReach) alone(n int) bool { return w.apart && w.vars[n] == reach{} }
+// variableBit gives the bit of one of splitter.vars. Some share one.
+func variableBit(i int) uint64 { return 1 << (i & 63) }
 
 // of finds out about the shape of a text that has been split.
-func (w *wordReach) of(text []byte, sp *splitter) {
-	w.vars, w.apart = w.vars[:0], sp.tail < 0
-	last := 0
+func (w *wordPlaces) of(text []byte, sp *splitter) {
+	w.groups, w.alone, w.tail = w.groups[:0], w.alone[:0], sp.tail >= 0
+	end := -1 // of the last group
 	for i, p := range sp.vars {
 		from, to := wordAround(text, p)
-		if i > 0 && from < last || i+1 < len(sp.vars) && to > sp.vars[i+1].from {
-			w.apart = false
+		if i != sp.stamp {
+			w.alone = append(w.alone, !w.tail)
 		}
-		if r := (reach{p.from - from, to - p.to}); i == sp.stamp {
-			w.stamp = r
+		if n := len(w.groups); from < end && n > 0 {
+			g := &w.groups[n-1]
+			g.last, g.after, g.stamp = int32(i), int32(to-p.to), false
+			g.variables |= variableBit(i)
 		} else {
-			w.vars = append(w.vars, r)
+			w.groups = append(w.groups, wordGroup{int32(i), int32(i), int32(p.from - from), int32(to - p.to), variableBit(i), i == sp.stamp})
 		}
-		last = p.to
+		end = p.to
+	}
+	kept := w.groups[:0]
+	for _, g := range w.groups {
+		if g.first == g.last && g.before == 0 && g.after == 0 && !g.stamp {
+			continue
+		}
+		for i := int(g.first); i <= int(g.last); i++ {
+			if n := columnOf(i, sp.stamp); i != sp.stamp {
+				w.alone[n] = false
+			}
+		}
+		kept = append(kept, g)
+	}
+	w.groups = kept
+}
+
+// columnOf gives which of the variables the ith of splitter.vars is, which is not the stamp.
+func columnOf(i, stamp int) int {
+	if stamp >= 0 && i > stamp {
+		return i - 1
+	}
+	return i
+}
+
+// addWords adds the words of a line that has just been split, of a shape seen before; changed has bits of the variables that
+// are not the same in all lines so far.
+func (c *columnEncoder) addWords(text []byte, w *wordPlaces, changed uint64) {
+	if w.tail {
+		c.addWordsOfTail(text)
+		return
+	}
+	if c.split.stamp >= 0 {
+		changed |= variableBit(c.split.stamp)
+	}
+	for i := range w.groups {
+		switch g := &w.groups[i]; {
+		case changed&g.variables == 0:
+		case g.stamp:
+			c.addStampWords(text, g)
+		default:
+			addWords(c.words, text[c.split.vars[g.first].from-int(g.before):c.split.vars[g.last].to+int(g.after)])
+		}
 	}
 }
 
 // addStampWords adds the words of a stamp. Most differ from the one before in nothing but the fraction.
-func (c *columnEncoder) addStampWords(text []byte, p piece, r reach) {
-	from, to, digits := p.from-r.before, p.to+r.after, int(c.split.form.digits)
+func (c *columnEncoder) addStampWords(text []byte, g *wordGroup) {
+	p := c.split.vars[g.first]
+	from, to, digits := p.from-int(g.before), p.to+int(g.after), int(c.split.form.digits)
 	if digits == 0 {
 		addWords(c.words, text[from:to])
 		return
@@ -50,8 +100,8 @@ func (c *columnEncoder) addStampWords(text []byte, p piece, r reach) {
 	addWords(c.words, text[point:to])
 }
 
-// addWordsOf adds the words of a line that has just been split, of a shape seen before.
-func (c *columnEncoder) addWordsOf(text []byte) {
+// addWordsOfTail is addWords for a line with a tail.
+func (c *columnEncoder) addWordsOfTail(text []byte) {
 	last := 0
 	for _, p := range c.split.vars {
 		from, to := wordAround(text, p)
@@ -61,10 +111,8 @@ func (c *columnEncoder) addWordsOf(text []byte) {
 		}
 		last = max(last, to)
 	}
-	if t := c.split.tail; t >= 0 {
-		from, _ := wordAround(text, piece{t, t})
-		addWords(c.words, text[max(from, last):])
-	}
+	from, _ := wordAround(text, piece{c.split.tail, c.split.tail})
+	addWords(c.words, text[max(from, last):])
 }
 
 // wordAround widens a piece to the words that it is a part of.
