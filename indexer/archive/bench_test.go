@@ -2,6 +2,7 @@ package archive_test
 
 import (
 	"context"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -101,6 +102,27 @@ func report(b *testing.B, k *kept, a *archive.Archive) {
 	}
 	b.ReportMetric(float64(s.Bytes)/float64(k.lines), "bytes/line")
 	b.ReportMetric(float64(s.Bytes)/float64(k.raw), "of-raw")
+}
+
+// BenchmarkChunkWrite appends what an import of the logs in the directory CORPUS, or of 32 MiB of generated ones, appends:
+// chunks at once. cpu-s/GB is per raw byte, user and system, of the archive alone.
+func BenchmarkChunkWrite(b *testing.B) {
+	k := &kept{}
+	if dir := os.Getenv("CORPUS"); dir == "" {
+		k = logs(b)
+	} else if _, err := collector.Import(b.Context(), collector.Config{Ingester: k, Workers: 1}, dir); err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(k.raw)
+	b.ReportAllocs()
+	var a *archive.Archive
+	before := cpu()
+	for b.Loop() {
+		a = open(b, vfs.NewMem())
+		k.appendTo(b, a)
+	}
+	b.ReportMetric((cpu()-before).Seconds()/float64(b.N)/float64(k.raw)*1e9, "cpu-s/GB")
+	report(b, k, a)
 }
 
 func BenchmarkSegmentWrite(b *testing.B) {
