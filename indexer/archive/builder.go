@@ -48,23 +48,22 @@ type templateKey struct {
 
 // builder makes a file block by block and keeps its directory.
 type builder struct {
-	t        *tools
-	w        *fileWriter
-	dir      *directory
-	streams  map[uint64]int
-	keys     map[genKey]int
-	jobs     map[[2]string]int // first stream of each job: names it in counts
-	minutes  tally.Tally[minuteKey]
-	tmpls    tally.Tally[templateKey]
-	jobOf    [2]int // stream of the last record, plus 1, and the one that names its job
-	perBlock bool   // a filter for each block, else one for the file
-	filters  [][]byte
+	t       *tools
+	w       *fileWriter
+	dir     *directory
+	streams map[uint64]int
+	keys    map[genKey]int
+	jobs    map[[2]string]int // first stream of each job: names it in counts
+	minutes tally.Tally[minuteKey]
+	tmpls   tally.Tally[templateKey]
+	jobOf   [2]int // stream of the last record, plus 1, and the one that names its job
+	filters [][]byte
 }
 
 func newBuilder(t *tools, k kind) *builder {
 	t.words.reset()
 	return &builder{
-		t: t, w: newFileWriter(k, t.buf), dir: &directory{kind: k}, perBlock: k == kindChunk,
+		t: t, w: newFileWriter(k, t.buf), dir: &directory{kind: k},
 		streams: map[uint64]int{}, keys: map[genKey]int{}, jobs: map[[2]string]int{},
 	}
 }
@@ -114,7 +113,7 @@ func (b *builder) block(rows []row) {
 	if len(rows) == 0 {
 		return
 	}
-	e := blockEntry{filter: -1, first: rows[0].rec.Lines[0].Time, last: rows[0].rec.Lines[0].Time}
+	e := blockEntry{first: rows[0].rec.Lines[0].Time, last: rows[0].rec.Lines[0].Time}
 	for i := range rows {
 		if i == 0 || rows[i].key != rows[i-1].key {
 			off := rows[i].rec.Lines[0].Offset
@@ -125,9 +124,9 @@ func (b *builder) block(rows []row) {
 	}
 	e.keys = unite(e.keys)
 	b.encode(rows, &e)
-	if b.perBlock {
-		b.filter(&e)
-	}
+	e.filter = len(b.filters)
+	b.filters = append(b.filters, filterOf(&b.t.words))
+	b.t.words.reset()
 	b.dir.blocks = append(b.dir.blocks, e)
 }
 
@@ -148,19 +147,6 @@ func (b *builder) encode(rows []row, e *blockEntry) {
 	at := len(b.w.b)
 	b.w.b = b.t.z.pack(b.w.b, sections, codecS2)
 	e.part = b.w.since(at)
-}
-
-// filter adds a filter of the words so far, for the block e or, if e is nil, for all blocks.
-func (b *builder) filter(e *blockEntry) {
-	b.filters = append(b.filters, filterOf(&b.t.words))
-	b.t.words.reset()
-	if e != nil {
-		e.filter = len(b.filters) - 1
-		return
-	}
-	for i := range b.dir.blocks {
-		b.dir.blocks[i].filter = 0
-	}
 }
 
 // count adds a row to the block's, the range's and the job's numbers.
@@ -229,9 +215,6 @@ func (k *keyEntry) extentAt(off int64) *extent {
 
 // finish gives the whole file; it is valid until the tools make another.
 func (b *builder) finish() ([]byte, error) {
-	if !b.perBlock && len(b.dir.blocks) > 0 {
-		b.filter(nil)
-	}
 	b.dir.filters = b.w.addFilters(b.filters)
 	b.dir.counts = make([]minuteCount, 0, b.minutes.Len())
 	for k, n := range b.minutes.All {
