@@ -59,6 +59,8 @@ const (
 const (
 	// maxSectionBytes bounds what one section may grow to when decompressed.
 	maxSectionBytes = 256 << 20
+	// maxBlockBytes bounds what all sections of a block together may grow to: twice the longest line and what belongs to it.
+	maxBlockBytes = 512 << 20
 	// minCompress is where compressing begins to be worth its header.
 	minCompress = 24
 )
@@ -197,7 +199,11 @@ func sections(block []byte) (map[sectionID]stored, error) {
 		list = append(list, entry{sectionID(id), codec(d.byte()), d.upTo(maxSectionBytes), d.upTo(maxSectionBytes)})
 	}
 	out := make(map[sectionID]stored, len(list))
+	total := 0
 	for _, s := range list {
+		if total += s.raw; total > maxBlockBytes {
+			return nil, corruptf("sections of more than %d bytes", maxBlockBytes)
+		}
 		if _, twice := out[s.id]; twice {
 			d.fail("section twice")
 		}
@@ -210,6 +216,13 @@ func sections(block []byte) (map[sectionID]stored, error) {
 var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(maxSectionBytes), zstd.WithDecoderLowmem(true))
 })
+
+// cappedDecoder gives no more than there is room for: of what does not say how long it is, as zstd leaves out below maxUnsaid.
+var cappedDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true), zstd.WithDecodeAllCapLimit(true))
+})
+
+const maxUnsaid = 256
 
 // openIn decompresses a section, into memory of a slab if there is one.
 func (s stored) openIn(mem *slab[byte]) ([]byte, error) {
@@ -237,6 +250,22 @@ func (s stored) openIn(mem *slab[byte]) ([]byte, error) {
 		z, err := zstdDecoder()
 		if err != nil {
 			return nil, fmt.Errorf("make zstd decoder: %w", err)
+		}
+		var frame zstd.Header
+		switch err := frame.Decode(s.data); {
+		case err != nil:
+			return nil, corruptf("decompress %d bytes: %w", len(s.data), err)
+		case frame.HasFCS && frame.FrameContentSize != uint64(s.rawLen): // before it grows
+			return nil, corruptf("section says %d bytes, its content %d", s.rawLen, frame.FrameContentSize)
+		case !frame.HasFCS && s.rawLen >= maxUnsaid:
+			return nil, corruptf("section of %d bytes, and its content says nothing", s.rawLen)
+		case !frame.HasFCS:
+			if z, err = cappedDecoder(); err != nil {
+				return nil, fmt.Errorf("make zstd decoder: %w", err)
+			}
+			if mem == nil { // else it has just that much
+				room = make([]byte, 0, s.rawLen)
+			}
 		}
 		out, err := z.DecodeAll(s.data, room)
 		if err != nil || len(out) != s.rawLen {
