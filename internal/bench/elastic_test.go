@@ -98,9 +98,15 @@ func encoded(b *testing.B, v any) io.Reader {
 	return bytes.NewReader(body)
 }
 
+// leaseSync is after how long Elasticsearch lets go, with the next merge, of what it keeps beside the source where that is put together or
+// left out in part: until then a copy might have to be brought up to date by it.
+const leaseSync = 40 * time.Second
+
 // settled gives the bytes and documents of indices once they are merged into one segment each.
 func settled(b *testing.B, es, pattern string) (bytes, docs int64) {
 	b.Helper()
+	elastic(b, http.MethodPost, es+"/"+pattern+"/_flush?force=true", nil, nil)
+	time.Sleep(leaseSync)
 	elastic(b, http.MethodPost, es+"/"+pattern+"/_forcemerge?max_num_segments=1", nil, nil)
 	elastic(b, http.MethodPost, es+"/"+pattern+"/_flush?force=true", nil, nil)
 	var said struct {
