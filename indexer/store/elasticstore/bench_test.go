@@ -150,7 +150,7 @@ func bulkIndexer(ctx context.Context, client *elastic.Client, all iter.Seq[elast
 		return err
 	}
 	for s := range all {
-		if err := bi.Add(ctx, esutil.BulkIndexerItem{Index: s.Index, Action: "index", DocumentID: s.ID, Body: bytes.NewReader(s.Source)}); err != nil {
+		if err := bi.Add(ctx, esutil.BulkIndexerItem{Index: s.Index, Action: "create", DocumentID: s.ID, Body: bytes.NewReader(s.Source)}); err != nil {
 			return err
 		}
 	}
