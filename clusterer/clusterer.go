@@ -97,31 +97,39 @@ func (c *Clusterer) reset() {
 // record's stack trace, outermost first; another chain is another template. Neither
 // message nor vars is kept. For a known line nothing is allocated if vars has room.
 func (c *Clusterer) Add(message []byte, exception []string, vars []lastnight.Var) Match {
+	m := Match{Vars: vars}
+	c.AddTo(&m, message, exception)
+	return m
+}
+
+// AddTo is Add that sets m, whose Vars' memory is used again: for who adds many lines, since to hand a Match back
+// costs more than to find it.
+func (c *Clusterer) AddTo(m *Match, message []byte, exception []string) {
 	c.seq++
 	c.stats.Lines++
 	if len(exception) > 0 || len(message) > maxMemoBytes {
-		m, _ := c.add(message, exception, vars)
-		return m
+		c.add(m, message, exception)
+		return
 	}
 	if l := c.memo.find(message); l != nil {
 		l.pattern.used = c.seq
 		l.template.used = c.seq
-		return Match{ID: l.template.id, Vars: append(vars[:0], l.vars...)}
+		m.ID, m.New, m.Vars = l.template.id, false, append(m.Vars[:0], l.vars...)
+		return
 	}
-	m, p := c.add(message, nil, vars)
-	if p != nil {
+	if p := c.add(m, message, nil); p != nil {
 		c.memo.keep(message, c.scan.toks, p, m.Vars)
 	}
-	return m
 }
 
-// add is Add of a line that is not remembered. p is the line's pattern, nil if it has none.
-func (c *Clusterer) add(message []byte, exception []string, vars []lastnight.Var) (m Match, p *pattern) {
+// add is AddTo of a line that is not remembered. p is the line's pattern, nil if it has none.
+func (c *Clusterer) add(m *Match, message []byte, exception []string) (p *pattern) {
 	s := &c.scan
 	s.run(message, exception)
 	exception = s.chain
 	if !s.hasWord && (s.slots > 0 || len(s.toks) == 0) && len(exception) == 0 {
-		return c.addUnclustered(message, vars), nil
+		c.addUnclustered(m, message)
+		return nil
 	}
 	p = c.patterns[s.sum]
 	for p != nil && !p.fits(message, s.toks, exception) {
@@ -131,20 +139,22 @@ func (c *Clusterer) add(message []byte, exception []string, vars []lastnight.Var
 	if p == nil {
 		p, fresh = c.learn(message, exception)
 		if p == nil {
-			return c.addUnclustered(message, vars), nil
+			c.addUnclustered(m, message)
+			return nil
 		}
 	}
-	vars = p.vars(s.toks, vars[:0])
+	m.Vars = p.vars(s.toks, m.Vars[:0])
 	p.used = c.seq
 	p.template.used = c.seq
-	return Match{ID: p.template.id, New: fresh, Vars: vars}, p
+	m.ID, m.New = p.template.id, fresh
+	return p
 }
 
-func (c *Clusterer) addUnclustered(message []byte, vars []lastnight.Var) Match {
+func (c *Clusterer) addUnclustered(m *Match, message []byte) {
 	c.stats.Unclustered++
-	first := c.rest.used == 0
+	m.ID, m.New = Unclustered, c.rest.used == 0
+	m.Vars = append(m.Vars[:0], lastnight.Var{To: int32(len(message)), Kind: lastnight.VarWord})
 	c.rest.used = c.seq
-	return Match{ID: Unclustered, New: first, Vars: append(vars[:0], lastnight.Var{To: int32(len(message)), Kind: lastnight.VarWord})}
 }
 
 // Template gives the template of an id, following no link: Text is what Render

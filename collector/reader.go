@@ -113,8 +113,7 @@ func (f *reading) run(ctx context.Context) error {
 		if len(f.raw) == 0 {
 			return nil
 		}
-		b := f.block(len(f.raw))
-		b.Raw, b.Base = append(b.Raw[:0], f.raw...), f.base
+		b := f.hand()
 		ending := More
 		if f.eof {
 			ending = End
@@ -122,7 +121,7 @@ func (f *reading) run(ctx context.Context) error {
 		all := f.parser.Parse(b, ending)
 		f.count(b)
 		n := int(b.To - f.base)
-		f.raw = f.raw[:copy(f.raw, f.raw[n:])]
+		f.raw = append(f.raw[:0], b.Raw[n:]...)
 		f.base = b.To
 		want = blockBytes
 		if n == 0 {
@@ -137,6 +136,19 @@ func (f *reading) run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// hand gives a block of what was read. Of a large file the block takes the memory itself, and the next bytes are read into
+// that of a block used before; raw may be overwritten in any case.
+func (f *reading) hand() *Block {
+	b := f.block(len(f.raw))
+	b.Base = f.base
+	if cap(f.raw) == blockBytes && cap(b.Raw) == blockBytes {
+		b.Raw, f.raw = f.raw, b.Raw
+		return b
+	}
+	b.Raw = append(b.Raw[:0], f.raw...)
+	return b
 }
 
 // fill reads until raw has n bytes or the file ends.

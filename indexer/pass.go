@@ -28,7 +28,7 @@ type pass struct {
 	grown   map[*growth]int64
 	// what went through, for the metrics
 	records, lines, bytes int64
-	vars                  []lastnight.Var // for reuse
+	match                 clusterer.Match // for reuse
 	until                 time.Time       // when it is too late to put counts; zero: never
 }
 
@@ -90,8 +90,8 @@ func (p *pass) cluster(c *clusterer.Clusterer, s *lastnight.Span, w lastnight.Wo
 	key := countKey{namespace: w.Namespace, job: w.Name}
 	for i := range s.Records {
 		r := &s.Records[i]
-		m := c.Add(r.Message(), r.Exception, p.vars[:0])
-		p.vars = m.Vars
+		m := &p.match
+		c.AddTo(m, r.Message(), r.Exception)
 		if assign || r.Template == "" {
 			r.Template = p.x.followed.part(m.ID, r.Message())
 		}
