@@ -82,7 +82,7 @@ func TestHardRegexes(t *testing.T) {
 	a := manyChunks(t, vfs.NewMem(), 1, lines...)
 	add(t, a, newWriter("pod-2").span(lines...))
 	for _, expr := range []string{
-		`(a|b)*a(a|b){12} é`, `.*.*.*b`, `(?i)(a?){30}a{30}`, `^`, `[^a]$`, `\bb`, `é [0-9a-f]{4}$`, `(line|x)+ [0-9]{1,3} (ab){5,9} `,
+		`(a|b)*a(a|b){12} é`, `(a|aa)*$`, `(a*)*(b*)*é`, `(?i)(e|x|ex|xe){1,40}é`, `.*.*.*b`, `(?i)(a?){30}a{30}`, `^`, `[^a]$`, `\bb`, `é [0-9a-f]{4}$`, `(line|x)+ [0-9]{1,3} (ab){5,9} `,
 	} {
 		node, err := query.Parse("/" + expr + "/")
 		if err != nil {

@@ -106,7 +106,7 @@ func (x *anything) items() (items []archive.Item) {
 func (x *anything) check(t *testing.T, a *archive.Archive, b archive.Blobs, namespaces ...string) {
 	t.Helper()
 	got := map[lastnight.LineID]lastnight.Line{}
-	for info := range b.List(t.Context(), "") {
+	for _, info := range collect(t, b.List(t.Context(), "")) {
 		if strings.HasPrefix(info.Name, "manifests/") {
 			continue
 		}

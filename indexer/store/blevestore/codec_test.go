@@ -1,6 +1,11 @@
 package blevestore
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"lastnight"
@@ -34,4 +39,32 @@ func FuzzDecode(f *testing.F) {
 			_, _ = c.open(b)
 		}
 	})
+}
+
+// TestPackBitFlips turns a bit of each byte of a pack: what is read is what was written, or nothing and damage.
+func TestPackBitFlips(t *testing.T) {
+	c, err := newCodec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var entries []entry
+	for i := range 40 {
+		entries = append(entries, entry{fmt.Appendf(nil, "key-%04d", i), fmt.Appendf(nil, "value %d of something that is like the others", i*7919)})
+	}
+	pack := c.sealPack(entries, &packTools{})
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for at := range pack {
+		b := bytes.Clone(pack)
+		b[at] ^= 1 << rnd.IntN(8)
+		got, err := c.openPack(b)
+		if err != nil {
+			if !errors.Is(err, errDamaged) {
+				t.Fatalf("byte %d: %v", at, err)
+			}
+			continue
+		}
+		if !slices.EqualFunc(got, entries, func(x, y entry) bool { return bytes.Equal(x.key, y.key) && bytes.Equal(x.value, y.value) }) {
+			t.Fatalf("byte %d: other documents are read", at)
+		}
+	}
 }
