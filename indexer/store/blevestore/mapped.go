@@ -15,7 +15,7 @@ import (
 const (
 	// maxMapped is how much of a file transactions may bring into memory before it is let go
 	// of: mapped pages count as ours, though the system could take them back.
-	maxMapped = 8 << 20
+	maxMapped = 4 << 20
 	// lookupBytes is what one look-up at a place of its own may bring: the kernel maps
 	// the pages around the one that is read.
 	lookupBytes = 64 << 10
