@@ -30,9 +30,10 @@ type view struct {
 	// known after loadStamps, loadTails, loadOffsets, loadProperties
 	stamps      []int64 // by line
 	tails       map[int32][]byte
-	deltas      []int64 // by line: offset against what the line before foretells; nil: see deltaBytes
-	deltaBytes  []byte  // deltas, if each is a byte
-	offsetsRead bool    // loadOffsets is done
+	deltas      []int64         // by line: offset against what the line before foretells; nil: see deltaBytes
+	deltaBytes  []byte          // by line: deltas of one byte each
+	longDeltas  map[int32]int64 // the others
+	offsetsRead bool            // loadOffsets is done
 	parts       map[int32][]byte
 	marks       []int64
 	usual       []int64  // by shape, see sums.go
@@ -199,11 +200,18 @@ func (v *view) loadTimes() (err error) {
 	if len(perRecord.b) == n { // records of one line each, if each is to have any
 		return v.loadRuns(runs, perRecord)
 	}
-	line := 0
+	line, counts := 0, perRecord.b
 	for len(runs.b) > 0 && runs.err == nil {
 		run := viewRun{key: runs.index(v.keys), firstRow: len(v.rowFirst), firstLine: line}
-		for range runs.upTo(len(perRecord.b)) {
-			k := perRecord.upTo(n - line)
+		for range runs.upTo(len(counts)) {
+			k := 0
+			if len(counts) > 0 && counts[0] < 0x80 && int(counts[0]) <= n-line {
+				k, counts = int(counts[0]), counts[1:]
+			} else {
+				perRecord.b = counts
+				k = perRecord.upTo(n - line)
+				counts = perRecord.b
+			}
 			if k == 0 {
 				return corruptf("record without lines")
 			}
@@ -214,7 +222,7 @@ func (v *view) loadTimes() (err error) {
 		run.sumUp(v.times)
 		v.runs = append(v.runs, run)
 	}
-	if line != n || len(perRecord.b) > 0 {
+	if line != n || len(counts) > 0 {
 		return corruptf("lines and records do not match")
 	}
 	v.rowFirst = append(v.rowFirst, int32(n))
@@ -263,7 +271,18 @@ func (v *view) loadShapes() error {
 		return nil
 	}
 	n := len(v.flags)
-	v.shapeOf, v.rank = v.mem.small.zeroed(n), v.mem.small.zeroed(n)
+	v.shapeOf, v.rank = v.mem.small.take(n), v.mem.small.take(n)
+	if b := v.ids.b; len(b) == n && len(v.shapes) <= 0x80 { // a byte each
+		for i, s := range b {
+			if int(s) >= len(v.shapes) {
+				return corruptf("line of an unknown shape")
+			}
+			shape := &v.shapes[s]
+			v.shapeOf[i], v.rank[i] = int32(s), shape.lines
+			shape.lines++
+		}
+		return nil
+	}
 	list := v.mem.nums.take(n)
 	v.ids.uints(list)
 	for i, s := range list {

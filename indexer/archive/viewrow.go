@@ -212,8 +212,8 @@ func (v *view) loadOffsets() error {
 	if err != nil {
 		return err
 	}
-	if len(d[0].b) == len(v.flags) { // a byte each
-		v.deltaBytes, d[0].b = d[0].b, nil
+	if long := len(d[0].b) - len(v.flags); long >= 0 && long <= maxLong {
+		v.loadDeltas(d[0])
 	} else {
 		v.deltas = v.mem.large.take(len(v.flags))
 		list := v.mem.nums.take(len(v.flags))
@@ -255,12 +255,39 @@ func (v *view) loadOffsets() error {
 	return d[0].done("offsets")
 }
 
+// maxLong is how many bytes more than one each all differences of offsets may take to be looked up where they lie.
+const maxLong = 256
+
+// loadDeltas leaves differences of offsets as they lie but for those of several bytes: mostly those of the first lines of runs.
+func (v *view) loadDeltas(d *dec) {
+	all, at := d.b, 0
+	v.deltaBytes = v.mem.bytes.take(len(v.flags))
+	v.longDeltas = map[int32]int64{}
+	for i := range v.deltaBytes {
+		if at < len(all) && all[at] < 0x80 {
+			v.deltaBytes[i] = all[at]
+			at++
+			continue
+		}
+		d.b = all[at:]
+		v.deltaBytes[i], v.longDeltas[int32(i)] = isLong, d.int()
+		at = len(all) - len(d.b)
+	}
+	d.b = all[at:]
+}
+
+// isLong stands for a difference that is in longDeltas.
+const isLong = 0xff
+
 // delta gives how far a line is from where the one before foretells it to be.
 func (v *view) delta(line int32) int64 {
-	if v.deltas == nil {
-		return signed(uint64(v.deltaBytes[line]))
+	if v.deltas != nil {
+		return v.deltas[line]
 	}
-	return v.deltas[line]
+	if b := v.deltaBytes[line]; b != isLong {
+		return signed(uint64(b))
+	}
+	return v.longDeltas[line]
 }
 
 // offset gives where a line begins in its file. It works forward from a mark or the beginning of the run, by groups of
