@@ -204,7 +204,7 @@ func (v *view) loadTimes() (err error) {
 	for len(runs.b) > 0 && runs.err == nil {
 		run := viewRun{key: runs.index(v.keys), firstRow: len(v.rowFirst), firstLine: line}
 		for range runs.upTo(len(counts)) {
-			k := 0
+			var k int
 			if len(counts) > 0 && counts[0] < 0x80 && int(counts[0]) <= n-line {
 				k, counts = int(counts[0]), counts[1:]
 			} else {
