@@ -2,7 +2,11 @@ package main
 
 import (
 	"bytes"
-	"math/rand/v2"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,13 +22,52 @@ import (
 	"lastnight/internal/testenv/s3"
 )
 
-// TestMigrate moves a data directory with labels to Elasticsearch and S3, killed again and again,
-// and back; all three answer alike.
-func TestMigrate(t *testing.T) {
+// migrateMoments are those at which a migration is killed, in the order in which it comes to them.
+func migrateMoments() []moment {
+	all := []moment{{"item migration/", "before"}, {"item migration/", "after"}}
+	for _, kind := range []string{"put chunk", "item clusterer/", "bulk templates", "bulk pods", "bulk jobs", "bulk incidents", "bulk counts", "put sources", "bulk documents"} {
+		for _, when := range []string{"before", "half", "after"} {
+			all = append(all, moment{kind, when})
+		}
+	}
+	return append(all, moment{"item migration/", "half"}, moment{"item migration/", "after"})
+}
+
+// killMigration runs a migration and kills it at a moment; false: it came to its end before.
+func killMigration(t *testing.T, k *killer, p *process, m moment) bool {
+	t.Helper()
+	k.arm(m, nil)
+	defer k.arm(moment{}, nil)
+	r, held, err := os.Pipe() // which the process holds until it ends
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	p.cmd = lastnightCommand(t.Context(), t, p.args...)
+	p.cmd.ExtraFiles = []*os.File{held}
+	if err := errors.Join(p.cmd.Start(), held.Close()); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, r)
+	select {
+	case <-k.fired:
+		return true
+	case <-time.After(time.Second): // it ended by itself
+	}
+	if err := p.cmd.Wait(); err != nil {
+		t.Fatalf("a migration that was not killed: %v", err)
+	}
+	return false
+}
+
+// TestElasticsearchMigrate moves a data directory with labels to Elasticsearch and S3, killed (-9) before, in and after its
+// writes, and back; all three answer alike, why byte for byte.
+func TestElasticsearchMigrate(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts Elasticsearch")
 	}
-	es, bucket := elasticsearch.Start(t), s3.Start(t).Bucket(t, "logs")
+	es, server := elasticsearch.Start(t), s3.Start(t)
+	bucket := server.Bucket(t, "logs")
 	dir := t.TempDir()
 	own, back := filepath.Join(dir, "own"), filepath.Join(dir, "back")
 	for _, name := range []string{"tm-oomkilled", recorded.Names()[0]} {
@@ -48,38 +91,49 @@ func TestMigrate(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	there := []string{"migrate", "--from", own, "--to", es.URL, "--archive", bucket}
-	rnd := rand.New(rand.NewPCG(3, 4))
-	killed := 0
-	for range 8 {
-		cmd := lastnightCommand(t.Context(), t, there...)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
+	k := newKiller()
+	migrating := &process{t: t}
+	front := k.before(t, &migrating, es.URL)
+	through := strings.Replace(bucket, url.QueryEscape(server.Endpoint), url.QueryEscape(k.before(t, &migrating, server.Endpoint)), 1)
+	there := []string{"migrate", "--from", own, "--to", front, "--archive", through, "--store-prefix", "killed"}
+	migrating.args = there
+	killed := []moment{}
+	for _, m := range migrateMoments() {
+		if killMigration(t, k, migrating, m) {
+			killed = append(killed, m)
 		}
-		timer := time.AfterFunc(time.Duration(200+rnd.IntN(1500))*time.Millisecond, func() { _ = cmd.Process.Kill() })
-		if err := cmd.Wait(); err != nil {
-			killed++
-		}
-		timer.Stop()
 	}
-	t.Logf("killed %d times of 8", killed)
+	t.Logf("killed %d times: %v", len(killed), killed)
+	if len(killed) < len(migrateMoments()) {
+		t.Errorf("killed %d times of %d; requests: %v", len(killed), len(migrateMoments()), k.kinds())
+	}
 	tell(t, there...)
 	if got := talk(t, 0, there...); !strings.Contains(got, "nothing to do") {
 		t.Errorf("once more: %s", got)
 	}
-	remote := []string{"--store", es.URL, "--archive", bucket, "--server", ""}
-	tell(t, "migrate", "--from", es.URL, "--archive", bucket, "--to", back)
-	for _, ask := range [][]string{
+	remote := []string{"--store", es.URL, "--store-prefix", "killed", "--archive", bucket, "--server", ""}
+	tell(t, "migrate", "--from", es.URL, "--store-prefix", "killed", "--archive", bucket, "--to", back)
+	var jobs struct {
+		Items []lastnight.Job `json:"items"`
+	}
+	if err := json.Unmarshal([]byte(tell(t, "jobs", "-o", "json", "--data", own)), &jobs); err != nil {
+		t.Fatal(err)
+	}
+	asks := [][]string{
 		{"jobs", "-o", "json"},
 		{"incidents", "--since", "2020-01-01", "--planned", "-o", "json"},
 		{"labels", "list", "-o", "json"},
 		{"audit", "-o", "json"},
 		{"search", "level:error or kind:event", "--since", "2020-01-01", "-o", "json"},
 		{"search", "checkpoint", "--scope", "important", "--since", "2020-01-01", "-o", "json"},
-	} {
+	}
+	for _, j := range jobs.Items {
+		asks = append(asks, []string{"why", j.Name, "--since", "2020-01-01", "--until", "2040-01-01", "-o", "json"})
+	}
+	for _, ask := range asks {
 		ask = append(ask, "--zone", "UTC")
 		want := tell(t, append(slices.Clip(ask), "--data", own)...)
-		if want == "" {
+		if want == "" && ask[0] != "why" { // of a job that nothing happened to why says nothing
 			t.Errorf("%q finds nothing: nothing is compared", ask)
 		}
 		if diff := cmp.Diff(want, tell(t, append(slices.Clip(ask), remote...)...)); diff != "" {
@@ -95,8 +149,8 @@ func TestMigrate(t *testing.T) {
 	other := filepath.Join(dir, "other")
 	tell(t, "import", filepath.Join(dir, "tm-oomkilled"), "--data", other)
 	for name, args := range map[string][]string{
-		"holds a copy of another store": {"migrate", "--from", other, "--to", es.URL},
-		"holds items already":           {"migrate", "--from", es.URL, "--to", other},
+		"holds a copy of another store": {"migrate", "--from", other, "--to", es.URL, "--store-prefix", "killed"},
+		"holds items already":           {"migrate", "--from", es.URL, "--store-prefix", "killed", "--to", other},
 		"target holds ":                 {"migrate", "--from", other, "--to", es.URL, "--store-prefix", "second", "--archive", bucket},
 		"one of --from and --to":        {"migrate", "--from", other, "--to", own},
 	} {
