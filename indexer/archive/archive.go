@@ -80,7 +80,8 @@ type Config struct {
 	Grace  time.Duration // 0: 15 min. The same for all who share; longer than queries run
 
 	// UpkeepBytes is how many bytes a second CompactDue and Retain read and write at most, a request counting 64 KiB at
-	// least; faster only as far as the segments that wait, read and written, would take more than 15 s. 0: 16 MiB; below 0: no bound.
+	// least; faster only as far as the segments that wait beyond a chunk's worth, read and written, would take more than a
+	// second. 0: 16 MiB; below 0: no bound.
 	UpkeepBytes int64
 }
 
