@@ -3,6 +3,7 @@ package archive
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"github.com/klauspost/compress/huff0"
 )
@@ -48,9 +49,13 @@ func (p *intPacker) pack(e *enc, list []uint64) (lowBits uint) {
 	if len(list) == 0 {
 		return 0
 	}
-	least := list[0]
+	least, most := list[0], list[0]
 	for _, v := range list {
-		least = min(least, v)
+		least, most = min(least, v), max(most, v)
+	}
+	if most-least < symbolUsual {
+		p.packSmall(e, list, least)
+		return 0
 	}
 	var lengths [65]int
 	for i := range list {
@@ -88,6 +93,18 @@ func (p *intPacker) pack(e *enc, list []uint64) (lowBits uint) {
 	p.packSymbols(e)
 	e.b = append(append(e.b, low.done()...), large.b...)
 	return shift
+}
+
+// packSmall packs numbers that are symbols as they are, less the least: what pack would come to, by way of more.
+func (p *intPacker) packSmall(e *enc, list []uint64, least uint64) {
+	e.uint(least)
+	e.byte(0)
+	e.uint(0)
+	p.symbols = slices.Grow(p.symbols[:0], len(list))[:len(list)]
+	for i, v := range list {
+		p.symbols[i] = byte(v - least)
+	}
+	p.packSymbols(e)
 }
 
 // shiftFor gives how many low bits to pack, so that few numbers are large.
