@@ -118,8 +118,8 @@ func (b *Block) Damages(file string) []Damage {
 }
 
 // Parser turns blocks of one file into records. It keeps nothing from one block to
-// the next but the time of the last line and which record goes on with one that was closed at a limit, so a block
-// parses the same wherever reading began, but for these. Use Reset for another file. Not for several goroutines at once.
+// the next but the time of the last line, which record goes on with one that was closed at a limit, and the layout of
+// headers that it has learned from at least 32 lines (package header); so a block parses the same wherever reading began, but for these. Use Reset for another file. Not for several goroutines at once.
 type Parser struct {
 	// Redact masks lines before anything is read from them; nil: nothing is masked. Set it before use.
 	Redact Redactor
@@ -156,16 +156,20 @@ func (p *Parser) lineDone(l *lastnight.Line) {
 
 // State is what goes from one block of a file to the next. The zero value is that of a file's beginning.
 type State struct {
-	last int64
-	cuts []multiline.Cut
+	last   int64
+	cuts   []multiline.Cut
+	parsed int64 // offset up to which headers were learned from lines
 }
 
 // Reset turns to another file, or to the same one again after others. s is what
 // State gave for it.
-func (p *Parser) Reset(s State) { p.last, p.cuts = s.last, s.cuts }
+func (p *Parser) Reset(s State) {
+	p.last, p.cuts = s.last, s.cuts
+	p.records.SetParsed(s.parsed)
+}
 
 // State gives what Reset needs to go on behind the block parsed last.
-func (p *Parser) State() State { return State{p.last, p.cuts} }
+func (p *Parser) State() State { return State{p.last, p.cuts, p.records.Parsed()} }
 
 // Parse finds the records of a block and sets b.To: the next block begins there.
 // With More or Quiet it may be b.Base: then nothing is complete yet. all is false if

@@ -42,6 +42,7 @@ type Joiner struct {
 	open   [2]pending     // stdout, stderr
 	head   *header.Header // of the line at hand
 	cuts   []Cut
+	parsed int64            // offset up to which headers were learned from lines
 	record lastnight.Record // the one that emit is given
 }
 
@@ -90,7 +91,12 @@ func (j *Joiner) Add(line *lastnight.Line, emit func(*lastnight.Record)) {
 	if j.head == nil {
 		j.head = &header.Header{}
 	}
-	j.parser.Parse(line.Text, j.head)
+	if line.Offset < j.parsed {
+		j.parser.ParseAgain(line.Text, j.head)
+	} else {
+		j.parser.Parse(line.Text, j.head)
+		j.parsed = line.Offset + 1
+	}
 	if len(own.lines) > 0 {
 		full := len(own.lines) >= MaxLines || own.bytes+len(line.Text) > MaxBytes
 		late := line.Time-own.last > int64(MaxGap)
@@ -169,6 +175,12 @@ func (j *Joiner) Flush(emit func(*lastnight.Record)) {
 		}
 	}
 }
+
+// Parsed gives the offset up to which headers were learned from lines, for SetParsed.
+func (j *Joiner) Parsed() int64 { return j.parsed }
+
+// SetParsed turns to another file, up to whose offset headers were learned from lines: 0 for one that was not read yet.
+func (j *Joiner) SetParsed(offset int64) { j.parsed = offset }
 
 // Reset forgets what may go on, but for cuts, which Cuts gave before, and lets go of all texts.
 func (j *Joiner) Reset(cuts []Cut) {

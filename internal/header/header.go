@@ -58,13 +58,21 @@ type Parser struct {
 }
 
 // Parse recognises the header of a line (without its newline) and overwrites h.
-func (p *Parser) Parse(line []byte, h *Header) {
+func (p *Parser) Parse(line []byte, h *Header) { p.parse(line, h, true) }
+
+// ParseAgain is Parse for a line that has been parsed before: nothing is learned from it, or a line that is read
+// many times while a file grows would pass for many lines that agree.
+func (p *Parser) ParseAgain(line []byte, h *Header) { p.parse(line, h, false) }
+
+func (p *Parser) parse(line []byte, h *Header, learn bool) {
 	p.parseKnown(line, h)
 	if h.Starts && (h.Format != FormatText || h.Logger != "") || len(line) == 0 || isBlank(line[0]) {
 		return
 	}
 	if p.learn.layout == nil {
-		p.learn.observe(line)
+		if learn {
+			p.learn.observe(line)
+		}
 		return
 	}
 	var learned Header
@@ -72,10 +80,14 @@ func (p *Parser) Parse(line []byte, h *Header) {
 		if learned.MessageAt >= h.MessageAt {
 			*h = learned
 		}
-		p.learn.hit()
+		if learn {
+			p.learn.hit()
+		}
 		return
 	}
-	p.learn.missed()
+	if learn {
+		p.learn.missed()
+	}
 }
 
 // parseKnown tries the formats that are known beforehand.
