@@ -205,8 +205,15 @@ func (a *Archive) filtersOf(ctx context.Context, m *manifest) ([]filterTable, er
 	return tables, nil
 }
 
-// dissolve does without a manifest that cannot be read: the directories of its chunks are.
+// dissolve does without a manifest that cannot be read: the directories of its chunks are. One that is in use no more
+// was merged into another and deleted while it was read: then that is all there is to it.
 func (a *Archive) dissolve(ctx context.Context, m *manifest, why error) error {
+	a.mu.Lock()
+	used := slices.Contains(a.manifests, m)
+	a.mu.Unlock()
+	if !used {
+		return nil
+	}
 	a.damage(m.name, why)
 	select {
 	case <-a.lists.turn:

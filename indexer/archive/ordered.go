@@ -245,6 +245,9 @@ func (p *pass[T]) run(ctx context.Context, yield func(*found[T]) bool) (stop boo
 			return false, err
 		}
 		for len(p.h.w.list) > 0 && p.due() {
+			if err := ctx.Err(); err != nil { // who asked may have gone at the one before
+				return false, err
+			}
 			if x := p.h.w.next(); !yield(&x) {
 				return true, nil
 			}
