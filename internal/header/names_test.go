@@ -3,6 +3,7 @@ package header_test
 import (
 	"fmt"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func TestInternKeepsWhatComesAgain(t *testing.T) {
 	next := 0
 	round := func() {
 		for i := range once {
-			once[i] = fmt.Appendf(once[i][:0], "once-%d", next)
+			once[i] = strconv.AppendInt(append(once[i][:0], "once-"...), int64(next), 10)
 			next++
 		}
 		for _, b := range once {
