@@ -29,7 +29,7 @@ var packBucket, filterBucket, freshKey = []byte("pack"), []byte("filter"), []byt
 
 const (
 	// packBytes and packDocuments are what a pack has at most, roughly.
-	packBytes, packDocuments = 64 << 10, 128
+	packBytes, packDocuments = 128 << 10, 256
 	// packTxBytes is how much is packed in one transaction, roughly.
 	packTxBytes = 8 << 20
 	// maxFresh is how many fresh documents of a day may wait when it is searched.
