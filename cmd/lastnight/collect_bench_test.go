@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"lastnight/internal/corpus"
+	"lastnight/internal/testenv/usage"
 )
 
 // bench is a collect process against a serve process: the binary as it is shipped.
@@ -106,18 +107,6 @@ func statusMiB(pid int, field string) float64 {
 	return 0
 }
 
-// cpu gives the CPU seconds that a process has used, user and system.
-func cpu(pid int) float64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	f := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	user, _ := strconv.ParseFloat(f[11], 64)
-	system, _ := strconv.ParseFloat(f[12], 64)
-	return (user + system) / 100
-}
-
 // BenchmarkCollectFile is a collector process from file to acknowledgement: CPU seconds a GB, and its memory.
 // CORPUS names a directory of pod logs, else CORPUS_MB (256) are made.
 func BenchmarkCollectFile(b *testing.B) {
@@ -147,7 +136,7 @@ func BenchmarkCollectFile(b *testing.B) {
 		}
 		gb := x.metric("lastnight_collector_acked_bytes_total") / 1e9
 		pid := x.agent.Process.Pid
-		b.ReportMetric(cpu(pid)/gb, "cpu-s/GB")
+		b.ReportMetric(usage.CPU(pid).Seconds()/gb, "cpu-s/GB")
 		b.ReportMetric(statusMiB(pid, "VmHWM"), "peak-RSS-MiB")
 		b.ReportMetric(x.metric("lastnight_collector_sent_bytes_total")/gb/1e9, "sent/raw")
 		b.ReportMetric(gb*1e9/1e6/time.Since(began).Seconds(), "MB/s")
@@ -194,12 +183,12 @@ func BenchmarkCollectQuiet(b *testing.B) {
 				}
 				time.Sleep(5 * time.Second)
 				pid := x.agent.Process.Pid
-				used, began := cpu(pid), time.Now()
+				used, began := usage.CPU(pid).Seconds(), time.Now()
 				for i := range 30 {
 					quiet(i)
 					time.Sleep(time.Second)
 				}
-				b.ReportMetric(100*(cpu(pid)-used)/time.Since(began).Seconds(), "cpu-%")
+				b.ReportMetric(100*(usage.CPU(pid).Seconds()-used)/time.Since(began).Seconds(), "cpu-%")
 				b.ReportMetric(statusMiB(pid, "VmRSS"), "RSS-MiB")
 				b.ReportMetric(statusMiB(pid, "RssAnon"), "anon-MiB")
 				b.ReportMetric(statusMiB(pid, "VmHWM"), "peak-RSS-MiB")

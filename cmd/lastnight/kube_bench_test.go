@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"lastnight/internal/testenv/kube"
+	"lastnight/internal/testenv/usage"
 )
 
 // BenchmarkKubeQuiet is a collector process at 500 quiet streams that watches a real API server and leads:
@@ -34,9 +35,9 @@ func BenchmarkKubeQuiet(b *testing.B) {
 		}
 		time.Sleep(10 * time.Second)
 		pid := x.agent.Process.Pid
-		used, began := cpu(pid), time.Now()
+		used, began := usage.CPU(pid).Seconds(), time.Now()
 		time.Sleep(30 * time.Second)
-		b.ReportMetric(100*(cpu(pid)-used)/time.Since(began).Seconds(), "cpu-%")
+		b.ReportMetric(100*(usage.CPU(pid).Seconds()-used)/time.Since(began).Seconds(), "cpu-%")
 		b.ReportMetric(statusMiB(pid, "VmRSS"), "RSS-MiB")
 		b.ReportMetric(statusMiB(pid, "RssAnon"), "anon-MiB")
 		info, err := os.Stat(x.agent.Path)

@@ -271,11 +271,11 @@ func BenchmarkElasticSettings(b *testing.B) {
 		b.Run(v.name, func(b *testing.B) {
 			prefix := fmt.Sprintf("v%d", i)
 			changedTemplate(b, node.URL, prefix, v.settings)
-			before := processCPU(node.PID())
+			before := node.CPU()
 			for b.Loop() {
 				importInto(b, bin, node.URL, prefix, tree)
 			}
-			b.ReportMetric((processCPU(node.PID())-before).Seconds()/float64(b.N), "node-cpu-s")
+			b.ReportMetric((node.CPU()-before).Seconds()/float64(b.N), "node-cpu-s")
 			bytes, docs := settled(b, node.URL, prefix+"-documents-*")
 			b.ReportMetric(float64(bytes)/float64(docs), "B/document")
 			b.ReportMetric(float64(docs), "documents")
@@ -333,21 +333,6 @@ func searched(b *testing.B, address, field, term string) float64 {
 	return float64(median(took).Microseconds()) / 1000
 }
 
-// processCPU is what a process used so far; 0 where that cannot be read.
-func processCPU(pid int) time.Duration {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	f := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
-	if len(f) < 13 {
-		return 0
-	}
-	user, _ := strconv.ParseInt(f[11], 10, 64)
-	system, _ := strconv.ParseInt(f[12], 10, 64)
-	return time.Duration(user+system) * 10 * time.Millisecond
-}
-
 // BenchmarkElasticQuestions asks a server with its store in Elasticsearch what the pages of the UI ask
 // of the store, and reports p50 and p95 of the whole answer.
 func BenchmarkElasticQuestions(b *testing.B) {
@@ -393,7 +378,7 @@ func BenchmarkElasticQuestions(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			var took []time.Duration
-			before, spent := serverCPU(b, base), processCPU(node.PID())
+			before, spent := serverCPU(b, base), node.CPU()
 			for b.Loop() {
 				_, _, whole, err := get(b.Context(), base, q)
 				if err != nil {
@@ -403,7 +388,7 @@ func BenchmarkElasticQuestions(b *testing.B) {
 			}
 			n := float64(len(took))
 			b.ReportMetric(1000*(serverCPU(b, base)-before)/n, "server-cpu-ms")
-			b.ReportMetric(1000*(processCPU(node.PID())-spent).Seconds()/n, "node-cpu-ms")
+			b.ReportMetric(1000*(node.CPU()-spent).Seconds()/n, "node-cpu-ms")
 			slices.Sort(took)
 			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
 			b.ReportMetric(float64(took[len(took)*95/100].Microseconds())/1000, "p95-ms")

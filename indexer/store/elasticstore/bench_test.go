@@ -7,7 +7,6 @@ import (
 	"iter"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"lastnight"
 	"lastnight/indexer/store/elasticstore"
 	"lastnight/internal/testenv/elasticsearch"
+	"lastnight/internal/testenv/usage"
 )
 
 // benchDocuments are as important records look: an exception of 12 lines among four of one.
@@ -120,27 +120,12 @@ type way struct {
 }
 
 func (w *way) run(pid int, docs []lastnight.Document, sent []elasticstore.Sent) error {
-	began, node, own := time.Now(), cpu(pid), cpu(os.Getpid())
+	began, node, own := time.Now(), usage.CPU(pid), usage.CPU(os.Getpid())
 	err := w.put(docs, sent)
 	w.took += time.Since(began)
-	w.node += cpu(pid) - node
-	w.own += cpu(os.Getpid()) - own
+	w.node += usage.CPU(pid) - node
+	w.own += usage.CPU(os.Getpid()) - own
 	return err
-}
-
-// cpu is what a process used so far, of user and system; 0 where that cannot be read.
-func cpu(pid int) time.Duration {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	if len(f) < 13 {
-		return 0
-	}
-	user, _ := strconv.ParseInt(f[11], 10, 64)
-	system, _ := strconv.ParseInt(f[12], 10, 64)
-	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
 // bulkIndexer is the loop that one writes with the client.

@@ -30,10 +30,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"lastnight/internal/testenv/usage"
 )
 
 const startTimeout = 4 * time.Minute // of a machine that is busy with other tests
@@ -210,19 +211,7 @@ func (n *Node) lastWords() []byte {
 func (n *Node) PID() int { return n.cmd.Process.Pid }
 
 // CPU is what the node's process has used so far, user and system; 0 where that cannot be read.
-func (n *Node) CPU() time.Duration {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.PID()))
-	if err != nil {
-		return 0
-	}
-	f := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
-	if len(f) < 13 {
-		return 0
-	}
-	user, _ := strconv.ParseInt(f[11], 10, 64)
-	system, _ := strconv.ParseInt(f[12], 10, 64)
-	return time.Duration(user+system) * 10 * time.Millisecond
-}
+func (n *Node) CPU() time.Duration { return usage.CPU(n.PID()) }
 
 // Kill ends the node at once, as kill -9 does, and returns when it is gone.
 func (n *Node) Kill() error {
