@@ -277,6 +277,21 @@ func (r *reader) int() int64 {
 	return v
 }
 
+// skip leaves out n numbers.
+func (r *reader) skip(n int) {
+	at := 0
+	for ; n > 0 && at < len(r.b); at++ {
+		if r.b[at] < 0x80 { // it ends a number
+			n--
+		}
+	}
+	if n > 0 {
+		r.fail()
+		return
+	}
+	r.b = r.b[at:]
+}
+
 // count reads how many things follow, each of which takes at least size bytes.
 func (r *reader) count(size int) int {
 	n := r.uint()

@@ -270,26 +270,42 @@ func unpackCounts(packed []byte, req store.CountsRequest, from, end int64, yield
 		if r.uint() == 0 {
 			k.namespace, k.job = r.str(), r.str()
 		}
-		k.template, k.level = r.str(), r.str()
-		wanted := (req.Namespace == "" || req.Namespace == k.namespace) && (req.Job == "" || req.Job == k.job) && (req.Template == "" || req.Template == k.template)
-		at := first
-		for range r.count(2) {
-			at += int64(r.uint())
-			count := r.int()
-			if !wanted || at < from || at >= end || r.err != nil {
-				continue
-			}
-			c := lastnight.TemplateCount{
-				Namespace: k.namespace, Job: k.job, Template: k.template, Level: k.level,
-				Minute: time.Unix(at*60, 0).UTC(), Count: count,
-			}
-			if !yield(c) {
-				return false, nil
-			}
+		template, level := r.bytes(), r.bytes()
+		rows := r.count(2)
+		if req.Namespace != "" && req.Namespace != k.namespace || req.Job != "" && req.Job != k.job || req.Template != "" && req.Template != string(template) {
+			r.skip(2 * rows) // most are, if one template is asked for: no strings are made of them
+			continue
 		}
-		if r.err != nil {
+		k.template = string(template)
+		if k.level != string(level) {
+			k.level = string(level)
+		}
+		if !r.series(&k, rows, [3]int64{first, from, end}, yield) {
 			return false, r.err
 		}
 	}
-	return true, r.err
+	return r.err == nil, r.err
+}
+
+// series yields the counts of a series, minutes in [from, end); false if the caller wants no more, or it is damaged.
+func (r *reader) series(k *series, rows int, firstFromEnd [3]int64, yield func(lastnight.TemplateCount) bool) bool {
+	at, from, end := firstFromEnd[0], firstFromEnd[1], firstFromEnd[2]
+	for range rows {
+		at += int64(r.uint())
+		count := r.int()
+		if r.err != nil {
+			return false
+		}
+		if at < from || at >= end {
+			continue
+		}
+		c := lastnight.TemplateCount{
+			Namespace: k.namespace, Job: k.job, Template: k.template, Level: k.level,
+			Minute: time.Unix(at*60, 0).UTC(), Count: count,
+		}
+		if !yield(c) {
+			return false
+		}
+	}
+	return true
 }
