@@ -23,27 +23,72 @@ func (x *Indexer) Histogram(ctx context.Context, req lastnight.HistogramRequest)
 	if !req.Start.IsZero() && !req.End.IsZero() && req.End.Sub(req.Start)/step > maxBuckets {
 		return nil, lastnight.Errorf(lastnight.CodeInvalid, "take a larger step", "a histogram of %s in steps of %s has more than %d buckets", req.End.Sub(req.Start), step, maxBuckets)
 	}
-	buckets := map[int64]map[string]int64{}
-	err := x.eachCount(ctx, store.CountsRequest{Start: req.Start, End: req.End, Namespace: req.Namespace, Job: req.Job, Template: req.Template},
-		func(c lastnight.TemplateCount) {
-			at := c.Minute.Truncate(step).Unix()
-			if buckets[at] == nil {
-				if len(buckets) >= maxBuckets {
-					return
-				}
-				buckets[at] = map[string]int64{}
-			}
-			buckets[at][c.Level] += c.Count
-		})
+	h := levelCounts{step: step, buckets: map[int64][]int64{}}
+	err := x.eachCount(ctx, store.CountsRequest{Start: req.Start, End: req.End, Namespace: req.Namespace, Job: req.Job, Template: req.Template}, h.add)
 	if err != nil {
 		return nil, err
 	}
-	list := make([]lastnight.HistogramBucket, 0, len(buckets))
-	for at, levels := range buckets {
+	return h.list(), nil
+}
+
+// levelCounts are the counts of a histogram by bucket and level. There are many counts, in runs of one level whose minutes mostly follow
+// each other, so neither a map of levels nor one of buckets is asked for each of them.
+type levelCounts struct {
+	step    time.Duration
+	levels  []string
+	level   int               // of the last count
+	buckets map[int64][]int64 // by where they begin, in seconds since 1970; by level, maybe not of the last ones
+	near    [nearBuckets]nearBucket
+}
+
+// nearBucket is a bucket that was lately added to.
+type nearBucket struct {
+	at     int64
+	counts []int64 // nil: none
+}
+
+const (
+	nearBuckets = 1 << 10     // a power of two
+	yearOne     = 62135596800 // seconds from the beginning of the year 1, which times are truncated by, to 1970
+)
+
+func (h *levelCounts) add(c lastnight.TemplateCount) {
+	if h.level >= len(h.levels) || h.levels[h.level] != c.Level {
+		if h.level = slices.Index(h.levels, c.Level); h.level < 0 {
+			h.level, h.levels = len(h.levels), append(h.levels, c.Level)
+		}
+	}
+	at, step := c.Minute.Unix(), int64(h.step/time.Second)
+	at -= (at + yearOne) % step
+	b := &h.near[uint64(at/step)%nearBuckets]
+	if b.at != at || h.level >= len(b.counts) {
+		counts, known := h.buckets[at]
+		if !known && len(h.buckets) >= maxBuckets {
+			return
+		}
+		if h.level >= len(counts) {
+			counts = append(counts, make([]int64, h.level+1-len(counts))...)
+			h.buckets[at] = counts
+		}
+		*b = nearBucket{at, counts}
+	}
+	b.counts[h.level] += c.Count
+}
+
+// list gives the buckets in order.
+func (h *levelCounts) list() []lastnight.HistogramBucket {
+	list := make([]lastnight.HistogramBucket, 0, len(h.buckets))
+	for at, counts := range h.buckets {
+		levels := make(map[string]int64, len(counts))
+		for i, n := range counts {
+			if n != 0 {
+				levels[h.levels[i]] = n
+			}
+		}
 		list = append(list, lastnight.HistogramBucket{Start: time.Unix(at, 0).UTC(), Levels: levels})
 	}
 	slices.SortFunc(list, func(a, b lastnight.HistogramBucket) int { return a.Start.Compare(b.Start) })
-	return list, nil
+	return list
 }
 
 // Templates implements lastnight.Searcher.

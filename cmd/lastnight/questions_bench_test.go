@@ -34,6 +34,7 @@ func BenchmarkQuestionsInside(b *testing.B) {
 		From, To time.Time
 		PodLines map[string]int
 		Phrase   string
+		Needle   string
 	}
 	if err := json.Unmarshal(raw, &truth); err != nil {
 		b.Fatal(err)
@@ -58,12 +59,12 @@ func BenchmarkQuestionsInside(b *testing.B) {
 		}
 	}
 	middle := truth.From.Add(truth.To.Sub(truth.From) / 2).Truncate(time.Minute)
-	f := func(name string, from, to time.Time, kv ...string) {
+	on := func(path, name string, from, to time.Time, kv ...string) {
 		q := url.Values{"start": {from.Format(time.RFC3339)}, "end": {to.Format(time.RFC3339)}}
 		for i := 0; i < len(kv); i += 2 {
 			q.Set(kv[i], kv[i+1])
 		}
-		r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "http://127.0.0.1/api/v1/search?"+q.Encode(), nil)
+		r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "http://127.0.0.1/api/v1/"+path+"?"+q.Encode(), nil)
 		r.Header.Set("Accept-Encoding", "gzip") // as most clients ask
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -79,6 +80,7 @@ func BenchmarkQuestionsInside(b *testing.B) {
 			b.ReportMetric(float64((ownCPU(b)-before).Microseconds())/1000/float64(b.N), "cpu-ms/op")
 		})
 	}
+	f := func(name string, from, to time.Time, kv ...string) { on("search", name, from, to, kv...) }
 	f("substring", middle, middle.Add(10*time.Minute), "q", "*11*", "pod", pod, "limit", "1000")
 	f("regexp", middle, middle.Add(10*time.Minute), "q", "/11/", "pod", pod, "limit", "1000")
 	f("last-1000", truth.From, truth.To, "pod", pod, "limit", "1000")
@@ -91,6 +93,12 @@ func BenchmarkQuestionsInside(b *testing.B) {
 		f("newest-100/"+to.name, truth.From, to.end)
 	}
 	f("phrase", truth.From, truth.To, "q", `"`+truth.Phrase+`"`, "limit", "1000")
+	f("needle", truth.From, truth.To, "q", `"`+truth.Needle+`"`)
+	f("nothing", truth.From, truth.To, "q", "nosuchwordanywhere")
+	f("level", truth.From, truth.To, "q", "level:FATAL", "limit", "1000")
+	f("regexp-shape", truth.From, truth.To, "q", "/Transitioned from [A-Z]+ to FAILED/", "limit", "1000")
+	f("regexp-variable", truth.From, truth.To, "q", "/blk_-?16089[0-9]+ .*size/")
+	on("histogram", "level-minutes", truth.From, truth.To, "step", "1m")
 }
 
 // ownCPU gives the time that this process has used of all cores.
