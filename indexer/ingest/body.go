@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"sync"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -15,38 +14,61 @@ import (
 
 const (
 	firstBody = 64 << 10 // bytes of memory that a body begins with
-	keptBody  = 16 << 20 // larger buffers are not kept for the next request
+	keptBody  = 8 << 20  // larger buffers are not kept for the next request
 	maxWindow = 8 << 20  // of zstd
 )
 
-// codecs keeps what is costly to make. The zero value is ready.
-type codecs struct {
-	buffers sync.Pool // of *[]byte
-	zstds   sync.Pool // of *zstd.Decoder
+// work is what a request is read with: its memory, which the next one uses again.
+type work struct {
+	body    []byte
+	decoder otlp.Decoder
+	zstd    *zstd.Decoder // nil until needed
 }
 
-// read gives the decompressed body, and what gives its memory back: that must be called once.
-func (h *Handler) read(r *http.Request) (body []byte, release func(), err error) {
-	in, done, err := h.decompress(r)
+// maxIdle is how many are kept for requests to come. They are kept whatever the garbage collector does, as a sync.Pool
+// would not: made anew after each of its rounds they would be most of its work.
+const maxIdle = 4
+
+// works are those that are not in use.
+type works chan *work
+
+func (w works) get() *work {
+	select {
+	case x := <-w:
+		return x
+	default:
+		return &work{}
+	}
+}
+
+func (w works) put(x *work) {
+	if cap(x.body) > keptBody {
+		x.body = nil
+	}
+	select {
+	case w <- x:
+	default:
+	}
+}
+
+// read gives what the request was read with, its body decompressed, and what gives its memory back: that must be called once,
+// when nobody uses what was decoded from it any more.
+func (h *Handler) read(r *http.Request) (x *work, release func(), err error) {
+	x = h.works.get()
+	in, done, err := x.decompress(r)
 	if err != nil {
+		h.works.put(x)
 		return nil, nil, err
 	}
 	defer done()
 	var taken int64
-	buf, ok := h.codecs.buffers.Get().(*[]byte)
-	if !ok {
-		buf = new([]byte)
-	}
 	release = func() {
 		h.pending.Add(-taken)
-		if cap(*buf) <= keptBody {
-			h.codecs.buffers.Put(buf)
-		}
+		h.works.put(x)
 	}
-	b := (*buf)[:0]
+	b := x.body[:0]
 	for want := firstBody; ; want = min(2*want, otlp.MaxRequest+1) {
 		if !h.take(int64(want) - taken) {
-			*buf = b
 			release()
 			return nil, nil, errFull
 		}
@@ -56,10 +78,10 @@ func (h *Handler) read(r *http.Request) (body []byte, release func(), err error)
 		}
 		n, err := io.ReadFull(in, b[len(b):want])
 		b = b[:len(b)+n]
-		*buf = b
+		x.body = b
 		switch {
 		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-			return b, release, nil
+			return x, release, nil
 		case err != nil:
 			release()
 			return nil, nil, lastnight.Errorf(lastnight.CodeInvalid, "", "read request: %w", err)
@@ -93,7 +115,7 @@ func (s strict) Read(p []byte) (int, error) {
 var errCut = errors.New("the body ends too early")
 
 // decompress gives the body as it was before it was compressed; done is to be called after reading.
-func (h *Handler) decompress(r *http.Request) (in io.Reader, done func(), err error) {
+func (x *work) decompress(r *http.Request) (in io.Reader, done func(), err error) {
 	switch r.Header.Get("Content-Encoding") {
 	case "", "identity":
 		return strict{r.Body}, func() {}, nil
@@ -104,19 +126,18 @@ func (h *Handler) decompress(r *http.Request) (in io.Reader, done func(), err er
 		}
 		return strict{z}, func() { _ = z.Close() }, nil
 	case "zstd":
-		z, ok := h.codecs.zstds.Get().(*zstd.Decoder)
-		if !ok {
-			z, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
+		if x.zstd == nil {
+			x.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
 			if err != nil {
 				return nil, nil, lastnight.Errorf(lastnight.CodeInternal, "", "make zstd decoder: %w", err)
 			}
 		}
-		if err := z.Reset(r.Body); err != nil {
+		if err := x.zstd.Reset(r.Body); err != nil {
 			return nil, nil, lastnight.Errorf(lastnight.CodeInvalid, "", "read zstd: %w", err)
 		}
-		return strict{z}, func() {
-			if z.Reset(nil) == nil {
-				h.codecs.zstds.Put(z)
+		return strict{x.zstd}, func() {
+			if x.zstd.Reset(nil) != nil { // it lets go of the body
+				x.zstd = nil
 			}
 		}, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"time"
 
 	"lastnight"
 	"lastnight/internal/header"
@@ -49,18 +50,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	body, release, err := h.read(r)
+	x, release, err := h.read(r)
 	if err != nil {
 		a.error(err)
 		return
 	}
-	in, err := decode(body, a.json, h)
+	in, err := x.decode(a.json, h.cfg.Now())
 	if err != nil {
 		release()
 		a.error(err)
 		return
 	}
-	req := &request{Request: in, bytes: int64(len(body)), done: make(chan error, 1), release: release}
+	req := &request{Request: in, bytes: int64(len(x.body)), done: make(chan error, 1), release: release}
 	if h.cfg.Replica != "" {
 		w.Header().Set(replicaHeader, h.cfg.Replica)
 		req.strange = r.Header.Get(followsHeader) != h.cfg.Replica
@@ -94,11 +95,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func decode(body []byte, asJSON bool, h *Handler) (*otlp.Request, error) {
+func (x *work) decode(asJSON bool, now time.Time) (*otlp.Request, error) {
 	if asJSON {
-		return otlp.DecodeJSON(body, h.cfg.Now())
+		return otlp.DecodeJSON(x.body, now)
 	}
-	return otlp.Decode(body, h.cfg.Now())
+	return x.decoder.Decode(x.body, now)
 }
 
 // recognise fills in what a foreign sender did not say and the line's own header does.

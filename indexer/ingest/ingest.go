@@ -78,7 +78,7 @@ type Handler struct {
 	stopped chan struct{}
 	pending atomic.Int64 // bytes of the budget in use
 	placer  placer
-	codecs  codecs
+	works   works
 
 	gather   sync.Mutex // held by the committer that gathers a group
 	gathered time.Time  // guarded by gather; when the last group was complete
@@ -105,6 +105,7 @@ func New(cfg Config) *Handler {
 	}
 	return &Handler{
 		cfg: cfg, log: cfg.Logger, queue: make(chan *request, maxQueue), stopped: make(chan struct{}),
+		works:  make(works, maxIdle),
 		placer: placer{streams: map[lastnight.Stream]*place{}},
 	}
 }

@@ -46,10 +46,13 @@ func (s *sink) Ingest(ctx context.Context, b lastnight.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range b.Spans { // nothing of b may be kept
-		for j := range b.Spans[i].Records {
-			for k := range b.Spans[i].Records[j].Lines {
-				l := &b.Spans[i].Records[j].Lines[k]
-				l.Text = bytes.Clone(l.Text)
+		x := &b.Spans[i]
+		x.Records = slices.Clone(x.Records)
+		for j := range x.Records {
+			r := &x.Records[j]
+			r.Lines = slices.Clone(r.Lines)
+			for k := range r.Lines {
+				r.Lines[k].Text = bytes.Clone(r.Lines[k].Text)
 			}
 		}
 	}
@@ -208,6 +211,11 @@ func TestRefusals(t *testing.T) {
 	h.ServeHTTP(w, req)
 	if w.Code != http.StatusMethodNotAllowed {
 		t.Errorf("GET: %d", w.Code)
+	}
+	// What another version's collector sends is not refused, which it would take for lost: it comes again.
+	other := bytes.Replace(ours(t, "q", "hello"), []byte("\x12\x012\x1a"), []byte("\x12\x019\x1a"), 1) // scope's field 2
+	if code, head, b := post(t, url, other); code != 503 || head.Get("Retry-After") == "" || !strings.Contains(otlp.FailureText(b), `version "9"`) {
+		t.Errorf("another version: %d %v %q", code, head, b)
 	}
 	// What is malformed inside a request is told, and the rest is taken.
 	broken := append(bytes.Replace(ours(t, "q", "hello"), []byte("lastnight.records"), []byte("lastnight.recordz"), 1), body...)

@@ -16,7 +16,16 @@ import (
 // Encoder writes batches as requests. It keeps its buffers for the next one. The zero
 // value is ready. Not for several goroutines at once.
 type Encoder struct {
-	resource, scope, record, value []byte
+	layout                        layoutWriter
+	resource, scope, rest, record []byte // record is of events and pods
+	sizes                         []recordSize
+}
+
+// recordSize says how much a record of a span takes.
+type recordSize struct {
+	message int // the LogRecord, without tag and length
+	text    int // its lines, joined
+	rest    int // of Encoder.rest
 }
 
 // Append appends the batch as one ExportLogsServiceRequest. The error is of an event or a pod that has no JSON.
@@ -32,37 +41,91 @@ func (e *Encoder) Append(dst []byte, b *lastnight.Batch) ([]byte, error) {
 			return dst, err
 		}
 	}
-	for i := 0; i < len(b.Spans); {
-		e.resource = appendResource(e.resource[:0], b.Spans[i].Stream)
-		stream := b.Spans[i].Stream
-		for ; i < len(b.Spans) && (b.Spans[i].Stream == stream || *b.Spans[i].Stream == *stream); i++ {
-			e.span(&b.Spans[i])
-		}
-		dst = appendBytes(dst, 1, e.resource)
+	for i := range b.Spans {
+		dst = e.span(dst, &b.Spans[i])
 	}
 	return dst, nil
 }
 
-// span appends a ScopeLogs to the resource.
-func (e *Encoder) span(s *lastnight.Span) {
-	attrs := e.record[:0]
-	attrs = appendString(attrs, 1, scopeName)
-	attrs = appendText(attrs, 3, keyGeneration, s.Generation.String())
-	attrs = appendInt(attrs, 3, keyFrom, s.From)
-	attrs = appendInt(attrs, 3, keyTo, s.To)
-	attrs = appendInt(attrs, 3, keyRaw, s.RawBytes)
-	attrs = appendInt(attrs, 3, keyRecords, int64(len(s.Records)))
-	e.scope = appendBytes(e.scope[:0], 1, attrs)
-	e.record = attrs
+// span appends a ResourceLogs with one ScopeLogs. Sizes are found first: what is inside something else is written
+// behind its length, once, where it is to be.
+func (e *Encoder) span(dst []byte, s *lastnight.Span) []byte {
+	records := e.measure(s)
+	e.resource = appendResource(e.resource[:0], s.Stream)
+	e.scope = e.appendScope(e.scope[:0], s)
+	scopeLogs := sizeField(len(e.scope)) + records
+	resourceLogs := sizeField(len(e.resource)) + sizeField(scopeLogs)
+	dst = slices.Grow(dst, sizeField(resourceLogs))
+	dst = appendLength(dst, 1, resourceLogs)
+	dst = appendBytes(dst, 1, e.resource)
+	dst = appendLength(dst, 2, scopeLogs)
+	dst = appendBytes(dst, 1, e.scope)
+	rest := e.rest
 	for i := range s.Records {
-		e.record = e.appendRecord(e.record[:0], &s.Records[i])
-		e.scope = appendBytes(e.scope, 2, e.record)
+		size := &e.sizes[i]
+		dst = appendLength(dst, 2, size.message)
+		dst = appendRecord(dst, &s.Records[i], size.text)
+		dst = append(dst, rest[:size.rest]...)
+		rest = rest[size.rest:]
 	}
-	e.resource = appendBytes(e.resource, 2, e.scope)
+	return dst
+}
+
+// measure finds the sizes of a span's records, their layout, and what few of them have; it gives the size of all of them.
+func (e *Encoder) measure(s *lastnight.Span) (total int) {
+	e.layout.reset(s.From)
+	e.sizes, e.rest = e.sizes[:0], e.rest[:0]
+	for i := range s.Records {
+		r := &s.Records[i]
+		e.layout.add(r)
+		size := recordSize{text: len(r.Lines) - 1, rest: len(e.rest)}
+		for j := range r.Lines {
+			size.text += len(r.Lines[j].Text)
+		}
+		e.rest = e.appendRest(e.rest, r)
+		size.rest = len(e.rest) - size.rest
+		size.message = timeBytes + sizeField(sizeField(size.text)) + size.rest
+		if hasSeverity(r.Level) {
+			size.message += severityBytes
+		}
+		e.sizes = append(e.sizes, size)
+		total += sizeField(size.message)
+	}
+	return total
+}
+
+// sizeField gives the size of a field of n bytes, with its tag of one byte and its length.
+func sizeField(n int) int { return 1 + protowire.SizeBytes(n) }
+
+// appendLength appends the tag and the length of a field of n bytes.
+func appendLength(dst []byte, field protowire.Number, n int) []byte {
+	dst = append(dst, byte(field)<<3|byte(protowire.BytesType))
+	return binary.AppendUvarint(dst, uint64(n))
+}
+
+func (e *Encoder) appendScope(dst []byte, s *lastnight.Span) []byte {
+	dst = appendString(dst, 1, scopeName)
+	dst = appendString(dst, 2, scopeVersion)
+	dst = appendText(dst, 3, keyGeneration, s.Generation.String())
+	dst = appendInt(dst, 3, keyFrom, s.From)
+	dst = appendInt(dst, 3, keyTo, s.To)
+	dst = appendInt(dst, 3, keyRaw, s.RawBytes)
+	dst = appendInt(dst, 3, keyRecords, int64(len(s.Records)))
+	if len(s.Records) == 0 {
+		return dst
+	}
+	if len(e.layout.names) > 0 {
+		e.record = e.record[:0]
+		for _, name := range e.layout.names {
+			e.record = appendLength(e.record, 1, sizeField(len(name)))
+			e.record = appendAny(e.record, name)
+		}
+		dst = appendKeyValue(dst, 3, keyNames, kindArray, e.record)
+	}
+	return appendKeyValue(dst, 3, keyLayout, kindBytes, e.layout.b)
 }
 
 func appendResource(dst []byte, s *lastnight.Stream) []byte {
-	var r []byte
 	for _, kv := range [...]struct{ key, value string }{
 		{keyCluster, s.Cluster},
 		{keyNamespace, s.Namespace},
@@ -72,55 +135,63 @@ func appendResource(dst []byte, s *lastnight.Stream) []byte {
 		{keyNode, s.Node},
 	} {
 		if kv.value != "" {
-			r = appendText(r, 1, kv.key, kv.value)
+			dst = appendText(dst, 1, kv.key, kv.value)
 		}
 	}
-	r = appendInt(r, 1, keyRestart, int64(s.Restart))
-	return appendBytes(dst, 1, r)
+	return appendInt(dst, 1, keyRestart, int64(s.Restart))
 }
 
 // severities are OpenTelemetry's numbers of our levels.
 var severities = [...]byte{0, 1, 5, 9, 13, 17, 21}
 
-// appendRecord appends a record, which has at least one line, as a LogRecord.
-func (e *Encoder) appendRecord(dst []byte, r *lastnight.Record) []byte {
-	dst = protowire.AppendTag(dst, 1, protowire.Fixed64Type)
-	dst = protowire.AppendFixed64(dst, uint64(r.Lines[0].Time))
-	if r.Level > 0 && int(r.Level) < len(severities) {
-		dst = append(dst, 2<<3, severities[r.Level])
-		dst = appendString(dst, 3, r.Level.String())
+func hasSeverity(l lastnight.Level) bool { return l > 0 && int(l) < len(severities) }
+
+// What the first fields of a LogRecord take.
+const (
+	timeBytes     = 9
+	severityBytes = 2
+)
+
+// appendRecord appends the fields of a LogRecord that all have; text is the size of the lines, joined.
+func appendRecord(dst []byte, r *lastnight.Record, text int) []byte {
+	dst = append(dst, tagTime)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(r.Lines[0].Time))
+	if hasSeverity(r.Level) {
+		dst = append(dst, tagSeverity, severities[r.Level])
 	}
-	dst = e.appendBody(dst, r)
-	if r.Lines[0].Stderr {
-		dst = append(dst, stderrAttr...) // nothing is stdout: most lines are
+	valid := true
+	for i := range r.Lines {
+		valid = valid && utf8.Valid(r.Lines[i].Text)
 	}
-	e.value = appendLines(e.value[:0], r.Lines)
-	dst = appendKeyValue(dst, 6, keyLines, 7, e.value)
-	if r.Logger != "" {
-		dst = appendText(dst, 6, keyLogger, r.Logger)
+	kind := protowire.Number(kindString)
+	if !valid {
+		kind = kindBytes
 	}
-	if r.Thread != "" {
-		dst = appendText(dst, 6, keyThread, r.Thread)
+	dst = appendLength(dst, 5, sizeField(text))
+	dst = appendLength(dst, kind, text)
+	for i := range r.Lines {
+		if i > 0 {
+			dst = append(dst, '\n')
+		}
+		dst = append(dst, r.Lines[i].Text...)
 	}
-	if r.MessageAt != 0 {
-		dst = appendInt(dst, 6, keyMessageAt, int64(r.MessageAt))
-	}
-	if r.AppTime != 0 {
-		dst = appendInt(dst, 6, keyAppTime, r.AppTime)
-	}
-	return e.appendRest(dst, r)
+	return dst
 }
 
 // appendRest appends what few records have.
 func (e *Encoder) appendRest(dst []byte, r *lastnight.Record) []byte {
+	if r.Lines[0].Stderr {
+		dst = append(dst, stderrAttr...) // for others: the layout says it too
+	}
 	if len(r.Exception) > 0 {
 		dst = appendText(dst, 6, keyException, r.Exception[0])
 		if len(r.Exception) > 1 {
-			e.value = e.value[:0]
+			e.record = e.record[:0]
 			for _, x := range r.Exception {
-				e.value = appendBytes(e.value, 1, appendAny(nil, x))
+				e.record = appendLength(e.record, 1, sizeField(len(x)))
+				e.record = appendAny(e.record, x)
 			}
-			dst = appendKeyValue(dst, 6, keyExceptions, 5, e.value)
+			dst = appendKeyValue(dst, 6, keyExceptions, kindArray, e.record)
 		}
 	}
 	if len(r.Attrs) == 0 {
@@ -152,30 +223,6 @@ func reserved(key string) bool {
 		return true
 	}
 	return len(key) >= len(scopeName)+1 && key[:len(scopeName)+1] == scopeName+"."
-}
-
-// appendBody appends the text of all lines: a string, or bytes if it is not UTF-8.
-func (e *Encoder) appendBody(dst []byte, r *lastnight.Record) []byte {
-	n, valid := len(r.Lines)-1, true
-	for i := range r.Lines {
-		n += len(r.Lines[i].Text)
-		valid = valid && utf8.Valid(r.Lines[i].Text)
-	}
-	field := protowire.Number(1)
-	if !valid {
-		field = 7
-	}
-	dst = protowire.AppendTag(dst, 5, protowire.BytesType)
-	dst = protowire.AppendVarint(dst, uint64(1+protowire.SizeBytes(n)))
-	dst = protowire.AppendTag(dst, field, protowire.BytesType)
-	dst = protowire.AppendVarint(dst, uint64(n))
-	for i := range r.Lines {
-		if i > 0 {
-			dst = append(dst, '\n')
-		}
-		dst = append(dst, r.Lines[i].Text...)
-	}
-	return dst
 }
 
 // appendMeta appends events or pods: a LogRecord each, with the thing itself as JSON.
@@ -263,49 +310,4 @@ func appendKey(dst []byte, field protowire.Number, key string, n int) []byte {
 	dst = appendString(dst, 1, key)
 	dst = protowire.AppendTag(dst, 2, protowire.BytesType)
 	return protowire.AppendVarint(dst, uint64(n))
-}
-
-// The flags of a line.
-const (
-	flagStderr = 1 << iota
-	flagPartial
-	flagParts
-)
-
-// headBytes is what a runtime writes before the text of a line, mostly: it foretells offsets.
-const headBytes = 40
-
-// appendLines appends where the lines stood and how long they are.
-func appendLines(dst []byte, lines []lastnight.Line) []byte {
-	at, next := lines[0].Time, int64(0)
-	for i := range lines {
-		l := &lines[i]
-		flags := byte(0)
-		if l.Stderr {
-			flags |= flagStderr
-		}
-		if l.Partial {
-			flags |= flagPartial
-		}
-		if len(l.Parts) > 0 {
-			flags |= flagParts
-		}
-		dst = append(dst, flags)
-		dst = binary.AppendUvarint(dst, uint64(len(l.Text)))
-		dst = binary.AppendVarint(dst, l.Time-at)
-		dst = binary.AppendVarint(dst, l.Offset-next)
-		at, next = l.Time, l.Offset+headBytes+int64(len(l.Text))+1
-		if flags&flagParts == 0 {
-			continue
-		}
-		dst = binary.AppendUvarint(dst, uint64(len(l.Parts)))
-		before := lastnight.Part{Time: l.Time, Offset: l.Offset}
-		for _, p := range l.Parts {
-			dst = binary.AppendVarint(dst, p.Time-before.Time)
-			dst = binary.AppendVarint(dst, p.Offset-before.Offset)
-			dst = binary.AppendVarint(dst, int64(p.Size))
-			before = p
-		}
-	}
-	return dst
 }

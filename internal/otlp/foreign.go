@@ -64,7 +64,7 @@ func (r *resource) foreign(b []byte) error {
 }
 
 // flatten takes a KeyValue; maps inside it get names with dots.
-func (d *decoder) flatten(to map[string]string, kv []byte) error {
+func (d *Decoder) flatten(to map[string]string, kv []byte) error {
 	key, v, err := keyValue(kv)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func (d *decoder) flatten(to map[string]string, kv []byte) error {
 	return d.put(to, string(key), v, maxDepth)
 }
 
-func (d *decoder) put(to map[string]string, key string, v value, depth int) error {
+func (d *Decoder) put(to map[string]string, key string, v value, depth int) error {
 	if len(to) >= maxForeignAttrs || len(key) > maxName {
 		return nil
 	}
@@ -166,17 +166,17 @@ func (r *resource) foreignRecord(b []byte) error {
 // foreignText finds the text of a record: its body, or in a body that is a map the field that
 // senders use. The other fields of that go to own.
 func (r *resource) foreignText(raw *record, own map[string]string) ([]byte, error) {
-	body, err := readValue(raw.body)
-	if err != nil || body.kind != kindMap {
+	body := raw.body
+	if body.kind != kindMap {
 		if t := body.text(); t != nil {
-			return t, err
+			return t, nil
 		}
-		return []byte(body.show()), err
+		return []byte(body.show()), nil
 	}
 	var text []byte
 	rank := len(textNames)
 	var inner error
-	err = body.entries(func(key []byte, v value) bool {
+	err := body.entries(func(key []byte, v value) bool {
 		for i, n := range textNames {
 			if string(key) == n && i < rank && v.text() != nil {
 				text, rank = v.text(), i
@@ -210,7 +210,7 @@ func (r *resource) foreignStream(find func([]string) string) lastnight.Stream {
 }
 
 // foreignSpan gives the span of a stream: the last one, since records of one stream mostly follow each other.
-func (d *decoder) foreignSpan(s lastnight.Stream) *lastnight.Span {
+func (d *Decoder) foreignSpan(s lastnight.Stream) *lastnight.Span {
 	if n := len(d.req.Foreign); n > 0 && *d.req.Foreign[n-1].Stream == s {
 		return &d.req.Foreign[n-1]
 	}

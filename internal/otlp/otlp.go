@@ -4,14 +4,16 @@
 // What our own collectors send loses nothing on the way: Decode(Encode(batch)) is the
 // batch. A span is a ScopeLogs whose scope is called "lastnight" and has the span's
 // generation and byte range; a record is a LogRecord under OpenTelemetry's names, and
-// one attribute of bytes says where its lines stood. Template and Vars are the
-// indexer's and are not sent.
+// one attribute of the scope says of all of them where their lines stood, and what else OTLP
+// has no field for. Template and Vars are the indexer's and are not sent. A span of another
+// version is CodeUnavailable: who sent it keeps it until this server knows that version.
 //
 // What others send (OpenTelemetry Collector, Fluent Bit, Vector) has no offsets. It comes
 // out as Foreign spans, whose lines the receiver has to place: at least once, not exactly.
 //
 // Requests are written and read by hand on the wire format: generated types cost an allocation
-// a field. JSON, which only others send, goes through them.
+// a field. JSON, which only others send, goes through them. A LogRecord whose fields come as our encoder writes them
+// is read in one step; whatever is left of it, and any other, field by field.
 //
 // All input is hostile: lengths are checked before anything is allocated, and a request that
 // would become many times its size in memory is refused (CodeTooLarge). What is malformed
@@ -26,15 +28,15 @@ const (
 	scopeName     = "lastnight"       // records of one span
 	eventScope    = "lastnight.event" // events
 	podScope      = "lastnight.pod"   // pods
+	scopeVersion  = "2"               // of the first of them: how a span is written
 	attrPrefix    = "lastnight.attr." // an attribute of the application whose name has another meaning here
 	keyGeneration = "lastnight.generation"
 	keyFrom       = "lastnight.from"
 	keyTo         = "lastnight.to"
 	keyRaw        = "lastnight.raw_bytes"
 	keyRecords    = "lastnight.records"
-	keyLines      = "lastnight.lines"
-	keyMessageAt  = "lastnight.message_at"
-	keyAppTime    = "lastnight.app_time"
+	keyNames      = "lastnight.names"
+	keyLayout     = "lastnight.layout"
 	keyExceptions = "lastnight.exceptions"
 	keyEvent      = "lastnight.event"
 	keyPod        = "lastnight.pod"

@@ -3,6 +3,7 @@ package otlp_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -132,9 +133,13 @@ func odd() lastnight.Batch {
 func TestLossless(t *testing.T) {
 	batches := append(recordedBatches(t, "tm-oomkilled"), odd())
 	records := int64(0)
+	var d otlp.Decoder // of what it read before nothing is left in what it reads then
 	for i := range batches {
 		data := encode(t, &batches[i])
-		r := decode(t, data)
+		r, err := d.Decode(data, now)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if d := diff(batches[i], r.Batch); d != "" {
 			t.Fatalf("batch %d: %s", i, d)
 		}
@@ -204,10 +209,62 @@ func TestDamagedSpans(t *testing.T) {
 				}
 			}
 		},
+		"no layout":     func(m *logs.LogsData) { drop(m, "lastnight.layout") },
+		"no names":      func(m *logs.LogsData) { drop(m, "lastnight.names") },
+		"longer layout": func(m *logs.LogsData) { layout(m, func(b []byte) []byte { return append(b, 0) }) },
+		"shorter layout": func(m *logs.LogsData) {
+			layout(m, func(b []byte) []byte { return b[:len(b)-1] })
+		},
+		"unknown kind": func(m *logs.LogsData) {
+			layout(m, func(b []byte) []byte { b[0] |= 0x80; return b })
+		},
+		"too many names": func(m *logs.LogsData) {
+			for _, a := range m.ResourceLogs[0].ScopeLogs[0].Scope.Attributes {
+				if a.Key == "lastnight.names" {
+					for range 100 {
+						a.Value.GetArrayValue().Values = append(a.Value.GetArrayValue().Values, text("x"))
+					}
+				}
+			}
+		},
 	} {
 		r := change(f)
 		if len(r.Batch.Spans) != 0 || r.Rejected < 3 || r.Reason == "" {
 			t.Errorf("%s: %d spans, %d rejected, %q", name, len(r.Batch.Spans), r.Rejected, r.Reason)
+		}
+	}
+}
+
+// drop takes an attribute from the first scope.
+func drop(m *logs.LogsData, key string) {
+	s := m.ResourceLogs[0].ScopeLogs[0].Scope
+	s.Attributes = slices.DeleteFunc(s.Attributes, func(a *common.KeyValue) bool { return a.Key == key })
+}
+
+// layout changes the layout of the first scope.
+func layout(m *logs.LogsData, f func([]byte) []byte) {
+	for _, a := range m.ResourceLogs[0].ScopeLogs[0].Scope.Attributes {
+		if a.Key == "lastnight.layout" {
+			a.Value = &common.AnyValue{Value: &common.AnyValue_BytesValue{BytesValue: f(a.Value.GetBytesValue())}}
+		}
+	}
+}
+
+// A span of another version is for another server: its sender keeps it.
+func TestOtherVersion(t *testing.T) {
+	b := odd()
+	var m logs.LogsData
+	if err := proto.Unmarshal(encode(t, &lastnight.Batch{Spans: b.Spans}), &m); err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []string{"", "1", "3"} {
+		m.ResourceLogs[2].ScopeLogs[0].Scope.Version = version
+		data, err := proto.Marshal(&m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := otlp.Decode(data, now); lastnight.CodeOf(err) != lastnight.CodeUnavailable || !strings.Contains(err.Error(), `"`+version+`"`) {
+			t.Errorf("version %q: %v", version, err)
 		}
 	}
 }
@@ -377,6 +434,10 @@ func FuzzDecode(f *testing.F) {
 	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := otlp.Decode(data, now)
+		plain, plainErr := otlp.DecodeFieldwise(data, now)
+		if fmt.Sprint(err) != fmt.Sprint(plainErr) || !reflect.DeepEqual(r, plain) {
+			t.Fatalf("in one step and field by field are not the same: %v, %v\n%s", err, plainErr, cmp.Diff(plain, r))
+		}
 		if err != nil {
 			return
 		}
@@ -422,43 +483,50 @@ func check(t *testing.T, spans []lastnight.Span) {
 	}
 }
 
-func BenchmarkEncode(b *testing.B) {
-	batches := recordedBatches(b, "tm-oomkilled")
-	var e otlp.Encoder
-	var buf []byte
-	raw := int64(0)
+// spansOf gives batches without events and pods, and the bytes of files that they stand for.
+func spansOf(b *testing.B) (batches []lastnight.Batch, raw int64) {
+	b.Helper()
+	batches = recordedBatches(b, "tm-oomkilled")
 	for i := range batches {
+		batches[i].Pods, batches[i].Events = nil, nil
 		for j := range batches[i].Spans {
 			raw += batches[i].Spans[j].RawBytes
 		}
 	}
+	return batches, raw
+}
+
+func BenchmarkEncode(b *testing.B) {
+	batches, raw := spansOf(b)
+	var e otlp.Encoder
+	var buf []byte
 	b.SetBytes(raw)
 	b.ReportAllocs()
 	for b.Loop() {
+		size := 0
 		for i := range batches {
 			var err error
 			if buf, err = e.Append(buf[:0], &batches[i]); err != nil {
 				b.Fatal(err)
 			}
+			size += len(buf)
 		}
+		b.ReportMetric(float64(size)/float64(raw), "of_raw")
 	}
 }
 
 func BenchmarkDecode(b *testing.B) {
-	batches := recordedBatches(b, "tm-oomkilled")
+	batches, raw := spansOf(b)
 	var requests [][]byte
-	raw := int64(0)
 	for i := range batches {
 		requests = append(requests, encode(b, &batches[i]))
-		for j := range batches[i].Spans {
-			raw += batches[i].Spans[j].RawBytes
-		}
 	}
+	var d otlp.Decoder
 	b.SetBytes(raw)
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, r := range requests {
-			if _, err := otlp.Decode(r, now); err != nil {
+			if _, err := d.Decode(r, now); err != nil {
 				b.Fatal(err)
 			}
 		}

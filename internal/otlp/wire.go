@@ -1,18 +1,12 @@
 package otlp
 
 import (
-	"encoding/binary"
-	"errors"
-
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"lastnight"
 )
 
 var errWire = lastnight.Errorf(lastnight.CodeInvalid, "send ExportLogsServiceRequest as protobuf or JSON", "the request is no OTLP")
-
-// errLines says that what tells of a record's lines does not fit its text.
-var errLines = errors.New("lines do not fit the text")
 
 // field is one field of a message.
 type field struct {
@@ -29,6 +23,15 @@ type cursor struct{ b []byte }
 func (c *cursor) next(f *field) (ok bool, err error) {
 	if len(c.b) == 0 {
 		return false, nil
+	}
+	// Nearly all are of bytes, with a tag of one byte.
+	if tag := c.b[0]; tag < 0x80 && tag&7 == byte(protowire.BytesType) && tag >= 1<<3 {
+		if size, n := uvarint(c.b[1:]); n > 0 && size <= uint64(len(c.b)-1-n) {
+			end := 1 + n + int(size)
+			*f = field{num: protowire.Number(tag >> 3), typ: protowire.BytesType, bytes: c.b[1+n : end : end]}
+			c.b = c.b[end:]
+			return true, nil
+		}
 	}
 	num, typ, n := protowire.ConsumeTag(c.b)
 	if n < 0 {
@@ -53,66 +56,20 @@ func (c *cursor) next(f *field) (ok bool, err error) {
 	return true, nil
 }
 
+// uvarint reads a number of up to three bytes; n is 0 if there is none.
+func uvarint(b []byte) (v uint64, n int) {
+	switch {
+	case len(b) > 0 && b[0] < 0x80:
+		return uint64(b[0]), 1
+	case len(b) > 1 && b[1] < 0x80:
+		return uint64(b[0]&0x7f) | uint64(b[1])<<7, 2
+	case len(b) > 2 && b[2] < 0x80:
+		return uint64(b[0]&0x7f) | uint64(b[1]&0x7f)<<7 | uint64(b[2])<<14, 3
+	}
+	return 0, 0
+}
+
 // isMessage tells a field of bytes, a string or a message.
 func (f *field) isMessage(num protowire.Number) bool {
 	return f.num == num && f.typ == protowire.BytesType
-}
-
-// lineReader reads what appendLines wrote.
-type lineReader struct {
-	b      []byte
-	at     int64 // time of the line before
-	offset int64 // foretold
-	bad    bool
-}
-
-func (r *lineReader) int() int64 {
-	v, n := binary.Varint(r.b)
-	r.took(n)
-	return v
-}
-
-func (r *lineReader) uint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	r.took(n)
-	return v
-}
-
-func (r *lineReader) took(n int) {
-	if n <= 0 {
-		r.bad, r.b = true, nil
-		return
-	}
-	r.b = r.b[n:]
-}
-
-// line reads one line but its text, and gives the length of that.
-func (r *lineReader) line(l *lastnight.Line) (size uint64, ok bool) {
-	if len(r.b) == 0 {
-		return 0, false
-	}
-	flags := r.b[0]
-	r.b = r.b[1:]
-	size = r.uint()
-	l.Time = r.at + r.int()
-	l.Offset = r.offset + r.int()
-	l.Stderr, l.Partial = flags&flagStderr != 0, flags&flagPartial != 0
-	r.at, r.offset = l.Time, l.Offset+headBytes+int64(size)+1
-	if flags&flagParts != 0 && !r.bad {
-		n := r.uint()
-		if n > uint64(len(r.b))/3 || n > maxParts { // a part takes three bytes at least
-			return 0, false
-		}
-		l.Parts = make([]lastnight.Part, n)
-		before := lastnight.Part{Time: l.Time, Offset: l.Offset}
-		for i := range l.Parts {
-			p := &l.Parts[i]
-			p.Time, p.Offset, p.Size = before.Time+r.int(), before.Offset+r.int(), int(r.int())
-			if p.Size < 0 || uint64(p.Size) > size || p.Offset < 0 {
-				return 0, false
-			}
-			before = *p
-		}
-	}
-	return size, !r.bad
 }
