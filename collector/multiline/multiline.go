@@ -113,7 +113,10 @@ func (j *Joiner) Add(line *lastnight.Line, emit func(*lastnight.Record)) {
 		own.head, j.head = j.head, own.head
 		j.link(own, line.Offset)
 	}
-	own.lines = append(own.lines, *line)
+	n := len(own.lines)
+	own.lines = slices.Grow(own.lines, 1)[:n+1]
+	to := &own.lines[n] // set one by one: line was written so just now, and to copy it whole would wait for that
+	to.Time, to.Offset, to.Text, to.Stderr, to.Partial, to.Parts = line.Time, line.Offset, line.Text, line.Stderr, line.Partial, line.Parts
 	own.bytes += len(line.Text) + 1
 	own.last = line.Time
 }

@@ -9,6 +9,7 @@ const (
 	classMark   // may stand between the digits of a time
 	classFrame  // brackets and punctuation around a field
 	classLevel  // the first letter of a level's name
+	classForm   // the first byte of a line that may have a form
 	classLetter = classLower | classUpper
 )
 
@@ -17,15 +18,15 @@ var classes = makeClasses()
 
 func makeClasses() (t [256]uint8) {
 	for c := byte('0'); c <= '9'; c++ {
-		t[c] |= classDigit | className
+		t[c] |= classDigit | className | classForm
 	}
 	for c := byte('a'); c <= 'z'; c++ {
 		t[c] |= classLower | className
-		t[c&^0x20] |= classUpper | className
+		t[c&^0x20] |= classUpper | className | classForm
 	}
 	for chars, class := range map[string]uint8{
 		"_.$-/@#*": className, ":-/.,TZ+": classMark, "[]()<>,:;|": classFrame,
-		"incliwesdftpaINCLIWESDFTPA": classLevel, // info, notice, config, log, warn, error, severe, debug, fine, trace, panic, alert
+		"[(": classForm, "incliwesdftpaINCLIWESDFTPA": classLevel, // info, notice, config, log, warn, error, severe, debug, fine, trace, panic, alert
 	} {
 		for i := range len(chars) {
 			t[chars[i]] |= class

@@ -55,6 +55,8 @@ type Parser struct {
 	names  names
 	minute minute
 	learn  learner
+	forms  forms
+	seen   seen // of the line at hand
 }
 
 // Parse recognises the header of a line (without its newline) and overwrites h.
@@ -65,8 +67,21 @@ func (p *Parser) Parse(line []byte, h *Header) { p.parse(line, h, true) }
 func (p *Parser) ParseAgain(line []byte, h *Header) { p.parse(line, h, false) }
 
 func (p *Parser) parse(line []byte, h *Header, learn bool) {
+	forms := mayHaveForm(line)
+	if forms {
+		if f := p.forms.find(line, p.learn.layout); f != nil && p.fill(f, line, h) {
+			if f.layout != nil && learn {
+				p.learn.hit()
+			}
+			return
+		}
+	}
+	p.seen.reach = 0
 	p.parseKnown(line, h)
 	if h.Starts && (h.Format != FormatText || h.Logger != "") || len(line) == 0 || isBlank(line[0]) {
+		if forms {
+			p.remember(line, h, nil)
+		}
 		return
 	}
 	if p.learn.layout == nil {
@@ -79,6 +94,9 @@ func (p *Parser) parse(line []byte, h *Header, learn bool) {
 	if p.parseLearned(line, &learned) {
 		if learned.MessageAt >= h.MessageAt {
 			*h = learned
+			if forms {
+				p.remember(line, h, p.learn.layout)
+			}
 		}
 		if learn {
 			p.learn.hit()

@@ -88,6 +88,7 @@ func (l *learner) hit() { l.failed = max(0, l.failed-4) }
 // parseLearned reads a line by the layout; false if it has another.
 func (p *Parser) parseLearned(line []byte, h *Header) bool {
 	l := p.learn.layout
+	p.seen.logger, p.seen.thread = field{}, field{}
 	var buffer [maxColumns + 1]field
 	most := len(l.columns) + 1 // a mark may be found one column late
 	if l.bars {
@@ -108,6 +109,7 @@ func (p *Parser) parseLearned(line []byte, h *Header) bool {
 		}
 	}
 	h.Format, h.Starts, h.MessageAt = FormatText, true, min(at, len(line))
+	p.reachLearned(&r, most, h)
 	return true
 }
 
@@ -125,7 +127,7 @@ func (p *Parser) take(r *row, h *Header) (at int, ok bool) {
 			case c == columnMark && r.is(k+1, c): // a name of two words
 				return r.fields[k+1].to, true
 			case c == columnMark && held >= 0:
-				h.Logger = ""
+				h.Logger, p.seen.logger = "", field{}
 				return held, true
 			case k >= l.sure && !l.bars:
 				return at, true
@@ -149,11 +151,14 @@ func (p *Parser) note(r *row, k int, c column, x []byte, h *Header) {
 	case columnLevel:
 		h.Level = levelWord(trimField(x))
 	case columnThread:
+		p.seen.thread = field{r.fields[k].from + 1, r.fields[k].to - 1}
 		h.Thread = p.Intern(x[1 : len(x)-1])
 	case columnName:
+		p.seen.logger = r.fields[k]
 		h.Logger = p.Intern(x)
 	case columnTag:
 		name, _, _ := bytes.Cut(bytes.TrimSuffix(x, []byte(":")), []byte("["))
+		p.seen.logger = field{r.fields[k].from, r.fields[k].from + len(name)}
 		h.Logger = p.Intern(name)
 	case columnTime:
 		p.learnedTime(r.line, r.fields[k].from, h)
@@ -178,4 +183,35 @@ func (p *Parser) learnedTime(line []byte, i int, h *Header) {
 		end++
 	}
 	h.Time = EpochTime(line[i:end])
+}
+
+// reachLearned finds out up to where a line was looked at that parseLearned read, for its form; it has none
+// if that is not sure, or more than classes of bytes was asked for.
+func (p *Parser) reachLearned(r *row, most int, h *Header) {
+	l := p.learn.layout
+	reach, clock := p.seen.reach, false
+	p.seen.reach = 0
+	if reach == 0 || reach > reachMax || l.bars || len(r.fields) < most || p.seen.clock != clockDated || p.seen.timeEnd > 0 {
+		return
+	}
+	for k, f := range r.fields {
+		c := columnAny
+		if k < len(l.columns) {
+			c = l.columns[k]
+		}
+		switch {
+		case c == columnHost, r.line[f.from] == '[' && closingBracket(r.line, f.from, maxBracket) == 0:
+			return
+		case c == columnTime && !steady(r.at(k)):
+			return
+		case c == columnTime && !clock:
+			if clock = f.from == p.seen.timeAt; !clock {
+				return // the time is to be read again where both found it
+			}
+		}
+		reach = max(reach, f.to+1)
+	}
+	if clock && reach <= len(r.line) && h.MessageAt < reach {
+		p.seen.reach = reach
+	}
 }

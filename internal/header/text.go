@@ -26,7 +26,9 @@ type text struct {
 	level   lastnight.Level
 	logger  []byte
 	thread  []byte
-	message int // -1 until known
+	message int  // -1 until known
+	far     bool // bytes were looked at that may lie behind the header
+	seen    seen
 }
 
 // parseText is for lines that begin with a time or a bracket.
@@ -38,6 +40,10 @@ func (p *Parser) parseText(line []byte, i int, h *Header) {
 		if t.i >= len(line) || !t.field(h) || t.message >= 0 {
 			break
 		}
+	}
+	if t.message > 0 && isBlank(line[t.message-1]) && t.time && !t.far {
+		t.seen.reach, t.seen.logger, t.seen.thread = t.message, within(line, t.logger), within(line, t.thread)
+		p.seen = t.seen
 	}
 	if t.level == lastnight.LevelUnknown {
 		t.logger, t.thread, t.message = nil, nil, t.after
@@ -64,11 +70,12 @@ func (t *text) field(h *Header) bool {
 	case !t.time && isDigit(c):
 		ns, n, comma := t.minute.timeAt(t.line, t.i)
 		if n == 0 {
-			if ns, n = compactAt(t.line, t.i); n == 0 {
+			if ns, n = t.minute.compactAt(t.line, t.i); n == 0 {
 				return false
 			}
-			t.weak = true
+			t.weak, t.seen.clock = true, clockCompact
 		}
+		t.seen.timeAt, t.seen.timeSize = t.i, n
 		t.setTime(h, ns, n, comma)
 		return true
 	case c == '-':
@@ -106,6 +113,8 @@ func (t *text) bracket(h *Header) bool {
 	if closing == ']' && bytes.IndexByte(t.line[from:from+n], '[') >= 0 { // a name with brackets in it
 		if end := closingBracket(t.line, t.i, maxBracket); end > 0 {
 			n = end - 1 - from
+		} else {
+			t.far = true
 		}
 	}
 	in := bytes.TrimSpace(t.line[from : from+n])
@@ -116,6 +125,8 @@ func (t *text) bracket(h *Header) bool {
 		if used != len(in) {
 			return false
 		}
+		at := within(t.line, in)
+		t.seen.timeAt, t.seen.timeEnd, t.seen.timeSize = at.from, at.to, used
 		t.setTime(h, ns, end-t.i, comma)
 		return true
 	case !t.time && len(in) >= 24 && isUpper(in[0]):
@@ -123,6 +134,7 @@ func (t *text) bracket(h *Header) bool {
 		if !ok {
 			return false
 		}
+		t.far = true // no form knows how to read this one again
 		t.setTime(h, ns, end-t.i, false)
 		return true
 	case t.level == lastnight.LevelUnknown && bracketLevel(in) != lastnight.LevelUnknown:
@@ -255,8 +267,11 @@ func (t *text) afterLevel() bool {
 	if t.logger != nil {
 		return false
 	}
-	if t.i > 0 && line[t.i-1] == '\t' && t.tabbed() {
-		return true
+	if t.i > 0 && line[t.i-1] == '\t' {
+		if t.tabbed() {
+			return true
+		}
+		t.far = true
 	}
 	from := t.i
 	if bytes.HasPrefix(line[from:], []byte("in ")) {
@@ -286,7 +301,7 @@ func (t *text) afterLevel() bool {
 		if !brackets || end-from < 3 || bytes.IndexByte(line[from:end], '.') <= 0 || !looksLikeLogger(line[from:end]) {
 			return false
 		}
-		t.logger, t.message = line[from:end], skipBlank(line, end) // OpenStack: "logger [request] message"
+		t.far, t.logger, t.message = true, line[from:end], skipBlank(line, end) // OpenStack: "logger [request] message"
 		return true
 	}
 	sure := brackets || t.thread != nil && line[next] == '-' || next >= end+2 || from > t.i

@@ -2,37 +2,75 @@ package header
 
 import "encoding/binary"
 
-// minute is a minute of a day, as "2026-11-21 11:53" or the like said it before. Most lines are of the same minute as the
+// minute is the minute that the lines before were of, as they wrote it. Most lines are of the same minute as the
 // one before; what stands for it is compared then, not read again. The zero value knows none.
 type minute struct {
-	from, to uint64 // the 16 bytes, in two pieces
+	dated   stamp // of timeAt
+	compact stamp // of compactAt
+}
+
+// stamp is a minute of a day as it was written: "2026-11-21 11:53" or the like.
+type stamp struct {
+	from, to uint64 // its first and last eight bytes
+	size     int    // of it, 8 to 16 bytes; 0: there is none yet
 	day      int64  // since 1970
 	clock    int64  // ns since midnight
-	known    bool
+}
+
+// at tells whether it stands at i, and so many bytes more behind it.
+func (s *stamp) at(b []byte, i, more int) bool {
+	return s.size > 0 && i+s.size+more <= len(b) && binary.LittleEndian.Uint64(b[i:]) == s.from &&
+		binary.LittleEndian.Uint64(b[i+s.size-8:]) == s.to
+}
+
+// set keeps what stands at i, a time in all.
+func (s *stamp) set(b []byte, i, size int, ns, beyond int64) {
+	s.from, s.to, s.size = binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(b[i+size-8:]), size
+	s.day = (ns - beyond) / 86400e9
+	s.clock = (ns - beyond) % 86400e9
 }
 
 // timeAt gives what the function timeAt does.
 func (m *minute) timeAt(b []byte, i int) (ns int64, n int, comma bool) {
-	if i+19 > len(b) || b[i+4] != '-' && b[i+4] != '/' {
-		return timeAt(b, i)
-	}
-	from, to := binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(b[i+8:])
-	if m.known && from == m.from && to == m.to {
-		ns, n, comma = secondsAt(b, i+16)
-		if n == 0 {
+	s := &m.dated
+	if s.at(b, i, 3) {
+		if ns, n, comma = secondsAt(b, i+s.size); n == 0 {
 			return 0, 0, false
 		}
-		return zoned(b, i, i+16+n, m.day, m.clock+ns, comma)
+		return zoned(b, i, i+s.size+n, s.day, s.clock+ns, comma)
 	}
 	ns, n, comma = timeAt(b, i)
-	if year, ok := number(b, i, 4); ok && n >= 19 {
-		month, _ := number(b, i+5, 2)
-		day, _ := number(b, i+8, 2)
-		hour, _ := number(b, i+11, 2)
-		minutes, _ := number(b, i+14, 2)
-		*m = minute{from, to, daysFromCivil(year, month, day), (int64(hour)*60 + int64(minutes)) * 60e9, true}
+	size := 0
+	switch {
+	case ns <= 0: // 1970 itself counts as no date
+		return ns, n, comma
+	case n >= 19 && (b[i+4] == '-' || b[i+4] == '/'):
+		size = 16
+	case n >= 17 && b[i+2] == '/' && b[i+5] == '/':
+		size = 14
+	default:
+		return ns, n, comma
 	}
+	second, used, _ := secondsAt(b, i+size)
+	offset, _ := zoneAt(b, i+size+used)
+	s.set(b, i, size, ns, second-offset)
 	return ns, n, comma
+}
+
+// compactAt gives what the function compactAt does.
+func (m *minute) compactAt(b []byte, i int) (ns int64, n int) {
+	s := &m.compact
+	if s.at(b, i, 3) {
+		if second, ok := number(b, i+11, 2); ok && second < 60 && b[i+13] == ' ' {
+			return s.day*86400e9 + s.clock + int64(second)*1e9, 13
+		}
+		return 0, 0
+	}
+	if ns, n = compactAt(b, i); n > 0 {
+		second, _ := number(b, i+11, 2)
+		s.set(b, i, 11, ns, int64(second)*1e9)
+	}
+	return ns, n
 }
 
 // timeAt reads a time at i: a date with a time of day, or a time of day alone.

@@ -90,6 +90,7 @@ func (p *Parser) parseSyslog(line []byte, i int, h *Header) bool {
 		name, _, _ := bytes.Cut(line[from:from+colon], []byte("["))
 		h.Logger = p.Intern(name)
 		h.MessageAt = from + colon + 2
+		p.seen = seen{reach: h.MessageAt, clock: clockAlone, timeAt: i + 7, timeSize: n, logger: field{from, from + len(name)}}
 	}
 	return true
 }
