@@ -3,6 +3,7 @@ package header
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"lastnight"
 )
@@ -214,12 +215,10 @@ func within(line, piece []byte) field {
 
 // numbered gives a field again if there is a digit in it.
 func numbered(line []byte, f field) stretch {
-	for _, c := range line[f.from:f.to] {
-		if isDigit(c) {
-			return stretch{uint8(f.from), uint8(f.to)}
-		}
+	if !slices.ContainsFunc(line[f.from:f.to], isDigit) {
+		return stretch{}
 	}
-	return stretch{}
+	return stretch{uint8(f.from), uint8(f.to)}
 }
 
 // fill sets h to what the form says of a line; false if its time is none.
@@ -259,10 +258,5 @@ func mayHaveForm(line []byte) bool {
 
 // steady tells whether a time in a column is one whatever its digits are.
 func steady(x []byte) bool {
-	for _, c := range x {
-		if c == ' ' {
-			return false
-		}
-	}
-	return EpochTime(trimField(x)) == 0
+	return !slices.Contains(x, ' ') && EpochTime(trimField(x)) == 0
 }

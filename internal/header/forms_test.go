@@ -24,7 +24,8 @@ var formLines = []string{
 	"2026-11-21T11:53:28Z\tinfo\tctl7\tb.go:1\tc 12", "11-21 11:53:28.376  1702  2395 D WindowManager: printFreezingDisplayLogs", "10.30 16:49:06 chrome.exe *64 - proxy.cse:5070 close",
 	"- 1200000001 2008.01.10 R07-M0-N3 2008-01-10-21.20.01.000123 R07-M0-N3 RAS KERNEL INFO memory row was remapped after a fault",
 	"16.09.28 04:30:31, Info   CBS    Loaded plugin number 3 of the store", "081109 203518 143 INFO dfs.DataNode$DataXceiver: Receiving block blk_-1608999687919862906",
-	"2026-11-21 11:53:28,376 ERROR [worker-12] c.a.Orders3: [7] no\tsuch", "2026-11-21 11:53:28 1234 WARN a.b [req-7 1] message", "1970-01-01 11:53:28 INFO a.B - c", "2026/11/21 23:59:60.5Z INFO a.B - c",}
+	"2026-11-21 11:53:28,376 ERROR [worker-12] c.a.Orders3: [7] no\tsuch", "2026-11-21 11:53:28 1234 WARN a.b [req-7 1] message", "1970-01-01 11:53:28 INFO a.B - c", "2026/11/21 23:59:60.5Z INFO a.B - c",
+}
 
 // otherDigits gives a line with other digits: the n-th variant.
 func otherDigits(line string, n int) string {

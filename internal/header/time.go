@@ -40,7 +40,7 @@ func (m *minute) timeAt(b []byte, i int) (ns int64, n int, comma bool) {
 		return zoned(b, i, i+s.size+n, s.day, s.clock+ns, comma)
 	}
 	ns, n, comma = timeAt(b, i)
-	size := 0
+	var size int
 	switch {
 	case ns <= 0: // 1970 itself counts as no date
 		return ns, n, comma
