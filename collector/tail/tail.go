@@ -12,7 +12,7 @@
 // A file is its device and inode, told from what was there before by its first bytes; its name may change while it
 // is read. Once it has no name it is held open until it was read to its end, within MaxHeld for all such files.
 // Of a container's files the oldest is read first; among containers those with little to read come first,
-// and the others take turns of a block, so that a flood delays nobody but itself.
+// and the others take turns of a batch, so that a flood delays nobody but itself.
 //
 // The checkpoint is what the archive holds: a file is read from where Positions says
 // and, once begun, from behind what went into a batch. The tailer keeps no
@@ -28,6 +28,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -208,8 +209,12 @@ func (t *Tailer) fill(ctx context.Context) {
 			break
 		}
 		if t.readNext(ctx, c) {
-			t.bulk = append(t.bulk, c)
 			c.queued = true
+			if t.batch.full() {
+				t.bulk = append(t.bulk, c)
+			} else { // its turn lasts until then: much of one stream is cheaper to store than a little of many
+				t.bulk = slices.Insert(t.bulk, 0, c)
+			}
 		}
 		if !t.batch.full() {
 			t.takeNotifications()

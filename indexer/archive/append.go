@@ -30,8 +30,8 @@ type SegmentInfo struct {
 }
 
 const (
-	// segmentBlock is how much text a block of a segment has, roughly. Small, because
-	// compaction reads a segment job by job.
+	// segmentBlock is how much text a block of a segment has, roughly, in the plain layout. Small, because
+	// compaction reads it job by job.
 	segmentBlock = 128 << 10
 	// segmentBlockMin is when a block ends with its job rather than take up another.
 	segmentBlockMin = 32 << 10
@@ -124,14 +124,15 @@ func (a *Archive) Append(ctx context.Context, items []Item) (SegmentInfo, error)
 	at := a.nextArrival()
 	name := fmt.Sprintf("%s%016x-%s.seg", segmentFolder, uint64(at), a.nonce)
 	b := newBuilder(t, kindSegment)
-	size, enough := segmentBlock, segmentBlockMin
 	if !a.cfg.Shared && rawBytes(news) >= a.cfg.DirectBytes { // other processes look for new segments only
 		name = chunkName(at, at, a.nonce, 0)
 		b = newBuilder(t, kindChunk)
-		size, enough = blockRaw, blockRaw/2
+		keys := b.holdItems(news)
+		b.writeItems(news, keys, blockRaw, blockRaw/2)
+	} else {
+		b.writeSegment(news, a.cfg.ColumnBytes)
 	}
 	b.dir.first, b.dir.last = at, at
-	writeBlocks(b, news, size, enough)
 	data, err := b.finish()
 	if err != nil {
 		return SegmentInfo{}, err
@@ -251,9 +252,47 @@ func validate(s *lastnight.Span) error {
 	return nil
 }
 
-// writeBlocks adds the items' ranges, and their records in blocks of about size bytes of text. A block that
-// has enough already ends with its job.
-func writeBlocks(b *builder, items []newItem, size, enough int) {
+// writeSegment adds items: jobs that have enough text in columns, so that compaction need not do it, the others plain.
+func (b *builder) writeSegment(items []newItem, enough int64) {
+	keys := b.holdItems(items)
+	var rest []newItem
+	var restKeys []int
+	for from := 0; from < len(items); {
+		to, size := from, 0
+		for to < len(items) && items[to].sameJob(&items[from]) {
+			size += spanSize(&items[to].span)
+			to++
+		}
+		if int64(size) >= enough {
+			b.columns = true
+			b.writeItems(items[from:to], keys[from:to], evenly(size), blockRaw)
+		} else {
+			rest, restKeys = append(rest, items[from:to]...), append(restKeys, keys[from:to]...)
+		}
+		from = to
+	}
+	b.columns = false
+	b.writeItems(rest, restKeys, segmentBlock, segmentBlockMin)
+}
+
+// sameJob tells whether two items are of one job.
+func (n *newItem) sameJob(o *newItem) bool {
+	return n.job == o.job && n.stream.Namespace == o.stream.Namespace
+}
+
+// spanSize is what the records of a span count when blocks are cut.
+func spanSize(s *lastnight.Span) (n int) {
+	for i := range s.Records {
+		n += rowSize(&s.Records[i])
+	}
+	return n
+}
+
+// evenly gives the size of blocks that are about as large as each other, so many bytes in all.
+func evenly(bytes int) int { return bytes/(bytes/blockRaw+1) + 1 }
+
+// holdItems adds the items' ranges and gives their keys.
+func (b *builder) holdItems(items []newItem) []int {
 	keys := make([]int, len(items))
 	for i := range items {
 		keys[i] = b.key(items[i].streamEntry, items[i].span.Generation)
@@ -261,6 +300,11 @@ func writeBlocks(b *builder, items []newItem, size, enough int) {
 			b.hold(keys[i], r.from, r.to)
 		}
 	}
+	return keys
+}
+
+// writeItems adds the items' records in blocks of about size bytes of text. A block that has enough already ends with its job.
+func (b *builder) writeItems(items []newItem, keys []int, size, enough int) {
 	rows, n := b.t.rows[:0], 0
 	end := func() {
 		b.block(rows)
@@ -268,11 +312,12 @@ func writeBlocks(b *builder, items []newItem, size, enough int) {
 		rows, n = rows[:0], 0
 	}
 	for i := range items {
-		if i > 0 && n >= enough && (items[i].job != items[i-1].job || items[i].stream.Namespace != items[i-1].stream.Namespace) {
+		if i > 0 && n >= enough && !items[i].sameJob(&items[i-1]) {
 			end()
 		}
 		records := items[i].span.Records
 		for j := range records {
+			b.count(keys[i], &records[j])
 			rows = append(rows, row{key: keys[i], rec: &records[j]})
 			if n += rowSize(&records[j]); n >= size {
 				end()

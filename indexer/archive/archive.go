@@ -3,7 +3,7 @@
 //
 // # What
 //
-// Append writes what has just arrived into a segment, durable on return; a large part of an
+// Append writes what has just arrived into a segment, durable on return, much of a job in columns; a large part of an
 // import becomes a chunk at once. Compact turns segments into chunks: the records of one job side by side, cut into columns. Both kinds
 // have a directory (streams with their byte ranges, times, counts) and word filters,
 // so that a search skips most of them. Manifests list many chunks, so that few files are read to open
@@ -54,6 +54,7 @@ const (
 	defaultChunkBytes = 64 << 20
 
 	defaultDirectBytes    = 4 << 20
+	defaultColumnBytes    = 1 << 20
 	defaultManifestChunks = 64
 )
 
@@ -66,6 +67,9 @@ type Config struct {
 	// DirectBytes is from how many bytes of raw logs on what is appended at once becomes a chunk without having been a
 	// segment; 0: 4 MiB. An import hands on whole files, which nothing that comes later would join.
 	DirectBytes int64
+	// ColumnBytes is from how many bytes of text on a job has blocks of columns in a segment, which a chunk takes over as
+	// they are; 0: 1 MiB. Small blocks make large chunks.
+	ColumnBytes int64
 	// ManifestChunks is how many chunks that no manifest lists make a new one; 0: 64.
 	ManifestChunks int
 	Now            func() time.Time
@@ -152,6 +156,9 @@ func Open(ctx context.Context, cfg Config) (*Archive, error) {
 	}
 	if cfg.DirectBytes == 0 {
 		cfg.DirectBytes = defaultDirectBytes
+	}
+	if cfg.ColumnBytes == 0 {
+		cfg.ColumnBytes = defaultColumnBytes
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

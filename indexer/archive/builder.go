@@ -58,12 +58,13 @@ type builder struct {
 	tmpls   tally.Tally[templateKey]
 	jobOf   [2]int // stream of the last record, plus 1, and the one that names its job
 	filters [][]byte
+	columns bool // the layout of the next block: columns or, of what is soon to be compacted, plain
 }
 
 func newBuilder(t *tools, k kind) *builder {
 	t.words.reset()
 	return &builder{
-		t: t, w: newFileWriter(k, t.buf), dir: &directory{kind: k},
+		t: t, w: newFileWriter(k, t.buf), dir: &directory{kind: k}, columns: k == kindChunk,
 		streams: map[uint64]int{}, keys: map[genKey]int{}, jobs: map[[2]string]int{},
 	}
 }
@@ -108,7 +109,7 @@ func (b *builder) hold(key int, from, to int64) {
 	b.dir.keys[key].extents = x
 }
 
-// block adds a block of rows. Rows with the same key must follow each other.
+// block adds a block of rows, which count knows. Rows with the same key must follow each other.
 func (b *builder) block(rows []row) {
 	if len(rows) == 0 {
 		return
@@ -120,7 +121,7 @@ func (b *builder) block(rows []row) {
 			t := rows[i].rec.Lines[0].Time
 			e.keys = append(e.keys, blockKey{rows[i].key, off, off, t, t})
 		}
-		b.count(&e, &rows[i])
+		e.add(rows[i].rec)
 	}
 	e.keys = unite(e.keys)
 	b.encode(rows, &e)
@@ -130,9 +131,9 @@ func (b *builder) block(rows []row) {
 	b.dir.blocks = append(b.dir.blocks, e)
 }
 
-// encode writes the block in the layout of the file's kind, with the words of its texts.
+// encode writes the block, with the words of its texts.
 func (b *builder) encode(rows []row, e *blockEntry) {
-	if b.w.kind == kindChunk {
+	if b.columns {
 		at := len(b.w.b)
 		b.w.b = b.t.packColumns(b.w.b, rows)
 		e.part = b.w.since(at)
@@ -149,12 +150,10 @@ func (b *builder) encode(rows []row, e *blockEntry) {
 	e.part = b.w.since(at)
 }
 
-// count adds a row to the block's, the range's and the job's numbers.
-func (b *builder) count(e *blockEntry, r *row) {
-	rec := r.rec
+// add adds a record to the block's numbers; its key is the last one.
+func (e *blockEntry) add(rec *lastnight.Record) {
 	e.records++
 	e.levels |= 1 << min(rec.Level, 7)
-	k := &b.dir.keys[r.key]
 	in := &e.keys[len(e.keys)-1]
 	for i := range rec.Lines {
 		l := &rec.Lines[i]
@@ -163,6 +162,14 @@ func (b *builder) count(e *blockEntry, r *row) {
 		e.lines++
 		e.raw += int64(len(l.Text))
 		e.first, e.last = min(e.first, l.Time), max(e.last, l.Time)
+	}
+}
+
+// count adds a record to the numbers of its range and its job.
+func (b *builder) count(key int, rec *lastnight.Record) {
+	k := &b.dir.keys[key]
+	for i := range rec.Lines {
+		l := &rec.Lines[i]
 		if l.Partial {
 			k.partials = append(k.partials, partial{l.Offset, int64(len(l.Text))})
 			continue

@@ -189,6 +189,9 @@ func (a *Archive) chunkOf(ctx context.Context, run []*file, drop []bool) (made, 
 		return nil, bad, err
 	}
 	c.jobs = numberJobs(c.b.dir)
+	if bad, err := c.carry(ctx); err != nil {
+		return nil, bad, err
+	}
 	for _, batch := range c.batches() {
 		if bad, err := c.read(ctx, batch); err != nil {
 			return nil, bad, err
@@ -253,6 +256,9 @@ type input struct {
 	d    *directory
 	keys []int // by key of d: the key in the chunk; -1: none
 	get  ranger
+
+	summed  bool   // its numbers are in the chunk
+	carried []bool // blocks that are in the chunk
 }
 
 // forget takes files out of the index and leaves them to sweep. by is the chunk that
@@ -273,26 +279,31 @@ func (a *Archive) forget(inputs []input, by *file) {
 
 // compaction is one chunk in the making.
 type compaction struct {
-	a      *Archive
-	b      *builder
-	drop   []bool // of the only input: keys that are left out; nil: none
-	inputs []input
-	rows   []row
-	jobs   []int32 // by key of b: which job it is, in order of their names
-	order  []rowAt // of rows, as write sorts them
-	spare  []rowAt // of arrange
-	ends   []int   // of arrange
-	out    []row   // of a block
+	a       *Archive
+	b       *builder
+	special map[genKey]*held // streams some of whose lines may be held twice
+	drop    []bool           // of the only input: keys that are left out; nil: none
+	inputs  []input
+	rows    []row
+	jobs    []int32 // by key of b: which job it is, in order of their names
+	order   []rowAt // of rows, as write sorts them
+	spare   []rowAt // of arrange
+	ends    []int   // of arrange
+	out     []row   // of a block
 }
 
 // open reads the directories and says in the chunk's what it will hold.
 func (c *compaction) open(ctx context.Context, run []*file) (bad *file, err error) {
+	c.special = c.a.specials()
 	for _, f := range run {
 		d, err := c.a.directory(ctx, f)
 		if err != nil {
 			return f, err
 		}
-		in := input{f: f, d: d, keys: make([]int, len(d.keys)), get: newWindow(d, readAhead/int64(len(run)), c.a.rangeOf(f.name)).read}
+		in := input{
+			f: f, d: d, keys: make([]int, len(d.keys)), carried: make([]bool, len(d.blocks)),
+			get: newWindow(d, readAhead/int64(len(run)), c.a.large, c.a.rangeOf(f.name)).read,
+		}
 		for i, k := range d.keys {
 			if c.drop != nil && c.drop[i] {
 				in.keys[i] = -1
@@ -300,7 +311,7 @@ func (c *compaction) open(ctx context.Context, run []*file) (bad *file, err erro
 			}
 			e := d.streams[k.stream]
 			in.keys[i] = c.b.key(e, k.gen)
-			for _, r := range c.a.ownedBy(f, genKey{e.id, k.gen}, k.extents) {
+			for _, r := range ownedBy(f, c.special[genKey{e.id, k.gen}], k.extents) {
 				c.b.hold(in.keys[i], r.from, r.to)
 			}
 		}
@@ -309,11 +320,8 @@ func (c *compaction) open(ctx context.Context, run []*file) (bad *file, err erro
 	return nil, nil //nolint:nilnil // no damaged file and no error
 }
 
-// ownedBy gives the parts of a file's ranges that no older file has.
-func (a *Archive) ownedBy(f *file, id genKey, extents []extent) spans {
-	a.mu.Lock()
-	h := a.index.special[id]
-	a.mu.Unlock()
+// ownedBy gives the parts of a file's ranges that no older file has; h is nil if none has any.
+func ownedBy(f *file, h *held, extents []extent) spans {
 	if h != nil {
 		return h.owned(f)
 	}
@@ -344,8 +352,9 @@ type batch struct {
 func (c *compaction) batches() []batch {
 	perJob := map[jobName][]int64{} // bytes by input
 	for i, in := range c.inputs {
+		left := in.left()
 		for key, k := range in.d.keys {
-			if in.keys[key] < 0 {
+			if !left[key] {
 				continue
 			}
 			j := in.d.streams[k.stream].jobName()
@@ -404,7 +413,7 @@ func splitJob(j jobName, bytes []int64) []batch {
 func (c *compaction) read(ctx context.Context, b batch) (bad *file, err error) {
 	clear(c.rows)
 	c.rows = c.rows[:0]
-	s := &scan{a: c.a, special: c.a.specials()}
+	s := &scan{a: c.a, special: c.special}
 	for _, in := range c.inputs[b.from:b.to] {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -415,7 +424,7 @@ func (c *compaction) read(ctx context.Context, b batch) (bad *file, err error) {
 			keys[i] = in.keys[i] >= 0 && j.compare(b.first) >= 0 && j.compare(b.last) <= 0
 		}
 		for i := range in.d.blocks {
-			if !slices.ContainsFunc(in.d.blocks[i].keys, func(k blockKey) bool { return keys[k.key] }) {
+			if in.carried[i] || !slices.ContainsFunc(in.d.blocks[i].keys, func(k blockKey) bool { return keys[k.key] }) {
 				continue
 			}
 			rows, err := c.a.rowsBy(ctx, in.get, in.d, i)
@@ -423,6 +432,9 @@ func (c *compaction) read(ctx context.Context, b batch) (bad *file, err error) {
 				return in.f, err
 			}
 			s.shown(candidate{f: in.f, d: in.d, keys: keys}, rows, func(key int, r *lastnight.Record) {
+				if !in.summed {
+					c.b.count(in.keys[key], r)
+				}
 				c.rows = append(c.rows, row{in.keys[key], r})
 			})
 		}

@@ -18,16 +18,16 @@ import (
 
 // life does everything that changes an archive, until something fails, and tells which
 // lines were acked.
-func life(t *testing.T, fsys vfs.FS) (acked []string) { return lifeOf(t, fsys, 0) }
+func life(t *testing.T, fsys vfs.FS) (acked []string) { return lifeOf(t, fsys, 0, 0) }
 
-// lifeOf is life where appending so many bytes makes chunks at once.
-func lifeOf(t *testing.T, fsys vfs.FS, direct int64) (acked []string) {
+// lifeOf is life where appending so many bytes makes chunks at once, and so many bytes of a job columns.
+func lifeOf(t *testing.T, fsys vfs.FS, direct, columns int64) (acked []string) {
 	dir, err := archive.NewDir(fsys)
 	if err != nil {
 		return nil
 	}
 	now := time.Unix(0, start)
-	a, err := archive.Open(t.Context(), archive.Config{Blobs: dir, ManifestChunks: 1, DirectBytes: direct, Now: func() time.Time { return now }})
+	a, err := archive.Open(t.Context(), archive.Config{Blobs: dir, ManifestChunks: 1, DirectBytes: direct, ColumnBytes: columns, Now: func() time.Time { return now }})
 	if err != nil {
 		return nil
 	}
@@ -54,7 +54,8 @@ func lifeOf(t *testing.T, fsys vfs.FS, direct int64) (acked []string) {
 // and goes on: what was acked is there, once, and what was not can be sent again.
 func TestCrashAnywhere(t *testing.T) {
 	crashAnywhere(t, 40, life)
-	crashAnywhere(t, 20, func(t *testing.T, fsys vfs.FS) []string { return lifeOf(t, fsys, 1) })
+	crashAnywhere(t, 20, func(t *testing.T, fsys vfs.FS) []string { return lifeOf(t, fsys, 1, 0) })
+	crashAnywhere(t, 40, func(t *testing.T, fsys vfs.FS) []string { return lifeOf(t, fsys, 0, 1) })
 }
 
 // crashes are what a power cut may leave.

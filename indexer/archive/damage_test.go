@@ -17,7 +17,7 @@ import (
 )
 
 // small is a disk with every kind of file that an archive has, and the lines that each of them holds: two chunks in manifests, one
-// that never was a segment, a loose one, and segments.
+// that never was a segment, a loose one, and segments, the last of them with columns.
 func small(t *testing.T) (fsys *vfs.Mem, lines map[string][]string) {
 	t.Helper()
 	fsys = vfs.NewMem()
@@ -49,6 +49,9 @@ func small(t *testing.T) (fsys *vfs.Mem, lines map[string][]string) {
 	piece(5)
 	compact()
 	piece(6)
+	if a, err = archive.Open(t.Context(), archive.Config{Blobs: dir, ManifestChunks: 100, ColumnBytes: 1}); err != nil {
+		t.Fatal(err)
+	}
 	piece(7)
 	whole := raw(t, a, "")
 	lines = map[string][]string{}
@@ -93,7 +96,7 @@ func damaged(t *testing.T, fsys *vfs.Mem, file string, at int64, lines map[strin
 		t.Fatalf("%s: stats: %v", what, err)
 	}
 	var log bytes.Buffer
-	a, err := archive.Open(t.Context(), archive.Config{Blobs: dir, ManifestChunks: 100, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	a, err := archive.Open(t.Context(), archive.Config{Blobs: dir, ManifestChunks: 100, ColumnBytes: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		if !errors.Is(err, archive.ErrVersion) || !strings.Contains(err.Error(), file) {
 			t.Fatalf("%s: %v", what, err)

@@ -97,7 +97,7 @@ func (c *compaction) size(n int) int { return rowSize(c.rows[c.order[n].row].rec
 
 // byTime cuts rows in order of time into blocks of about the same size.
 func (c *compaction) byTime(order []rowAt, size int) {
-	each := size/(size/blockRaw+1) + 1
+	each := evenly(size)
 	from, n := 0, 0
 	for i := range order {
 		if n += rowSize(c.rows[order[i].row].rec); n >= each {

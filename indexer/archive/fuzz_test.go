@@ -25,7 +25,7 @@ func fileOf(f testing.TB, k kind, seed uint64) []byte {
 		key := b.key(streamEntry{stream: s, id: streamNumber(s.ID()), job: "j"}, lastnight.Generation{Start: int64(i)})
 		b.hold(key, 0, 1<<20)
 	}
-	b.block(randomRows(rand.New(rand.NewPCG(seed, 3)), 20))
+	addBlock(b, randomRows(rand.New(rand.NewPCG(seed, 3)), 20))
 	data, err := b.finish()
 	if err != nil {
 		f.Fatal(err)
@@ -234,4 +234,12 @@ func otherDigits(text []byte) []byte {
 		}
 	}
 	return out
+}
+
+// addBlock adds a block of rows that are in no other.
+func addBlock(b *builder, rows []row) {
+	for i := range rows {
+		b.count(rows[i].key, rows[i].rec)
+	}
+	b.block(rows)
 }

@@ -88,7 +88,7 @@ func (s *simulated) chunk(_ context.Context, i int) []byte {
 		b.hold(key, off, off+1<<20)
 		rows = append(rows, row{key, &lastnight.Record{Level: lastnight.LevelInfo, Lines: []lastnight.Line{{Time: at + int64(n), Offset: off, Text: fmt.Appendf(nil, "line of chunk%d", i)}}}})
 	}
-	b.block(rows)
+	addBlock(b, rows)
 	b.filters[0] = s.filter // as large as those of 4 MiB of text, whatever is asked for
 	b.filters = append(b.filters, s.filter)
 	b.dir.first, b.dir.last = at, at

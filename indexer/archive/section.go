@@ -127,6 +127,12 @@ func (z *compressor) note(id sectionID, used codec, raw, stored int) {
 	z.head.len(stored)
 }
 
+// keep adds a section of another block as it lies there.
+func (z *compressor) keep(s *listedSection) {
+	z.body = append(z.body, s.data...)
+	z.note(s.id, s.codec, s.rawLen, len(s.data))
+}
+
 // appendTo appends the block to dst.
 func (z *compressor) appendTo(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(z.n))
@@ -181,35 +187,49 @@ type stored struct {
 	data   []byte
 }
 
+// listedSection is a section as a block lists it.
+type listedSection struct {
+	id sectionID
+	stored
+}
+
 // sections finds the sections of a block without decompressing any.
 func sections(block []byte) (map[sectionID]stored, error) {
+	list, err := listSections(block)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[sectionID]stored, len(list))
+	for i := range list {
+		if _, twice := out[list[i].id]; twice {
+			return nil, corruptf("section %d twice", list[i].id)
+		}
+		out[list[i].id] = list[i].stored
+	}
+	return out, nil
+}
+
+// listSections is sections in the order of the block.
+func listSections(block []byte) ([]listedSection, error) {
 	d := dec{b: block}
 	n := d.upTo(min(maxSections, len(block)))
-	type entry struct {
-		id          sectionID
-		codec       codec
-		raw, stored int
-	}
-	list := make([]entry, 0, min(n, len(d.b)/4+1))
+	list, sizes := make([]listedSection, 0, min(n, len(d.b)/4+1)), make([]int, 0, min(n, len(d.b)/4+1))
+	total := 0
 	for range n {
 		if d.err != nil {
 			break
 		}
-		id := d.upTo(1 << 30)
-		list = append(list, entry{sectionID(id), codec(d.byte()), d.upTo(maxSectionBytes), d.upTo(maxSectionBytes)})
-	}
-	out := make(map[sectionID]stored, len(list))
-	total := 0
-	for _, s := range list {
-		if total += s.raw; total > maxBlockBytes {
+		s := listedSection{id: sectionID(d.upTo(1 << 30))}
+		s.codec, s.rawLen = codec(d.byte()), d.upTo(maxSectionBytes)
+		list, sizes = append(list, s), append(sizes, d.upTo(maxSectionBytes))
+		if total += s.rawLen; total > maxBlockBytes {
 			return nil, corruptf("sections of more than %d bytes", maxBlockBytes)
 		}
-		if _, twice := out[s.id]; twice {
-			d.fail("section twice")
-		}
-		out[s.id] = stored{codec: s.codec, rawLen: s.raw, data: d.take(s.stored)}
 	}
-	return out, d.done("block")
+	for i := range list {
+		list[i].data = d.take(sizes[i])
+	}
+	return list, d.done("block")
 }
 
 // decompressors are shared: zstd's one-shot decoding may be called at once.

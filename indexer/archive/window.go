@@ -12,16 +12,19 @@ const readAhead = 16 << 20
 type window struct {
 	get  ranger
 	size int64 // bytes of a piece at least
-	end  int64 // of the blocks
+	end  int64 // of the blocks, and of the filters where they are read
 	from int64 // of the piece at hand
 	data []byte
 }
 
-// newWindow reads blocks of a file of that directory.
-func newWindow(d *directory, size int64, get ranger) *window {
+// newWindow reads blocks of a file of that directory, and its filters if there are large blocks.
+func newWindow(d *directory, size int64, large func(*blockEntry) bool, get ranger) *window {
 	w := &window{get: get, size: size}
 	for i := range d.blocks {
-		w.end = max(w.end, d.blocks[i].off+d.blocks[i].n)
+		b := &d.blocks[i]
+		if w.end = max(w.end, b.off+b.n); large(b) {
+			w.end = max(w.end, d.filters.off+d.filters.size())
+		}
 	}
 	return w
 }

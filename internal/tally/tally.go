@@ -34,6 +34,12 @@ func (t *Tally[K]) Add(k *K, slot uint) {
 	*e.n++
 }
 
+// AddN is Add for n times at once.
+func (t *Tally[K]) AddN(k *K, slot uint, n int64) {
+	t.Add(k, slot)
+	*t.recent[slot%slots].n += n - 1
+}
+
 // Len gives how many different keys there are.
 func (t *Tally[K]) Len() int { return len(t.counts) }
 
