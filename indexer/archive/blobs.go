@@ -140,8 +140,24 @@ func (d *Dir) write(name string, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
+// filler is what Blobs may do besides: read into memory at hand.
+type filler interface {
+	// fill gives the bytes from off on, as many as p has, in p; all of them or an error.
+	fill(ctx context.Context, name string, off int64, p []byte) error
+}
+
 // Get reads a range.
 func (d *Dir) Get(ctx context.Context, name string, off, n int64) ([]byte, error) {
+	return d.read(ctx, name, off, n, nil)
+}
+
+func (d *Dir) fill(ctx context.Context, name string, off int64, p []byte) error {
+	_, err := d.read(ctx, name, off, int64(len(p)), p)
+	return err
+}
+
+// read reads a range into p, which has its length, or into memory of its own.
+func (d *Dir) read(ctx context.Context, name string, off, n int64, p []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -157,11 +173,13 @@ func (d *Dir) Get(ctx context.Context, name string, off, n int64) ([]byte, error
 	if off < 0 || n < 0 || off > size || n > size-off {
 		return nil, fmt.Errorf("read %s: %d bytes at %d of %d: %w", name, n, off, size, io.ErrUnexpectedEOF)
 	}
-	b := make([]byte, n)
-	if got, err := f.ReadAt(b, off); int64(got) < n {
+	if p == nil {
+		p = make([]byte, n)
+	}
+	if got, err := f.ReadAt(p, off); int64(got) < n {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	return b, nil
+	return p, nil
 }
 
 // Size gives the length of a blob.

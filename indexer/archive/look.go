@@ -18,9 +18,11 @@ type look struct {
 
 // find takes the documents of a block that match. Only what is needed of it is decoded, unless some of its lines are to be read from another file.
 func (l *look) find(ctx context.Context, c candidate, h *harvest[lastnight.Document]) error {
-	data, err := l.s.a.data(ctx, c.f, c.d, c.block)
+	mem := l.s.a.slabs.get() // of which nothing is in results
+	defer l.s.a.slabs.put(mem)
+	data, err := l.s.a.data(ctx, c.f, c.d, c.block, mem)
 	if err == nil {
-		err = l.inBlock(c, data, h)
+		err = l.inBlock(c, data, h, mem)
 	}
 	if err != nil {
 		return l.s.skip(ctx, c.f, err)
@@ -28,13 +30,13 @@ func (l *look) find(ctx context.Context, c candidate, h *harvest[lastnight.Docum
 	return nil
 }
 
-func (l *look) inBlock(c candidate, data []byte, h *harvest[lastnight.Document]) error {
+func (l *look) inBlock(c candidate, data []byte, h *harvest[lastnight.Document], mem *slabs) error {
 	stored, err := sections(data)
 	if err == nil {
 		if l.s.isSpecial(c) {
 			err = l.inRows(c, data, h)
 		} else {
-			err = l.inView(c, stored, h)
+			err = l.inView(c, stored, h, mem)
 		}
 	}
 	if err != nil {
@@ -88,9 +90,7 @@ func (s *scan) inTime(t int64) bool { return t >= s.start && t < s.end }
 // fewRows is how many records of a block are put together rather than looked for in its columns.
 const fewRows = 400
 
-func (l *look) inView(c candidate, stored map[sectionID]stored, h *harvest[lastnight.Document]) error {
-	mem := l.s.a.slabs.get()
-	defer l.s.a.slabs.put(mem)
+func (l *look) inView(c candidate, stored map[sectionID]stored, h *harvest[lastnight.Document], mem *slabs) error {
 	v := newView(stored, len(c.d.keys), mem)
 	mem.lend(v)
 	defer mem.keep(v)

@@ -72,7 +72,7 @@ func (l *look) accepted(h *harvest[lastnight.Document]) (first, last int64) {
 
 // inOrder puts records together until there are as many results as are wanted.
 func (l *look) inOrder(v *view, rows *timedRows, set rowSet, h *harvest[lastnight.Document]) error {
-	rows.skip(set)
+	rows.keep(set)
 	for len(rows.runs) > 0 {
 		r := rows.runs[0]
 		row := r.row(rows.sign)
@@ -86,7 +86,7 @@ func (l *look) inOrder(v *view, rows *timedRows, set rowSet, h *harvest[lastnigh
 		if h.full() {
 			return nil
 		}
-		rows.next(set)
+		rows.next()
 	}
 	return nil
 }
@@ -140,25 +140,29 @@ func (t *timedRows) left() (n int) {
 	return n
 }
 
-// set gives the records as a set.
+// set gives the records as a set. Call it before keep.
 func (t *timedRows) set(v *view) rowSet {
-	set := rowSet{bits: v.mem.bools.zeroed(v.rows())}
-	for _, r := range t.runs {
+	out := v.mem.small.take(t.left())[:0]
+	for _, r := range t.runs { // in the order in which they lie in the block
+		from := len(out)
 		for i := r.from; i < r.to; i++ {
-			set.bits[r.at(i)] = true
+			out = append(out, int32(r.at(i)))
+		}
+		if r.order != nil {
+			slices.Sort(out[from:])
 		}
 	}
-	return set
+	return rowSet{rows: out}
 }
 
-// skip puts the first record that is in a set on top.
-func (t *timedRows) skip(set rowSet) {
-	t.runs = slices.DeleteFunc(t.runs, func(r *timedRun) bool { return !r.skip(t.sign, set) })
+// keep leaves the records that are in a set, and puts the first one on top.
+func (t *timedRows) keep(set rowSet) {
+	t.runs = slices.DeleteFunc(t.runs, func(r *timedRun) bool { return !r.keep(set) || !r.begin(t.sign) })
 	heap.Init(t)
 }
 
-// next leaves the record on top and puts the next one that is in a set there.
-func (t *timedRows) next(set rowSet) {
+// next leaves the record on top and puts the next one there.
+func (t *timedRows) next() {
 	r := t.runs[0]
 	if t.sign < 0 {
 		r.to--
@@ -166,7 +170,7 @@ func (t *timedRows) next(set rowSet) {
 		r.from++
 	}
 	switch {
-	case !r.skip(t.sign, set):
+	case !r.begin(t.sign):
 		heap.Pop(t)
 	case len(t.runs) > 1:
 		heap.Fix(t, 0)
@@ -205,21 +209,27 @@ func (r *timedRun) row(sign int) int {
 	return r.at(r.from)
 }
 
-// skip goes on to a record of a set; false: there is none.
-func (r *timedRun) skip(sign int, set rowSet) bool {
-	for r.from < r.to {
-		if !set.has(r.row(sign)) {
-			if sign < 0 {
-				r.to--
-			} else {
-				r.from++
-			}
-			continue
-		}
-		r.major = r.v.times[r.v.rowFirst[r.row(sign)]]
-		return true
+// begin looks up the next record; false: there is none.
+func (r *timedRun) begin(sign int) bool {
+	if r.from == r.to {
+		return false
 	}
-	return false
+	r.major = r.v.times[r.v.rowFirst[r.row(sign)]]
+	return true
+}
+
+// keep leaves the records that are in a set; false: there are none.
+func (r *timedRun) keep(set rowSet) bool {
+	switch {
+	case set.all:
+	case r.order == nil:
+		r.order = set.within(r.from, r.to)
+		r.from, r.to = 0, len(r.order)
+	default:
+		r.order = slices.DeleteFunc(r.order[r.from:r.to], func(row int32) bool { return !set.has(int(row)) })
+		r.from, r.to = 0, len(r.order)
+	}
+	return r.from < r.to
 }
 
 // cut leaves those in a time of a run whose records lie in the order of theirs.

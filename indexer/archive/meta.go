@@ -285,10 +285,11 @@ func (r *blockReader) metaDecoder(shapes int) (*metaDecoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &metaDecoder{ids: d[2], appTimes: d[3], attrs: d[4], last: make([]int, shapes), strings: map[string]string{}}
+	m := &metaDecoder{ids: d[2], appTimes: d[3], attrs: d[4], last: make([]int, shapes), strings: map[string]string{}, props: r.lists.props[:0]}
 	for len(d[1].b) > 0 && d[1].err == nil {
 		m.props = append(m.props, decodeProperties(d[1], dict))
 	}
+	r.lists.props = m.props
 	return m, d[1].done("properties")
 }
 

@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"cmp"
+	"math/bits"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -82,7 +83,8 @@ type cond struct {
 	regex *matcher
 	short *cond // of a regex: like kids, with short texts too, which are quick to find in one long text; nil: none
 
-	places *[256]uint64 // of text: a bit for each place of the text behind which a byte stands
+	places  *[256]uint64 // of text: a bit for each place of the text behind which a byte stands
+	classes *[8]uint64   // of text: the same for the bytes of a class of columns
 }
 
 // maxCondText is how much of a text is looked for: a part of it is needed as well.
@@ -122,11 +124,16 @@ func textCond(text string, fold bool) *cond {
 	if text == "" || strings.ContainsAny(text, "\n\x11\x12\x13") {
 		return nil
 	}
-	c := &cond{kind: condText, text: []byte(text), fold: fold, places: new([256]uint64)}
+	c := &cond{kind: condText, text: []byte(text), fold: fold, places: new([256]uint64), classes: new([8]uint64)}
 	for j, b := range c.text {
 		c.places[b] |= 2 << j
 		if fold && b >= 'a' && b <= 'z' {
 			c.places[b-'a'+'A'] |= 2 << j
+		}
+	}
+	for b, places := range c.places {
+		if class := columnClass[b]; class != 0 {
+			c.classes[bits.TrailingZeros8(class)] |= places
 		}
 	}
 	return c
@@ -135,8 +142,17 @@ func textCond(text string, fold bool) *cond {
 func isLowLetter(r rune) bool { return r >= 'a' && r <= 'z' }
 
 // both needs all of the conditions.
-func both(kids []*cond) *cond {
-	kids = slices.DeleteFunc(kids, func(c *cond) bool { return c == nil })
+func both(all []*cond) *cond {
+	var kids []*cond
+	for _, c := range all {
+		switch {
+		case c == nil:
+		case c.kind == condAnd:
+			kids = append(kids, c.kids...)
+		default:
+			kids = append(kids, c)
+		}
+	}
 	switch len(kids) {
 	case 0:
 		return nil

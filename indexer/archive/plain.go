@@ -50,9 +50,11 @@ func (t *stringTable) encode() []byte {
 }
 
 func decodeStrings(d *dec) ([]string, error) {
-	list := []string{""}
+	all, size := string(d.b), len(d.b) // one piece of memory for all of them
+	list := append(make([]string, 0, 64), "")
 	for len(d.b) > 0 && d.err == nil {
-		list = append(list, d.str())
+		n, end := len(d.bytes()), size-len(d.b)
+		list = append(list, all[end-n:end])
 	}
 	return list, d.done("dictionary")
 }

@@ -79,9 +79,14 @@ func (v *view) plainText(c *cond) (text []byte, anything bool, err error) {
 	}
 	if p.lower == nil {
 		p.lower = v.mem.bytes.take(len(p.text))
-		p.odd = toLower(p.lower, p.text) && (bytes.Contains(p.text, []byte("\u017f")) || bytes.Contains(p.text, []byte("\u212a")))
+		p.odd = toLower(p.lower, p.text) && hasOdd(p.text)
 	}
 	return p.lower, p.odd, nil
+}
+
+// hasOdd tells whether a text has characters beyond ASCII whose lower case is ASCII.
+func hasOdd(text []byte) bool {
+	return bytes.Contains(text, []byte("\u017f")) || bytes.Contains(text, []byte("\u212a"))
 }
 
 // toLower copies text, ASCII letters in lower case, and tells whether it has anything but ASCII.
@@ -190,37 +195,31 @@ func (v *view) plainWithText(c *cond, in rowSet) (rowSet, error) {
 	if err := v.loadEnds(); err != nil {
 		return rowSet{}, err
 	}
-	set, some := rowSet{bits: v.mem.bools.zeroed(v.rows())}, false
+	out := v.mem.small.take(in.count(v.rows()))[:0]
 	if !in.all { // they may be few: only they are looked through
-		from := int32(0)
-		for row, end := range v.plain.rowEnds {
-			if in.bits[row] && bytes.Contains(text[from:end], c.text) {
-				set.bits[row], some = true, true
+		for _, row := range in.rows {
+			from := int32(0)
+			if row > 0 {
+				from = v.plain.rowEnds[row-1]
 			}
-			from = end
+			if bytes.Contains(text[from:v.plain.rowEnds[row]], c.text) {
+				out = append(out, row)
+			}
 		}
-		return set.orNone(some), nil
+		return rowSet{rows: out}, nil
 	}
 	for row, end := range v.plain.rowEnds {
 		if at >= int(end) {
 			continue
 		}
-		set.bits[row] = true
+		out = append(out, int32(row))
 		next := bytes.Index(text[end:], c.text)
 		if next < 0 {
 			break
 		}
 		at = int(end) + next
 	}
-	return set, nil
-}
-
-// orNone is the set, or the one without any.
-func (s rowSet) orNone(some bool) rowSet {
-	if !some {
-		return rowSet{}
-	}
-	return s
+	return rowSet{rows: out}, nil
 }
 
 // plainWithRegex gives those of some records one of whose lines matches.
@@ -234,19 +233,18 @@ func (v *view) plainWithRegex(c *cond, in rowSet) (rowSet, error) {
 	}
 	w := c.regex.get()
 	defer c.regex.walkers.Put(w)
-	set, some := rowSet{bits: v.mem.bools.zeroed(v.rows())}, false
-	for row := range set.bits {
-		if !in.has(row) {
-			continue
-		}
+	out := v.mem.small.take(in.count(v.rows()))[:0]
+	for row := range in.of(v.rows()) {
 		first, end := v.rowFirst[row], v.rowFirst[row+1]
 		may := c.regex.single && end-first > 1
 		for line := first; line < end && !may; line++ {
 			may = w.d.May(v.plainLine(line))
 		}
-		set.bits[row], some = may, some || may
+		if may {
+			out = append(out, int32(row))
+		}
 	}
-	return set.orNone(some), nil
+	return rowSet{rows: out}, nil
 }
 
 // plainLine gives the text of a line, once loadEnds has been called.
@@ -318,11 +316,8 @@ func (v *view) plainWithProperties(n query.Node, in rowSet) (rowSet, error) {
 		template string
 	}
 	known := map[properties]bool{} // of records without an exception
-	set, some := rowSet{bits: v.mem.bools.zeroed(v.rows())}, false
-	for row := range set.bits {
-		if !in.has(row) {
-			continue
-		}
+	out := v.mem.small.take(in.count(v.rows()))[:0]
+	for row := range in.of(v.rows()) {
 		p := v.plain.props
 		d := &dec{b: p.records[p.at[row]:]}
 		is := properties{level: lastnight.Level(d.byte())}
@@ -347,9 +342,11 @@ func (v *view) plainWithProperties(n query.Node, in rowSet) (rowSet, error) {
 		if exception == nil {
 			known[is] = match
 		}
-		set.bits[row], some = match, some || match
+		if match {
+			out = append(out, int32(row))
+		}
 	}
-	return set.orNone(some), nil
+	return rowSet{rows: out}, nil
 }
 
 // plainRecord is record in the plain layout. The texts of its lines are the view's.

@@ -283,9 +283,16 @@ func (s *scan) skip(ctx context.Context, f *file, err error) error {
 	return lastnight.Errorf(lastnight.CodeUnavailable, "", "read the archive: %w", err)
 }
 
-// data reads a block.
-func (a *Archive) data(ctx context.Context, f *file, d *directory, block int) ([]byte, error) {
-	return readBlock(ctx, d, block, a.rangeOf(f.name))
+// data reads a block, into scratch memory if that is possible. Nobody paces a question.
+func (a *Archive) data(ctx context.Context, f *file, d *directory, block int, mem *slabs) ([]byte, error) {
+	get := a.rangeOf(f.name)
+	if blobs, ok := a.cfg.Blobs.(filler); ok {
+		get = func(ctx context.Context, off, n int64) ([]byte, error) {
+			p := mem.bytes.take(int(n))
+			return p, blobs.fill(ctx, f.name, off, p)
+		}
+	}
+	return readBlock(ctx, d, block, get)
 }
 
 func readBlock(ctx context.Context, d *directory, block int, get ranger) ([]byte, error) {

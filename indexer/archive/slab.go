@@ -38,6 +38,8 @@ type slabs struct {
 	nums  slab[uint64]
 	huff  *huff0.Scratch // the last table read, whose memory the next one reuses; nil: none yet
 
+	props []properties // of the block that is read
+
 	// Of the view that the slabs are lent to: empty, but with room.
 	shapes  []viewShape
 	tokens  []shapeToken
@@ -49,6 +51,7 @@ const maxSlab = 8 << 20
 
 func (s *slabs) reset() {
 	s.bytes.used, s.bools.used, s.small.used, s.large.used, s.nums.used = 0, 0, 0, 0, 0
+	s.props = emptied(s.props)
 	if len(s.bytes.buf) > maxSlab {
 		s.bytes.buf = nil
 	}

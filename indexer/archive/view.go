@@ -15,7 +15,10 @@ type view struct {
 	shapes    []viewShape
 	tokens    []shapeToken // of all shapes
 	columns   []viewColumn
-	ids       *dec // shape of each line, not yet read
+	ids       *dec   // shape of each line, not yet read
+	dict      []byte // shapes as they lie in the block
+	dictLower []byte // ASCII letters in lower case; nil: not yet made
+	dictOther bool   // known with dictLower: there are other characters that stand for ASCII letters without case
 	small     []byte
 	smallNums []byte // of numbers
 
@@ -65,13 +68,14 @@ type viewRun struct {
 
 // viewShape is a shape and where its variables are.
 type viewShape struct {
-	tokens []shapeToken
-	column int // its first one; the others follow
-	vars   int
-	lines  int32
-	fixed  int // bytes of a line but for its variables and tail
-	stamp  bool
-	tail   bool
+	tokens  []shapeToken
+	column  int // its first one; the others follow
+	vars    int
+	lines   int32
+	fixed   int // bytes of a line but for its variables and tail
+	dictEnd int // where it ends in the view's dict
+	stamp   bool
+	tail    bool
 }
 
 // newView is a view of a block of a file with so many keys. The view's memory is mem's.
@@ -108,6 +112,7 @@ func (v *view) loadColumns() error {
 
 func (v *view) readColumns(d []*dec) error {
 	dict, kinds, classes, widths := d[0], d[2], d[3].b, d[4].b
+	v.dict = dict.b
 	small, smallNums, next := 0, 0, secFirstVars
 	var room [48]byte
 	for len(dict.b) > 0 {
@@ -117,7 +122,7 @@ func (v *view) readColumns(d []*dec) error {
 			return err
 		}
 		tokens := v.tokens[from:len(v.tokens):len(v.tokens)]
-		s := viewShape{tokens: tokens, column: len(v.columns)}
+		s := viewShape{tokens: tokens, column: len(v.columns), dictEnd: len(v.dict) - len(dict.b)}
 		for i := range tokens {
 			s.fixed += len(tokens[i].lit)
 			switch tokens[i].mark {

@@ -205,10 +205,11 @@ func (v *view) rowsWithRegex(c *cond, in rowSet) (rowSet, error) {
 	defer m.walkers.Put(w)
 	may := v.mem.bools.zeroed(len(v.shapes))
 	steps := make([][]step, len(v.shapes))
-	some := m.single
+	several := m.single && !v.oneEach()
+	some := several
 	shapes := v.shapesIn(in)
 	for i := range v.shapes {
-		if shapes != nil && shapes[i].none() {
+		if shapes != nil && shapes[i].none() || v.only != nil && !v.only[i] {
 			continue
 		}
 		if may[i] = w.mayShape(&v.shapes[i], v.columns); may[i] {
@@ -231,32 +232,27 @@ func (v *view) rowsWithRegex(c *cond, in rowSet) (rowSet, error) {
 	if err := v.loadLines(); err != nil {
 		return rowSet{}, err
 	}
-	set := rowSet{bits: v.mem.bools.zeroed(v.rows())}
-	found := false
-	if some, err := v.mayNumbers(w, may); err != nil || !some && !m.single {
+	if some, err := v.mayNumbers(w, may); err != nil || !some && !several {
 		return rowSet{}, err
 	}
-	for row := range set.bits {
-		if !in.has(row) {
-			continue
-		}
-		set.bits[row] = m.single && v.rowFirst[row+1]-v.rowFirst[row] > 1
-		for line := v.rowFirst[row]; line < v.rowFirst[row+1] && !set.bits[row]; line++ {
+	out := v.mem.small.take(in.count(v.rows()))[:0]
+	for row := range in.of(v.rows()) {
+		found := several && v.rowFirst[row+1]-v.rowFirst[row] > 1
+		for line := v.rowFirst[row]; line < v.rowFirst[row+1] && !found; line++ {
 			shape := v.shapeOf[line]
 			if !may[shape] {
 				continue
 			}
 			var err error
-			if set.bits[row], err = v.walk(w, line, steps[shape]); err != nil {
+			if found, err = v.walk(w, line, steps[shape]); err != nil {
 				return rowSet{}, err
 			}
 		}
-		found = found || set.bits[row]
+		if found {
+			out = append(out, int32(row))
+		}
 	}
-	if !found {
-		return rowSet{}, nil
-	}
-	return set, nil
+	return rowSet{rows: out}, nil
 }
 
 // walk tells whether a line matches.

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"lastnight"
@@ -73,10 +74,12 @@ type explicitMeta struct {
 func (m *metaDecoder) explicit(v *view) (x explicitMeta, err error) {
 	rows, ids := v.mem.small.take(len(m.ids.b))[:0], v.mem.small.take(len(m.ids.b))[:0]
 	all, at := m.ids.b, 0
-	for row := range v.rows() {
-		if at < len(all) && all[at] == 0 { // of most records
-			at++
-			continue
+	for row := 0; row < v.rows(); row++ {
+		if n := zerosAt(all[at:], v.rows()-row); n > 0 { // of most records
+			at, row = at+n, row+n
+			if row == v.rows() {
+				break
+			}
 		}
 		m.ids.b = all[at:]
 		id := m.ids.upTo(len(m.props))
@@ -103,6 +106,18 @@ func (m *metaDecoder) explicit(v *view) (x explicitMeta, err error) {
 	return x, nil
 }
 
+// zerosAt gives how many bytes at the beginning of b are 0, of not more than limit.
+func zerosAt(b []byte, limit int) (n int) {
+	b = b[:min(len(b), limit)]
+	for n+8 <= len(b) && binary.LittleEndian.Uint64(b[n:]) == 0 {
+		n += 8
+	}
+	for n < len(b) && b[n] == 0 {
+		n++
+	}
+	return n
+}
+
 // meta gives the number of a record's properties.
 func (v *view) meta(row int) (int32, error) {
 	if v.rowMeta != nil {
@@ -121,33 +136,6 @@ func (v *view) meta(row int) (int32, error) {
 		return 0, corruptf("record without properties")
 	}
 	return x.ids[from+int32(i)], nil
-}
-
-// loadMeta finds the properties of all records.
-func (v *view) loadMeta() error {
-	if err := v.loadProperties(); err != nil || v.rowMeta != nil {
-		return err
-	}
-	list, x := v.mem.small.take(v.rows()), &v.explicit
-	last, next := v.mem.small.take(len(v.shapes)), v.mem.small.take(len(v.shapes))
-	for i := range last {
-		last[i], next[i] = -1, 0
-		if i > 0 {
-			next[i] = x.ends[i-1]
-		}
-	}
-	for row := range list {
-		shape := v.shapeOf[v.rowFirst[row]]
-		if at := next[shape]; at < x.ends[shape] && x.rows[at] == int32(row) {
-			last[shape] = x.ids[at]
-			next[shape]++
-		}
-		if list[row] = last[shape]; list[row] < 0 {
-			return corruptf("record without properties")
-		}
-	}
-	v.rowMeta = list
-	return nil
 }
 
 // describe fills a record whose first line has just been put together.
