@@ -353,7 +353,11 @@ func (g *grown) past(b *testing.B, blobs archive.Blobs, s store.Store, days int)
 	if err := written.Wait(); err != nil {
 		b.Fatal(err)
 	}
-	for _, name := range a.Segments() { // what is there was indexed when it came
+	names, err := a.Segments(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, name := range names { // what is there was indexed when it came
 		if err := s.PutCounts(b.Context(), name, nil); err != nil {
 			b.Fatal(err)
 		}

@@ -11,7 +11,11 @@ import (
 // counts did not reach the store. If the store refuses, for its disk is full, they wait (see catchUp):
 // what is there can be read meanwhile.
 func (x *Indexer) recover(ctx context.Context) error {
-	for _, name := range x.cfg.Archive.Segments() {
+	names, err := x.cfg.Archive.Segments(ctx)
+	if err != nil {
+		return fmt.Errorf("list segments: %w", err)
+	}
+	for _, name := range names {
 		ok, err := x.cfg.Store.HasCounts(ctx, name)
 		if err != nil {
 			return fmt.Errorf("look up counts of %s: %w", name, err)

@@ -73,7 +73,11 @@ func TestOpensWhileStoreIsFull(t *testing.T) {
 	if err := x.Ingest(t.Context(), batch("ns", 1)); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range a.Segments() {
+	names, err := a.Segments(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
 		if ok, err := w.store.HasCounts(t.Context(), name); err != nil || !ok {
 			t.Errorf("%s is not indexed: %v", name, err)
 		}

@@ -356,8 +356,8 @@ func check(t *testing.T, w *world, b *replica, namespace string) {
 			t.Fatal(err)
 		}
 	}
-	if left := b.archive.Segments(); len(left) > 0 {
-		t.Errorf("segments that never became chunks: %v", left)
+	if left, err := b.archive.Segments(t.Context()); err != nil || len(left) > 0 {
+		t.Errorf("segments that never became chunks: %v, %v", left, err)
 	}
 	var lines []string
 	for l, err := range b.RawLines(t.Context(), lastnight.SearchRequest{Namespace: namespace}) {

@@ -43,7 +43,10 @@ func (x *Indexer) Settle(ctx context.Context) error {
 	}
 	doubled := x.cfg.Archive.Doubled()
 	now := x.cfg.Now()
-	names := x.cfg.Archive.Segments()
+	names, err := x.cfg.Archive.Segments(ctx)
+	if err != nil {
+		return fmt.Errorf("list segments: %w", err)
+	}
 	there := make(map[string]bool, len(names))
 	for _, name := range names {
 		there[name] = true

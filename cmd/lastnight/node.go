@@ -225,7 +225,11 @@ func (n *node) logged(doing string, err error) {
 // arrival, so the store keeps what is as old as lines that arrived lately: an import of old logs.
 func (n *node) retain(ctx context.Context, k keep, now time.Time) error {
 	limit := now.Add(-k.storeAge)
-	if oldest, ok := n.archive.Oldest(limit); ok && oldest.Before(limit) {
+	oldest, ok, err := n.archive.Oldest(ctx, limit)
+	if err != nil {
+		return fmt.Errorf("find the oldest line: %w", err)
+	}
+	if ok && oldest.Before(limit) {
 		limit = oldest
 	}
 	limit = limit.UTC().Truncate(24 * time.Hour) // whole days: stores drop them at once

@@ -362,33 +362,5 @@ func (a *Archive) giveBack(t *tools) {
 	}
 }
 
-// lastDirect is how many of the newest chunks that never were segments Segments lists.
-const lastDirect = 64
-
-// Segments lists, oldest first, what Append wrote and what may not have been indexed yet: the segments that are not
-// yet compacted and the newest chunks that it wrote. Older ones have been: nothing new is appended while
-// more than a few wait for it.
-func (a *Archive) Segments() []string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	var files, direct []*file
-	for _, f := range a.files {
-		switch {
-		case f.kind == kindSegment:
-			files = append(files, f)
-		case f.isDirect():
-			direct = append(direct, f)
-		}
-	}
-	slices.SortFunc(direct, (*file).compare)
-	files = append(files, direct[max(0, len(direct)-lastDirect):]...)
-	slices.SortFunc(files, (*file).compare)
-	names := make([]string, len(files))
-	for i, f := range files {
-		names[i] = f.name
-	}
-	return names
-}
-
 // nsTime gives the time of ns since 1970, in UTC.
 func nsTime(ns int64) time.Time { return time.Unix(0, ns).UTC() }

@@ -24,10 +24,10 @@
 //
 // # Limits
 //
-// One process writes at a time, unless all who do say so (Config.Shared). In memory are about 280 bytes a
-// chunk, byte ranges of what no manifest lists yet and of what is held twice, where what manifests list ends (of up to
-// 131,072 files), and a cache of directories,
-// filters and parts of manifests (Config.CacheBytes).
+// One process writes at a time, unless all who do say so (Config.Shared). In memory are what no manifest lists yet with its byte
+// ranges, byte ranges of what is held twice, where what manifests list ends (of up to
+// 131,072 files), and a cache of directories, filters and parts of manifests (Config.CacheBytes): about a byte of each chunk that
+// manifests list.
 package archive
 
 import (
@@ -99,16 +99,18 @@ type Archive struct {
 	nonce string // names of this process's files do not meet another's
 
 	mu       sync.Mutex
-	files    map[string]*file   // guarded by mu
-	segments map[string]*file   // guarded by mu; those of files that are no chunks: few
-	unlisted map[string]*file   // guarded by mu; those of files that are in none of manifests: few
+	files    map[string]*file   // guarded by mu; those that no manifest lists: few
+	segments map[string]*file   // guarded by mu; those of files that are no chunks
 	index    *index             // guarded by mu
 	garbage  map[string]garbage // guarded by mu; by name
+	discards int64              // guarded by mu; how often a file became garbage
+	pins     map[*pin]struct{}  // guarded by mu; queries that are running
 	arrival  int64              // guarded by mu; of the last segment, ns
 
 	manifests []*manifest    // guarded by mu; the slice is immutable
 	epoch     int64          // guarded by mu; grows when it changes what manifests hold
 	ends      map[genKey]end // guarded by mu; of this epoch
+	dropped   []*file        // guarded by mu; chunks of manifests that were dropped since a listing began; nil: there is none
 
 	opened bool // set once, at the end of Open
 	lists  *lister
@@ -116,7 +118,7 @@ type Archive struct {
 	tools    chan *tools // at most two idle sets; see borrow
 	slabs    slabPool
 	maint    sync.Mutex // held by Compact and Retain
-	retained Policy     // guarded by maint; the ages that Retain was last called with
+	retained retained   // guarded by maint
 	chunks   int        // guarded by maint; chunks made
 	cache    *cache
 	damaged  atomic.Int64
@@ -126,6 +128,7 @@ type Archive struct {
 // garbage is a blob that is to be deleted once nobody reads it.
 type garbage struct {
 	f     *file     // nil: it never was open
+	nth   int64     // discards, with this one
 	by    string    // the chunk that has its lines, which must outlive it; "" if it is to go for good
 	since time.Time // when this process learnt that nobody needs it any more
 	until time.Time // whoever follows what arrives may read it till then; zero: nobody does
@@ -169,7 +172,7 @@ func Open(ctx context.Context, cfg Config) (*Archive, error) {
 	}
 	a := &Archive{
 		cfg: cfg, log: cfg.Logger, now: cfg.Now, nonce: hex.EncodeToString(nonce[:]),
-		files: map[string]*file{}, segments: map[string]*file{}, unlisted: map[string]*file{}, index: newIndex(), garbage: map[string]garbage{},
+		files: map[string]*file{}, segments: map[string]*file{}, index: newIndex(), garbage: map[string]garbage{}, pins: map[*pin]struct{}{},
 		tools: make(chan *tools, 2), cache: newCache(cfg.CacheBytes), lists: newLister(),
 	}
 	a.pace = newPace(cfg.UpkeepBytes, a.waiting)
@@ -195,6 +198,9 @@ func (a *Archive) addFile(ctx context.Context, f *file, d *directory, inputs []i
 		a.mu.Lock()
 		epoch, keys := a.epoch, a.behind(d)
 		a.mu.Unlock()
+		if err := a.findInputs(ctx, inputs); err != nil {
+			return err
+		}
 		settled, err := a.settled(ctx, keys)
 		if err != nil {
 			return err
@@ -216,9 +222,9 @@ func (a *Archive) addFile(ctx context.Context, f *file, d *directory, inputs []i
 
 // withoutInputs takes from what chunks of manifests hold what files hold that are gone.
 func withoutInputs(settled map[genKey]*held, inputs []input) {
-	gone := map[*file]bool{}
+	gone := map[string]bool{}
 	for _, in := range inputs {
-		gone[in.f] = true
+		gone[in.f.name] = true
 	}
 	for k, h := range settled {
 		settled[k] = h.without(gone)
@@ -231,7 +237,7 @@ func (a *Archive) add(f *file, d *directory, settled map[genKey]*held) {
 	if _, replaced := a.garbage[f.name]; replaced || a.files[f.name] != nil {
 		return
 	}
-	a.files[f.name], a.unlisted[f.name] = f, f
+	a.files[f.name] = f
 	if f.kind == kindSegment {
 		a.segments[f.name] = f
 	}
@@ -240,15 +246,18 @@ func (a *Archive) add(f *file, d *directory, settled map[genKey]*held) {
 	a.cache.put(f.name, d, d.size())
 }
 
-// drop takes a file out. Its ranges are still in the index. Callers hold mu.
+// drop takes a file out; it is as the manifests are now, see findInputs. Its ranges are still in the index. Callers hold mu.
 func (a *Archive) drop(f *file) {
 	delete(a.files, f.name)
 	delete(a.segments, f.name)
-	delete(a.unlisted, f.name)
-	if f.man != nil {
-		f.man.files[f.num] = nil
-		f.man = nil
-		a.changed()
+	if f.man == nil || !f.man.live.has(int(f.num)) {
+		return
+	}
+	f.man.live = f.man.live.without(int(f.num))
+	f.man.sums.add(f, -1)
+	a.changed()
+	if a.dropped != nil {
+		a.dropped = append(a.dropped, f)
 	}
 }
 
@@ -259,7 +268,7 @@ func (a *Archive) sweep(ctx context.Context) {
 	var names []string
 	now := a.now()
 	for name, g := range a.garbage {
-		if (g.f == nil || g.f.refs == 0) && !now.Before(g.until) && (!a.cfg.Shared || now.Sub(g.since) >= a.cfg.Grace) {
+		if !a.pinned(&g) && !now.Before(g.until) && (!a.cfg.Shared || now.Sub(g.since) >= a.cfg.Grace) {
 			names = append(names, name)
 		}
 	}
@@ -275,10 +284,8 @@ func (a *Archive) sweep(ctx context.Context) {
 
 // deleteGarbage deletes one file. Others wait for the turn, questions too, so it is taken for each anew.
 func (a *Archive) deleteGarbage(ctx context.Context, name string) {
-	if a.cfg.Shared { // or what is being deleted would be found by a listing, and taken up as new
-		<-a.lists.turn
-		defer func() { a.lists.turn <- struct{}{} }()
-	}
+	<-a.lists.turn // or what is being deleted would be found by a listing, and taken up as new
+	defer func() { a.lists.turn <- struct{}{} }()
 	if err := a.blobs.Delete(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		a.log.WarnContext(ctx, "delete of a file that is no longer needed failed; trying again later", "file", name, "err", err)
 		return

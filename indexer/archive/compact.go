@@ -219,6 +219,7 @@ func (a *Archive) chunkOf(ctx context.Context, run []*file, drop []bool) (made, 
 	if err := a.addFile(ctx, f, c.b.dir, c.inputs); err != nil {
 		return nil, nil, err
 	}
+	a.retained.older(f)
 	return f, nil, nil
 }
 
@@ -231,11 +232,30 @@ func (a *Archive) stillThere(ctx context.Context, inputs []input) error {
 	if err := a.refresh(ctx, true); err != nil {
 		return err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	for _, in := range inputs {
-		if a.files[in.f.name] == nil {
+		f, err := a.find(ctx, in.f.name)
+		if err != nil {
+			return err
+		}
+		if f == nil {
 			return errForestalled
+		}
+	}
+	return nil
+}
+
+// findInputs makes sure that inputs are as the manifests are now: a chunk may have come into another one.
+func (a *Archive) findInputs(ctx context.Context, inputs []input) error {
+	for i, in := range inputs {
+		if in.f.kind != kindChunk {
+			continue
+		}
+		f, err := a.find(ctx, in.f.name)
+		if err != nil {
+			return err
+		}
+		if f != nil { // else it is gone, and there is nothing to drop
+			inputs[i].f = f
 		}
 	}
 	return nil
@@ -261,12 +281,33 @@ type input struct {
 	carried []bool // blocks that are in the chunk
 }
 
+// forgetAll is forget for files that nothing takes the place of.
+func (a *Archive) forgetAll(ctx context.Context, inputs ...input) error {
+	for {
+		a.mu.Lock()
+		epoch := a.epoch
+		a.mu.Unlock()
+		if err := a.findInputs(ctx, inputs); err != nil {
+			return err
+		}
+		a.mu.Lock()
+		same := a.epoch == epoch
+		if same {
+			a.forget(inputs, nil)
+		}
+		a.mu.Unlock()
+		if same {
+			return nil
+		}
+	}
+}
+
 // forget takes files out of the index and leaves them to sweep. by is the chunk that
 // has their lines now; nil: there is none. Callers hold mu.
 func (a *Archive) forget(inputs []input, by *file) {
-	files, keys := map[*file]bool{}, map[genKey]bool{}
+	files, keys := map[string]bool{}, map[genKey]bool{}
 	for _, in := range inputs {
-		files[in.f] = true
+		files[in.f.name] = true
 		for _, k := range in.d.keys {
 			keys[genKey{in.d.streams[k.stream].id, k.gen}] = true
 		}

@@ -163,21 +163,25 @@ func dumpManifest(ctx context.Context, w io.Writer, size int64, get ranger) erro
 	if err != nil {
 		return err
 	}
-	doc := dumpedManifest{Kind: kindManifest.String(), Version: version, Bytes: size, Special: len(m.special)}
-	for _, f := range m.listed {
-		doc.Chunks = append(doc.Chunks, dumpedListed{
-			Name: f.name, Bytes: f.size, Raw: f.raw, Lines: f.lines, First: nsTime(f.first), Last: nsTime(f.last), Arrived: nsTime(f.arrived), Newest: nsTime(f.newest),
-		})
+	doc := dumpedManifest{Kind: kindManifest.String(), Version: manifestVersion, Bytes: size, Special: len(m.special)}
+	for i := range m.shelves {
+		sh, err := readShelf(ctx, m, i, get)
+		if err != nil {
+			return fmt.Errorf("shelf %d: %w", i, err)
+		}
+		raw, err := readPacked(ctx, sh.plan, get)
+		if err != nil {
+			return fmt.Errorf("plan of shelf %d: %w", i, err)
+		}
+		p, err := decodePlan(raw, len(sh.files))
+		if err != nil {
+			return fmt.Errorf("plan of shelf %d: %w", i, err)
+		}
+		for j := range sh.files {
+			doc.Chunks = append(doc.Chunks, dumpListed(&sh.files[j], p, j))
+		}
 	}
-	for i := range m.pages {
-		raw, err := readPacked(ctx, m.pages[i].part, get)
-		if err != nil {
-			return fmt.Errorf("page %d: %w", i, err)
-		}
-		keys, err := decodePage(raw, len(m.listed))
-		if err != nil {
-			return fmt.Errorf("page %d: %w", i, err)
-		}
+	if err := m.eachPage(ctx, get, func(keys []listedKey) {
 		doc.Generations += len(keys)
 		for _, k := range keys {
 			for _, x := range k.extents {
@@ -185,23 +189,22 @@ func dumpManifest(ctx context.Context, w io.Writer, size int64, get ranger) erro
 				c.Ranges = append(c.Ranges, fmt.Sprintf("%s %s %d-%d", streamID(k.stream), k.gen, x.from, x.to))
 			}
 		}
-	}
-	raw, err := readPacked(ctx, m.plan, get)
-	if err != nil {
-		return fmt.Errorf("plan: %w", err)
-	}
-	p, err := decodePlan(raw, len(m.listed))
-	if err != nil {
-		return fmt.Errorf("plan: %w", err)
-	}
-	for i, of := range p.of {
-		for _, s := range of {
-			doc.Chunks[i].Streams = append(doc.Chunks[i].Streams, string(streamID(p.streams[s].id)))
-		}
+	}); err != nil {
+		return fmt.Errorf("byte ranges: %w", err)
 	}
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(doc)
+}
+
+func dumpListed(f *file, p *plan, i int) dumpedListed {
+	out := dumpedListed{
+		Name: f.name, Bytes: f.size, Raw: f.raw, Lines: f.lines, First: nsTime(f.first), Last: nsTime(f.last), Arrived: nsTime(f.arrived), Newest: nsTime(f.newest),
+	}
+	for _, s := range p.of[i] {
+		out.Streams = append(out.Streams, string(streamID(p.streams[s].id)))
+	}
+	return out
 }
 
 func dumpKey(d *directory, k *keyEntry) dumpedStream {

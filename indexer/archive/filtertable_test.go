@@ -137,7 +137,7 @@ func TestSkippedByManifest(t *testing.T) {
 		found int
 		gets  int64
 	}{
-		{[]string{"absent"}, 0, chunks + 1}, // a slice each, and where they are
+		{[]string{"absent"}, 0, chunks + 2}, // a slice each, which chunks there are, and where their filters are
 		{[]string{"absent"}, 0, 0},
 		{[]string{"chunk3"}, 1, 2}, // directory and block: filters this small are one slice
 		{[]string{"common", "another3"}, 1, 1},

@@ -25,7 +25,7 @@ const freshFor = 90 * time.Second
 
 // discard leaves a file to sweep. by is the chunk that has its lines now; nil: there is none. Callers hold mu.
 func (a *Archive) discard(name string, f, by *file) {
-	g := garbage{f: f, since: a.now()}
+	g := a.newGarbage(f)
 	if by != nil {
 		g.by = by.name
 	}
@@ -35,6 +35,12 @@ func (a *Archive) discard(name string, f, by *file) {
 		}
 	}
 	a.garbage[name] = g
+}
+
+// newGarbage is a file that waits for being deleted from now on. Callers hold mu.
+func (a *Archive) newGarbage(f *file) garbage {
+	a.discards++
+	return garbage{f: f, nth: a.discards, since: a.now()}
 }
 
 const (
@@ -113,10 +119,11 @@ func (a *Archive) replacedBy() map[string][]*file {
 	return out
 }
 
-// arrivals gives the files of a scan by arrival, and notes those of which two may have the same lines. Callers hold mu.
+// arrivals gives the files of a scan by arrival that no manifest lists, and notes those of which two may have the same lines, and
+// which chunks they are read in the place of. Callers hold mu.
 func (s *scan) arrivals() (files []*file) {
 	replaced := s.a.replacedBy()
-	s.doubled = nil
+	s.doubled, s.instead = nil, replaced
 	for _, f := range s.a.files {
 		if len(replaced[f.name]) == 0 {
 			files = append(files, f)

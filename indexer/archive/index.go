@@ -8,7 +8,8 @@ import (
 	"lastnight"
 )
 
-// file is what is always in memory of a segment or chunk: there may be very many, so its small fields lie together.
+// file is what is told of a segment or chunk without its directory: always in memory if no manifest lists it, else read when it is
+// asked for.
 type file struct {
 	name        string
 	size        int64 // bytes
@@ -20,16 +21,24 @@ type file struct {
 	records     int64
 	replaces    []string // of a chunk that a manifest lists: unknown
 
-	man      *manifest // guarded by Archive.mu: lists the file, which is its num-th; nil: none does
-	retainAt int64     // guarded by Archive.maint: when Retain has to look at it again, ns since 1970
-	num      int32     // guarded by Archive.mu
-	refs     int32     // guarded by Archive.mu: queries that read it
-	blocks   int32
-	kind     kind
-	empty    bool // no lines, only ranges without any
-	partial  bool // of a segment: some lines' ends were not there yet
-	skip     bool // guarded by Archive.mu: damaged, not to be compacted
-	done     bool // guarded by Archive.maint: Config.Ready said so
+	man     *manifest // the file was found in, as its num-th; nil: in none
+	num     int32
+	blocks  int32
+	kind    kind
+	empty   bool // no lines, only ranges without any
+	partial bool // of a segment: some lines' ends were not there yet
+	skip    bool // guarded by Archive.mu: damaged, not to be compacted
+	done    bool // guarded by Archive.maint: Config.Ready said so
+}
+
+// is tells whether two stand for the same: what a manifest lists is read again and again.
+func (f *file) is(g *file) bool { return f == g || f.name == g.name }
+
+// alone gives a copy that keeps nothing else of its shelf in memory.
+func (f *file) alone() *file {
+	g := *f
+	g.name = strings.Clone(f.name)
+	return &g
 }
 
 func newFile(name string, size int64, d *directory) *file {
@@ -90,15 +99,15 @@ func (h *held) hold(f *file, from, to int64) {
 }
 
 // without gives what is held if some files are not; nil: nothing is.
-func (h *held) without(files map[*file]bool) *held {
+func (h *held) without(files map[string]bool) *held {
 	out := &held{}
 	for _, r := range h.ranges {
-		if !files[r.f] {
+		if !files[r.f.name] {
 			out.hold(r.f, r.from, r.to)
 		}
 	}
 	for _, p := range h.partials {
-		if !files[p.f] {
+		if !files[p.f.name] {
 			out.partials = append(out.partials, p)
 			out.special = true
 		}
@@ -157,12 +166,12 @@ func (h *held) adding(f *file, k *keyEntry) *held {
 }
 
 // removeFiles forgets files whose generations are not at hand: it looks at everything.
-func (x *index) removeFiles(files map[*file]bool) {
+func (x *index) removeFiles(files map[string]bool) {
 	keys := map[genKey]bool{}
 	for _, m := range []map[genKey]*held{x.gens, x.special} {
 		for id, h := range m {
-			if slices.ContainsFunc(h.ranges, func(r heldRange) bool { return files[r.f] }) ||
-				slices.ContainsFunc(h.partials, func(p heldPartial) bool { return files[p.f] }) {
+			if slices.ContainsFunc(h.ranges, func(r heldRange) bool { return files[r.f.name] }) ||
+				slices.ContainsFunc(h.partials, func(p heldPartial) bool { return files[p.f.name] }) {
 				keys[id] = true
 			}
 		}
@@ -171,7 +180,7 @@ func (x *index) removeFiles(files map[*file]bool) {
 }
 
 // remove forgets files, which have these generations.
-func (x *index) remove(files map[*file]bool, keys map[genKey]bool) {
+func (x *index) remove(files map[string]bool, keys map[genKey]bool) {
 	for id := range keys {
 		x.settle(files, id)
 		if h := x.special[id]; h != nil {
@@ -185,7 +194,7 @@ func (x *index) remove(files map[*file]bool, keys map[genKey]bool) {
 }
 
 // settle leaves a generation's ranges in some files to their manifest.
-func (x *index) settle(files map[*file]bool, id genKey) {
+func (x *index) settle(files map[string]bool, id genKey) {
 	h := x.gens[id]
 	if h == nil {
 		return
@@ -207,7 +216,7 @@ func (h *held) shows(f *file, l *lastnight.Line) bool {
 		return h.showsPartial(f, l)
 	}
 	for _, r := range h.ranges {
-		if r.f != f && l.Offset >= r.from && l.Offset < r.to && r.f.compare(f) < 0 && !r.f.hasReplaced(f) {
+		if !r.f.is(f) && l.Offset >= r.from && l.Offset < r.to && r.f.compare(f) < 0 && !r.f.hasReplaced(f) {
 			return false
 		}
 	}
@@ -220,10 +229,10 @@ func (h *held) showsPartial(f *file, l *lastnight.Line) bool {
 	}
 	n := int64(len(l.Text))
 	for _, p := range h.partials {
-		if p.off == l.Offset && p.f != f && (p.n > n || p.n == n && p.f.compare(f) < 0 && !p.f.hasReplaced(f)) {
+		if p.off == l.Offset && !p.f.is(f) && (p.n > n || p.n == n && p.f.compare(f) < 0 && !p.f.hasReplaced(f)) {
 			return false
 		}
-		if p.off == l.Offset && p.f == f && p.n > n {
+		if p.off == l.Offset && p.f.is(f) && p.n > n {
 			return false
 		}
 	}
@@ -247,12 +256,12 @@ func (h *held) has(l *lastnight.Line) bool {
 func (h *held) owned(f *file) spans {
 	var out, older spans
 	for _, r := range h.ranges {
-		if r.f != f && r.f.compare(f) < 0 {
+		if !r.f.is(f) && r.f.compare(f) < 0 {
 			older = older.add(r.from, r.to)
 		}
 	}
 	for _, r := range h.ranges {
-		if r.f == f {
+		if r.f.is(f) {
 			for _, s := range older.without(r.from, r.to) {
 				out = out.add(s.from, s.to)
 			}

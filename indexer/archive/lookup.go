@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strconv"
 )
 
 // heldOf tells what is held of a generation: by files of no manifest from memory, by others from the
@@ -54,17 +53,29 @@ func (h *held) with(o *held) *held {
 	return out
 }
 
-// foundKey is a generation in a page, and the manifest.
-type foundKey struct {
-	m *manifest
-	k *listedKey
+// stock is a manifest as somebody sees it, with the chunks that are there then.
+type stock struct {
+	m    *manifest
+	live bitset
+}
+
+// stocks gives the manifests as they are now. Callers hold mu.
+func (a *Archive) stocks() []stock {
+	out := make([]stock, len(a.manifests))
+	for i, m := range a.manifests {
+		out[i] = stock{m, m.live}
+	}
+	return out
 }
 
 // settled tells what chunks of manifests hold of generations, which are in order. What is not in the
 // result they do not have.
 func (a *Archive) settled(ctx context.Context, keys []genKey) (map[genKey]*held, error) {
 	for n := 0; ; n++ {
-		out, bad, err := a.lookUp(ctx, keys)
+		a.mu.Lock()
+		stocks := a.stocks()
+		a.mu.Unlock()
+		out, bad, err := a.lookUp(ctx, stocks, keys)
 		switch {
 		case err == nil:
 			return out, nil
@@ -77,132 +88,76 @@ func (a *Archive) settled(ctx context.Context, keys []genKey) (map[genKey]*held,
 	}
 }
 
-// lookUp is settled, but gives up at a manifest that cannot be read.
-func (a *Archive) lookUp(ctx context.Context, keys []genKey) (out map[genKey]*held, bad *manifest, err error) {
-	a.mu.Lock()
-	manifests := a.manifests
-	a.mu.Unlock()
-	var hits []foundKey
-	for _, m := range manifests {
-		if hits, err = a.inManifest(ctx, m, keys, hits); err != nil {
-			return nil, m, err
+// lookUp is settled for some manifests, and gives up at one that cannot be read.
+func (a *Archive) lookUp(ctx context.Context, stocks []stock, keys []genKey) (out map[genKey]*held, bad *manifest, err error) {
+	l := lookup{a: a, files: map[string]*file{}, found: map[genKey]*held{}}
+	for _, s := range stocks {
+		if err := l.inManifest(ctx, s, keys); err != nil {
+			return nil, s.m, err
 		}
 	}
-	return a.resolve(hits), nil, nil
+	return l.found, nil, nil
 }
 
-// resolve makes files of their numbers.
-func (a *Archive) resolve(hits []foundKey) map[genKey]*held {
-	if len(hits) == 0 {
-		return nil
-	}
-	out := map[genKey]*held{}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, hit := range hits {
-		f := hit.m.files[hit.k.file]
+// lookup collects what chunks of manifests hold.
+type lookup struct {
+	a     *Archive
+	files map[string]*file // that hold any of it
+	found map[genKey]*held
+}
+
+// inManifest adds what a manifest says of generations, which are in order.
+func (l *lookup) inManifest(ctx context.Context, s stock, keys []genKey) error {
+	for _, k := range keys {
+		f, err := l.a.pageOf(ctx, s.m, k)
+		if err != nil {
+			return err
+		}
 		if f == nil {
 			continue
 		}
-		h := out[hit.k.genKey]
-		if h == nil {
-			h = &held{}
-			out[hit.k.genKey] = h
+		page, err := l.a.page(ctx, s.m, f)
+		if err != nil {
+			return err
 		}
-		for _, x := range hit.k.extents {
-			h.hold(f, x.from, x.to)
-		}
-		for _, p := range hit.k.partials {
-			h.partials = append(h.partials, heldPartial{f, p})
-			h.special = true
-		}
-	}
-	return out
-}
-
-// inManifest adds what a manifest says of generations to hits.
-func (a *Archive) inManifest(ctx context.Context, m *manifest, keys []genKey, hits []foundKey) ([]foundKey, error) {
-	last, loaded := -1, []listedKey(nil)
-	for _, k := range keys {
-		i := m.pageOf(k)
-		if i < 0 {
-			continue
-		}
-		if i != last {
-			var err error
-			if loaded, err = a.page(ctx, m, i); err != nil {
-				return hits, err
+		at, _ := slices.BinarySearchFunc(page, k, func(e listedKey, k genKey) int { return e.genKey.compare(k) })
+		for ; at < len(page) && page[at].genKey == k; at++ {
+			if s.live.has(page[at].file) {
+				if err := l.take(ctx, s.m, &page[at]); err != nil {
+					return err
+				}
 			}
-			last = i
-		}
-		at, _ := slices.BinarySearchFunc(loaded, k, func(e listedKey, k genKey) int { return e.genKey.compare(k) })
-		for ; at < len(loaded) && loaded[at].genKey == k; at++ {
-			hits = append(hits, foundKey{m, &loaded[at]})
 		}
 	}
-	return hits, nil
+	return nil
 }
 
-// page gives a page of a manifest, from the cache or read anew.
-func (a *Archive) page(ctx context.Context, m *manifest, i int) ([]listedKey, error) {
-	name := m.name + "#" + strconv.Itoa(i)
-	if keys, ok := a.cache.get(name).([]listedKey); ok {
-		return keys, nil
-	}
-	raw, err := readPacked(ctx, m.pages[i].part, a.rangeOf(m.name))
+// take adds what a chunk holds of a generation.
+func (l *lookup) take(ctx context.Context, m *manifest, k *listedKey) error {
+	i := m.shelfOf(int32(k.file))
+	s, err := l.a.shelf(ctx, m, i)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	keys, err := decodePage(raw, len(m.listed))
-	if err != nil {
-		return nil, fmt.Errorf("offset %d: %w", m.pages[i].off, err)
+	listed := &s.files[k.file-m.shelves[i].from]
+	f := l.files[listed.name]
+	if f == nil {
+		f = listed.alone()
+		l.files[f.name] = f
 	}
-	var size int64
-	for i := range keys {
-		size += int64(96 + 16*(len(keys[i].extents)+len(keys[i].partials)))
+	h := l.found[k.genKey]
+	if h == nil {
+		h = &held{}
+		l.found[k.genKey] = h
 	}
-	a.cache.put(name, keys, size)
-	return keys, nil
-}
-
-// streamsOf gives the plan of a manifest, from the cache or read anew.
-func (a *Archive) streamsOf(ctx context.Context, m *manifest) (*plan, error) {
-	name := m.name + "#plan"
-	if p, ok := a.cache.get(name).(*plan); ok {
-		return p, nil
+	for _, x := range k.extents {
+		h.hold(f, x.from, x.to)
 	}
-	raw, err := readPacked(ctx, m.plan, a.rangeOf(m.name))
-	if err != nil {
-		return nil, err
+	for _, p := range k.partials {
+		h.partials = append(h.partials, heldPartial{f, p})
+		h.special = true
 	}
-	p, err := decodePlan(raw, len(m.listed))
-	if err != nil {
-		return nil, fmt.Errorf("offset %d: %w", m.plan.off, err)
-	}
-	a.cache.put(name, p, p.size())
-	return p, nil
-}
-
-// filtersOf tells where the chunks of a manifest have their filters, from the cache or read anew.
-func (a *Archive) filtersOf(ctx context.Context, m *manifest) ([]filterTable, error) {
-	name := m.name + "#filters"
-	if tables, ok := a.cache.get(name).([]filterTable); ok {
-		return tables, nil
-	}
-	raw, err := readPacked(ctx, m.filters, a.rangeOf(m.name))
-	if err != nil {
-		return nil, err
-	}
-	tables, err := decodeFilterTables(raw, m.listed)
-	if err != nil {
-		return nil, fmt.Errorf("offset %d: %w", m.filters.off, err)
-	}
-	size := int64(0)
-	for i := range tables {
-		size += 40 + 8*int64(len(tables[i].each))
-	}
-	a.cache.put(name, tables, size)
-	return tables, nil
+	return nil
 }
 
 // dissolve does without a manifest that cannot be read: the directories of its chunks are. One that is in use no more

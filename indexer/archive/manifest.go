@@ -3,53 +3,78 @@ package archive
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"lastnight"
 )
 
 // A manifest lists many chunks, so that opening an archive reads a few files and not all directories,
-// and byte ranges need not be in memory:
+// and neither chunks nor their byte ranges need be in memory:
 //
-//	┌───────────┬────────┬───┬────────┬──────┬─────────┬──────┬─────────┐
-//	│ header 16 │ page 0 │ … │ page n │ plan │ filters │ head │ tail 32 │
-//	└───────────┴────────┴───┴────────┴──────┴─────────┴──────┴─────────┘
+//	┌───────────┬───────────────────┬────────────────────────┬───────┬─────────────────┬─────────┬──────┬─────────┐
+//	│ header 16 │ page 0 … page n   │ plan 0, filters 0, …   │ index │ shelf 0 … shelf │ head    │ tail 32        │
+//	└───────────┴───────────────────┴────────────────────────┴───────┴─────────────────┴─────────┴──────┴─────────┘
 //
-// Header and tail are those of segments; head takes the directory's place. A page has the byte ranges
-// of some hundred generations, in order; the plan tells which streams each chunk has, filters where each has its filters. All of it stands in
+// Header and tail are those of segments; head takes the directory's place. A shelf lists some hundred chunks in the order of
+// their names, which is that of their arrival; its plan tells which streams each of them has, its filters where each has its
+// filters. A page has the byte ranges of some hundred generations, in order; the index tells where pages are. In memory is the
+// head: what can be told of a shelf and of a part of the index as a whole. All of it stands in
 // the chunks' directories too: a manifest is made again from them when it is lost or damaged, and whatever
 // it says of chunks that are not there is of no account. See docs/formats/manifest.md.
 const (
 	manifestFolder = "manifests/"
 	magicManifest  = "LNmanif\x00"
 
-	// pageKeys is how many generations a page has: a few KB.
-	pageKeys = 256
 	// maxManifestFiles bounds the chunks of one manifest, and so what making one takes in memory.
 	maxManifestFiles = 4096
-	// tierFactor is how many manifests of about one size become one of the next.
+	// maxManifestKeys bounds the generations of a manifest that is made of several.
+	maxManifestKeys = 1 << 18
+	// tierFactor is how many manifests of about one size become one of the next, and how many of the smallest have a shelf's chunks.
 	tierFactor = 8
 )
 
-// manifest is what is in memory of one. It is immutable but for files.
+// manifest is what is in memory of one: of each chunk about a byte. It is immutable but for live and sums.
 type manifest struct {
 	name           string
 	size           int64
-	files          []*file // guarded by Archive.mu; by number; nil: gone, or listed elsewhere
-	listed         []*file // as it lists them
-	pages          []page
-	plan           part
-	filters        part
+	count          int // chunks that it lists
+	keys           int // generations in them
+	shelves        []shelf
+	index          []fence  // of its pages
 	special        []genKey // of which lines may be held twice
 	minGen, maxGen int64    // when its generations start
 	first, last    int64    // time of the first and the last line of what it lists
+
+	live bitset // guarded by Archive.mu; chunks that are there and belong to this manifest; what it points to never changes
+	sums totals // guarded by Archive.mu; of these
 }
 
-type page struct {
-	first genKey
-	part
+// totals counts files. Sizes are bytes.
+type totals struct {
+	chunks, blocks            int
+	size, raw, lines, records int64
 }
+
+func (t *totals) add(f *file, sign int64) {
+	t.chunks += int(sign)
+	t.blocks += int(sign) * int(f.blocks)
+	t.size += sign * f.size
+	t.raw += sign * f.raw
+	t.lines += sign * f.lines
+	t.records += sign * f.records
+}
+
+// bitset is a set of numbers.
+type bitset []uint64
+
+func newBitset(n int) bitset          { return make(bitset, (n+63)/64) }
+func (b bitset) has(n int) bool       { return b[n/64]&(1<<(n%64)) != 0 }
+func (b bitset) set(n int)            { b[n/64] |= 1 << (n % 64) }
+func (b bitset) clear(n int)          { b[n/64] &^= 1 << (n % 64) }
+func (b bitset) without(n int) bitset { b = slices.Clone(b); b.clear(n); return b }
 
 func (k genKey) compare(l genKey) int {
 	return cmp.Or(cmp.Compare(k.stream, l.stream), k.gen.Compare(l.gen))
@@ -70,36 +95,48 @@ func (k *listedKey) compare(l *listedKey) int {
 // manifestContent is everything that a manifest says.
 type manifestContent struct {
 	files   []*file
-	keys    []listedKey   // in order
+	keys    []listedKey
 	streams []streamEntry // of all files
 	of      [][]int       // by file: its streams, ascending
 	filters []filterTable // by file
 	special []genKey
 }
 
-// encodeManifest gives the bytes of a manifest.
-func encodeManifest(c *manifestContent, z *compressor) []byte {
+// arrange puts chunks in the order of their names, and generations in theirs.
+func (c *manifestContent) arrange() {
+	order := make([]int, len(c.files))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return strings.Compare(c.files[i].name, c.files[j].name) })
+	files, of, filters, at := make([]*file, len(order)), make([][]int, len(order)), make([]filterTable, len(order)), make([]int, len(order))
+	for to, from := range order {
+		files[to], of[to], filters[to], at[from] = c.files[from], c.of[from], c.filters[from], to
+	}
+	c.files, c.of, c.filters = files, of, filters
+	for i := range c.keys {
+		c.keys[i].file = at[c.keys[i].file]
+	}
+	slices.SortFunc(c.keys, func(x, y listedKey) int { return x.compare(&y) })
+}
+
+// encodeManifest gives the bytes of a manifest of what is arranged, with so many chunks on a shelf.
+func encodeManifest(c *manifestContent, onShelf int, z *compressor) []byte {
 	w := newFileWriter(kindManifest, nil)
 	var head enc
 	head.len(len(c.files))
-	for _, f := range c.files {
-		encodeListed(&head, f)
+	head.len(len(c.keys))
+	index := writePages(w, c.keys, z)
+	shelves := writeShelves(w, c, onShelf, z)
+	head.len(len(index))
+	for i := range index {
+		encodeKey(&head, index[i].first)
+		encodePart(&head, index[i].part)
 	}
-	var pages enc
-	n := 0
-	for keys := c.keys; len(keys) > 0; n++ {
-		end := min(pageKeys, len(keys))
-		for end < len(keys) && keys[end].genKey == keys[end-1].genKey {
-			end++ // a generation is in one page
-		}
-		encodeKey(&pages, keys[0].genKey)
-		encodePart(&pages, w.add(z.zstd.EncodeAll(encodePage(keys[:end]), nil)))
-		keys = keys[end:]
+	head.len(len(shelves))
+	for i := range shelves {
+		shelves[i].encode(&head)
 	}
-	head.len(n)
-	head.b = append(head.b, pages.b...)
-	encodePart(&head, w.add(z.zstd.EncodeAll(encodePlan(c), nil)))
-	encodePart(&head, w.add(z.zstd.EncodeAll(encodeFilterTables(c.filters), nil)))
 	head.len(len(c.special))
 	for _, k := range c.special {
 		encodeKey(&head, k)
@@ -129,141 +166,6 @@ func decodeKey(d *dec) genKey {
 	return genKey{d.u64(), lastnight.Generation{Start: d.int(), Sum: d.u32()}}
 }
 
-func encodeListed(e *enc, f *file) {
-	e.str(f.name)
-	for _, v := range []int64{f.size, f.arrived, f.newest - f.arrived, f.first, f.last - f.first, f.raw, f.lines, f.records, int64(f.blocks)} {
-		e.int(v)
-	}
-}
-
-func decodeListed(d *dec) *file {
-	f := &file{kind: kindChunk, name: d.str(), size: d.int(), arrived: d.int()}
-	f.newest = f.arrived + d.int()
-	f.first = d.int()
-	f.last = f.first + d.int()
-	f.raw, f.lines, f.records, f.blocks = d.int(), d.int(), d.int(), int32(d.upTo(math.MaxInt32))
-	f.empty = f.blocks == 0
-	return f
-}
-
-// encodePage writes generations in order.
-func encodePage(keys []listedKey) []byte {
-	var e enc
-	e.len(len(keys))
-	var last uint64
-	for i := range keys {
-		k := &keys[i]
-		e.uint(k.stream - last)
-		last = k.stream
-		e.int(k.gen.Start)
-		e.u32(k.gen.Sum)
-		e.len(k.file)
-		e.len(len(k.extents))
-		var at int64
-		for _, x := range k.extents {
-			e.int(x.from - at)
-			e.int(x.to - x.from)
-			at = x.to
-		}
-		e.len(len(k.partials))
-		for _, p := range k.partials {
-			e.int(p.off)
-			e.int(p.n)
-		}
-	}
-	return e.b
-}
-
-func decodePage(raw []byte, files int) ([]listedKey, error) {
-	d := &dec{b: raw}
-	var keys []listedKey
-	var last uint64
-	for range d.count() {
-		last += d.uint()
-		k := listedKey{genKey: genKey{last, lastnight.Generation{Start: d.int(), Sum: d.u32()}}, file: d.index(files)}
-		var at int64
-		for range d.count() {
-			s := span{from: at + d.int()}
-			s.to = s.from + d.int()
-			at = s.to
-			k.extents = append(k.extents, s)
-		}
-		for range d.count() {
-			k.partials = append(k.partials, partial{d.int(), d.int()})
-		}
-		if d.err != nil {
-			break
-		}
-		keys = append(keys, k)
-	}
-	return keys, d.done("page")
-}
-
-func encodePlan(c *manifestContent) []byte {
-	var e enc
-	(&directory{streams: c.streams}).encodeStreams(&e)
-	for _, of := range c.of {
-		e.len(len(of))
-		at := 0
-		for _, s := range of {
-			e.len(s - at)
-			at = s
-		}
-	}
-	return e.b
-}
-
-// plan tells which streams the chunks of a manifest have. It is immutable.
-type plan struct {
-	streams []streamEntry
-	of      [][]int32 // by file
-}
-
-func decodePlan(raw []byte, files int) (*plan, error) {
-	d := &directoryDecoder{dec: dec{b: raw}, strings: map[string]string{}}
-	p := &plan{of: make([][]int32, files)}
-	for range d.count() {
-		p.streams = append(p.streams, d.stream())
-	}
-	for i := range p.of {
-		at := 0
-		for range d.count() {
-			if at += d.upTo(len(p.streams)); at >= len(p.streams) {
-				d.fail("chunk with an unknown stream")
-				break
-			}
-			p.of[i] = append(p.of[i], int32(at))
-		}
-	}
-	return p, d.done("plan")
-}
-
-func encodeFilterTables(tables []filterTable) []byte {
-	var e enc
-	for i := range tables {
-		tables[i].encode(&e)
-	}
-	return e.b
-}
-
-// decodeFilterTables reads where files have their filters.
-func decodeFilterTables(raw []byte, files []*file) ([]filterTable, error) {
-	d := &dec{b: raw}
-	tables := make([]filterTable, len(files))
-	for i, f := range files {
-		tables[i] = decodeFilterTable(d, f.size)
-	}
-	return tables, d.done("filters")
-}
-
-func (p *plan) size() int64 {
-	n := 500 * len(p.streams)
-	for _, of := range p.of {
-		n += 24 + 4*len(of)
-	}
-	return int64(n)
-}
-
 // readManifest reads the head of a manifest.
 func readManifest(ctx context.Context, name string, size int64, get ranger) (*manifest, error) {
 	e, err := readEnd(ctx, size, get)
@@ -275,26 +177,29 @@ func readManifest(ctx context.Context, name string, size int64, get ranger) (*ma
 	}
 	d := &dec{b: e.raw}
 	m := &manifest{name: name, size: size, first: math.MaxInt64, last: math.MinInt64}
+	count := d.upTo(maxManifestFiles)
+	m.keys = d.upTo(math.MaxInt32)
 	for range d.count() {
-		f := decodeListed(d)
-		m.listed = append(m.listed, f)
-		m.first, m.last = min(m.first, f.first), max(m.last, f.last)
-		if d.err != nil {
-			break
-		}
+		m.index = append(m.index, fence{decodeKey(d), decodePart(d, e.off)})
 	}
 	for range d.count() {
-		m.pages = append(m.pages, page{decodeKey(d), decodePart(d, e.off)})
+		s := decodeShelfHead(d, e.off)
+		s.from = m.count
+		m.count += s.count
+		m.first, m.last = min(m.first, s.first), max(m.last, s.last)
+		m.shelves = append(m.shelves, s)
 	}
-	m.plan = decodePart(d, e.off)
-	m.filters = decodePart(d, e.off)
 	for range d.count() {
 		m.special = append(m.special, decodeKey(d))
 	}
 	m.minGen, m.maxGen = d.int(), d.int()
+	if m.count != count {
+		d.fail("shelves do not have as many chunks as there are")
+	}
 	if err := d.done("manifest"); err != nil {
 		return nil, corruptf("offset %d: %w", e.off, err)
 	}
+	m.live = newBitset(m.count)
 	return m, nil
 }
 
@@ -311,14 +216,20 @@ func readPacked(ctx context.Context, p part, get ranger) ([]byte, error) {
 	return raw, nil
 }
 
-// pageOf gives the number of the page that has a generation if any has; -1: none does.
-func (m *manifest) pageOf(k genKey) int {
-	if k.gen.Start < m.minGen || k.gen.Start > m.maxGen {
-		return -1
+// ofManifest reads a part of a manifest that decode understands, or takes it from the cache. size is about how many bytes it has in memory.
+func ofManifest[T any](ctx context.Context, a *Archive, m *manifest, key string, p part, decode func(raw []byte) (v T, size int64, err error)) (T, error) {
+	if v, ok := a.cache.get(key).(T); ok {
+		return v, nil
 	}
-	i, found := slices.BinarySearchFunc(m.pages, k, func(p page, k genKey) int { return p.first.compare(k) })
-	if found {
-		return i
+	raw, err := readPacked(ctx, p, a.rangeOf(m.name))
+	if err != nil {
+		var none T
+		return none, err
 	}
-	return i - 1
+	v, size, err := decode(raw)
+	if err != nil {
+		return v, fmt.Errorf("offset %d: %w", p.off, err)
+	}
+	a.cache.put(key, v, size)
+	return v, nil
 }

@@ -168,7 +168,7 @@ func (a *Archive) Context(ctx context.Context, id lastnight.LineID, before, afte
 	}
 	s := a.plan(lastnight.SearchRequest{})
 	s.byTime = false
-	s.choose = func(x *index) map[*file]bool { return x.filesOf(number) }
+	s.choose = func(x *index) map[string]bool { return x.filesOf(number) }
 	s.stream, s.narrow = func(e *streamEntry) bool { return e.id == number }, true
 	if err := s.snapshot(ctx); err != nil {
 		return nil, err
@@ -231,18 +231,18 @@ func (s *scan) documents(ctx context.Context, sign int, after place, n int) ([]l
 	return out, err
 }
 
-// filesOf lists the files, of those that no manifest lists, that hold anything of a stream. Callers hold Archive.mu.
-func (x *index) filesOf(stream uint64) map[*file]bool {
-	seen := map[*file]bool{}
+// filesOf names the files, of those that no manifest lists, that hold anything of a stream. Callers hold Archive.mu.
+func (x *index) filesOf(stream uint64) map[string]bool {
+	seen := map[string]bool{}
 	for k, h := range x.gens {
 		if k.stream != stream {
 			continue
 		}
 		for _, r := range h.ranges {
-			seen[r.f] = true
+			seen[r.f.name] = true
 		}
 		for _, p := range h.partials {
-			seen[p.f] = true
+			seen[p.f.name] = true
 		}
 	}
 	return seen

@@ -13,17 +13,20 @@ import (
 // block is reported and its lines are missing; an unknown name is an error of CodeNotFound.
 func (a *Archive) Replay(ctx context.Context, name string) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
+		s := &scan{a: a, pin: &pin{name: name}}
 		a.mu.Lock()
-		f := a.files[name]
-		if f == nil {
-			a.mu.Unlock()
-			yield(Item{}, lastnight.Errorf(lastnight.CodeNotFound, "", "no segment %q in the archive", name))
+		s.pin.after = a.discards
+		a.pins[s.pin] = struct{}{}
+		a.mu.Unlock()
+		defer s.release(ctx)
+		f, err := a.find(ctx, name)
+		if err == nil && f == nil {
+			err = lastnight.Errorf(lastnight.CodeNotFound, "", "no segment %q in the archive", name)
+		}
+		if err != nil {
+			yield(Item{}, err)
 			return
 		}
-		f.refs++
-		a.mu.Unlock()
-		s := &scan{a: a, files: []*file{f}, held: &holding{files: []*file{f}}}
-		defer s.release(ctx)
 		d, err := a.directory(ctx, f)
 		if err != nil {
 			yield(Item{}, fmt.Errorf("replay %s: %w", name, err))

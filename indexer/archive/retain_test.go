@@ -16,8 +16,8 @@ import (
 // TestOldest: what arrived lately counts, however old its lines are.
 func TestOldest(t *testing.T) {
 	a := open(t, vfs.NewMem())
-	if at, ok := a.Oldest(time.Unix(0, 0)); ok {
-		t.Fatalf("an empty archive has lines of %s", at)
+	if at, ok, err := a.Oldest(t.Context(), time.Unix(0, 0)); ok || err != nil {
+		t.Fatalf("an empty archive has lines of %s: %v", at, err)
 	}
 	before := time.Now().Add(-time.Minute)
 	w := newWriter("p")
@@ -25,11 +25,15 @@ func TestOldest(t *testing.T) {
 	first := w.time + 1_234_567
 	add(t, a, w.span("one", "two"))
 	add(t, a, newWriter("q").span("three"))
-	at, ok := a.Oldest(before)
+	at, ok, err := a.Oldest(t.Context(), before)
+	if err != nil {
+		t.Fatal(err)
+	}
 	equal(t, ok, true)
 	equal(t, at.UnixNano(), first)
-	_, ok = a.Oldest(time.Now().Add(time.Hour))
-	equal(t, ok, false)
+	if _, ok, err = a.Oldest(t.Context(), time.Now().Add(time.Hour)); ok || err != nil {
+		t.Fatal(ok, err)
+	}
 }
 
 // days is a policy that keeps namespaces for so many days.

@@ -40,7 +40,8 @@ const scanBudget = 24 << 20
 // scan reads blocks of a snapshot of the archive. It is used by one goroutine.
 type scan struct {
 	a       *Archive
-	files   []*file
+	files   []*file          // those that no manifest lists
+	stocks  []stock          // manifests that have lines in the time asked for
 	special map[genKey]*held // nil: none
 	sign    int              // 1: ascending, -1: descending
 	byTime  bool             // else file by file
@@ -50,17 +51,18 @@ type scan struct {
 	stream  func(*streamEntry) bool
 	narrow  bool          // stream leaves some out: see which files have any
 	hashes  []uint64      // of words that all results have
-	listed  *manifest     // the one that the file looked at last is in; nil: none yet
+	shelf   shelfOf       // that the file looked at last is on
 	tables  []filterTable // of its files
 	levels  byte          // of results, a bit each; 0: any
 	budget  int64
 	workers int // blocks that are read at once; 0 is 1
 	limit   int // of results; 0: none
 	after   *place
-	choose  func(*index) map[*file]bool // nil: all files in the time asked for
-	doubled [][]*file                   // of a scan by arrival: replaced segments of one chunk that may have the same lines
-	among   map[*file]map[genKey]*held  // of these: what they and all other files hold
-	held    *holding
+	choose  func(*index) map[string]bool // names, of files that no manifest lists; nil: all in the time asked for
+	instead map[string][]*file           // of a scan by arrival: segments that are read in the place of a chunk
+	doubled [][]*file                    // of a scan by arrival: replaced segments of one chunk that may have the same lines
+	among   map[*file]map[genKey]*held   // of these: what they and all other files hold
+	pin     *pin
 }
 
 // newScan takes hold of the files that have lines in the time asked for. Call release at the end.
@@ -75,8 +77,7 @@ func (a *Archive) newScan(ctx context.Context, req lastnight.SearchRequest) (*sc
 // plan is a scan that has taken hold of nothing yet.
 func (a *Archive) plan(req lastnight.SearchRequest) *scan {
 	s := &scan{
-		held: &holding{},
-		a:    a, sign: -1, byTime: true, start: math.MinInt64, end: math.MaxInt64, arrived: math.MinInt64, budget: scanBudget, limit: req.Limit,
+		a: a, sign: -1, byTime: true, start: math.MinInt64, end: math.MaxInt64, arrived: math.MinInt64, budget: scanBudget, limit: req.Limit,
 		stream: func(e *streamEntry) bool { return wanted(e, &req) },
 		narrow: req.Namespace != "" || req.Job != "" || req.Pod != "" || req.PodUID != "" || req.Container != "" || req.Node != "" || req.Restart != nil,
 	}
@@ -103,13 +104,14 @@ func wanted(e *streamEntry, req *lastnight.SearchRequest) bool {
 		f(req.Container, s.Container) && f(req.Node, s.Node) && (req.Restart == nil || *req.Restart == s.Restart)
 }
 
-// candidate is a file whose directory, or a block whose rows are still to be looked at.
+// candidate is a shelf of a manifest, a file whose directory, or a block whose rows are still to be looked at.
 type candidate struct {
 	bound place // nothing in it comes before, in the order of the scan
-	f     *file
+	f     *file // nil: it is a shelf
 	d     *directory
-	keys  []bool // streams that are asked for; nil for a file
-	block int
+	keys  []bool // streams that are asked for; nil for a file or shelf
+	block int    // or the shelf's number
+	stock *stock // of a shelf
 }
 
 type candidates struct {
@@ -131,25 +133,39 @@ func (c *candidates) Pop() any {
 // begin gives the candidates of a pass.
 func (s *scan) begin(ctx context.Context) (*candidates, error) {
 	q := &candidates{sign: s.sign}
+	if !s.byTime { // which places a file has is known from its directory only
+		return q, s.each(ctx, func(f *file) error { return s.expand(ctx, candidate{f: f}, q) })
+	}
 	for _, f := range s.files {
-		if !s.byTime { // which places a file has is known from its directory only
-			if err := s.expand(ctx, candidate{f: f}, q); err != nil {
-				return nil, err
+		q.list = append(q.list, candidate{f: f, bound: s.edgeOf(f.first, f.last)})
+	}
+	for i := range s.stocks {
+		for j := range s.stocks[i].m.shelves {
+			if sh := &s.stocks[i].m.shelves[j]; s.reaches(sh) {
+				q.list = append(q.list, candidate{stock: &s.stocks[i], block: j, bound: s.edgeOf(sh.first, sh.last)})
 			}
-			continue
 		}
-		c := candidate{f: f, bound: edge(f.last, -1)}
-		if s.sign > 0 {
-			c.bound = edge(f.first, 1)
-		}
-		q.list = append(q.list, c)
 	}
 	heap.Init(q)
 	return q, nil
 }
 
-// expand reads a file's directory and adds the blocks that may have something.
+// edgeOf gives a place before all lines of a time.
+func (s *scan) edgeOf(first, last int64) place {
+	if s.sign > 0 {
+		return edge(first, 1)
+	}
+	return edge(last, -1)
+}
+
+// expand looks into a shelf or a file's directory and adds the files or blocks that may have something.
 func (s *scan) expand(ctx context.Context, c candidate, q *candidates) error {
+	if c.f == nil {
+		return s.take(ctx, c.stock, c.block, func(f *file) error {
+			heap.Push(q, candidate{f: f, bound: s.edgeOf(f.first, f.last)})
+			return nil
+		})
+	}
 	may, err := s.sieveListed(ctx, c.f)
 	if err != nil || may != nil && !slices.Contains(may, true) {
 		return err
@@ -200,25 +216,23 @@ func (s *scan) sieveListed(ctx context.Context, f *file) ([]bool, error) {
 	if len(s.hashes) == 0 {
 		return nil, nil
 	}
-	s.a.mu.Lock()
-	m, num := f.man, f.num
-	s.a.mu.Unlock()
-	if m == nil {
+	if f.man == nil {
 		return nil, nil
 	}
-	if s.listed != m {
-		tables, err := s.a.filtersOf(ctx, m)
+	at := shelfOf{f.man, f.man.shelfOf(f.num)}
+	if s.shelf != at {
+		tables, err := s.a.filtersOf(ctx, at.m, at.i)
 		switch {
 		case errors.Is(err, errCorrupt): // the chunks themselves know
-			return nil, s.a.dissolve(ctx, m, err)
+			return nil, s.a.dissolve(ctx, at.m, err)
 		case errors.Is(err, fs.ErrNotExist): // merged into another one meanwhile
 			return nil, nil
 		case err != nil:
-			return nil, lastnight.Errorf(lastnight.CodeUnavailable, "", "read %s: %w", m.name, err)
+			return nil, lastnight.Errorf(lastnight.CodeUnavailable, "", "read %s: %w", at.m.name, err)
 		}
-		s.listed, s.tables = m, tables
+		s.shelf, s.tables = at, tables
 	}
-	t := &s.tables[num]
+	t := &s.tables[int(f.num)-at.m.shelves[at.i].from]
 	if len(t.each) == 0 {
 		return nil, nil
 	}

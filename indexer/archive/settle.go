@@ -45,7 +45,7 @@ func (a *Archive) loose() []*file {
 	}
 	var out []*file
 	for _, f := range a.files {
-		if f.kind == kindChunk && f.man == nil && !waited[f.name] {
+		if f.kind == kindChunk && !waited[f.name] {
 			out = append(out, f)
 		}
 	}
@@ -59,12 +59,12 @@ func (a *Archive) mergeable() []*manifest {
 	defer a.mu.Unlock()
 	tiers := map[int][]*manifest{}
 	for _, m := range a.manifests {
-		n := m.live()
+		n := m.sums.chunks
 		tier := 0
 		for size := a.cfg.ManifestChunks * tierFactor; n >= size; size *= tierFactor {
 			tier++
 		}
-		if n > 0 && n < maxManifestFiles/2 {
+		if n > 0 && n < maxManifestFiles/2 && m.keys < maxManifestKeys/2 {
 			tiers[tier] = append(tiers[tier], m)
 		}
 	}
@@ -73,9 +73,9 @@ func (a *Archive) mergeable() []*manifest {
 			continue
 		}
 		slices.SortFunc(list, func(x, y *manifest) int { return cmp.Compare(x.minGen, y.minGen) })
-		n, files := 0, 0
-		for n < len(list) && n < tierFactor && files+list[n].live() <= maxManifestFiles {
-			files += list[n].live()
+		n, files, keys := 0, 0, 0
+		for n < len(list) && n < tierFactor && files+list[n].sums.chunks <= maxManifestFiles && keys+list[n].keys <= maxManifestKeys {
+			files, keys = files+list[n].sums.chunks, keys+list[n].keys
 			n++
 		}
 		if n > 1 {
@@ -83,17 +83,6 @@ func (a *Archive) mergeable() []*manifest {
 		}
 	}
 	return nil
-}
-
-// live counts the chunks that are still there. Callers hold Archive.mu.
-func (m *manifest) live() int {
-	n := 0
-	for _, f := range m.files {
-		if f != nil {
-			n++
-		}
-	}
-	return n
 }
 
 // makeManifest writes a manifest of chunks and of what other manifests list, and takes it up in their place.
@@ -123,7 +112,7 @@ func (a *Archive) makeManifest(ctx context.Context, chunks []*file, old []*manif
 	if err != nil {
 		return err
 	}
-	data := encodeManifest(c, t.z)
+	data := encodeManifest(c, a.cfg.ManifestChunks*tierFactor, t.z)
 	a.giveBack(t)
 	a.chunks++
 	name := fmt.Sprintf("%s%016x-%s-%x.man", manifestFolder, uint64(a.now().UnixNano()), a.nonce, a.chunks)
@@ -134,13 +123,12 @@ func (a *Archive) makeManifest(ctx context.Context, chunks []*file, old []*manif
 	if err != nil {
 		return fmt.Errorf("read back %s: %w", name, err)
 	}
-	m.listed = c.files
-	return a.install(ctx, m, old)
+	return a.install(ctx, m, c.files, old)
 }
 
-// describe puts a manifest's generations in order and says which are special.
+// describe puts what a manifest says in order and tells which generations are special.
 func (a *Archive) describe(c *manifestContent) {
-	slices.SortFunc(c.keys, func(x, y listedKey) int { return x.compare(&y) })
+	c.arrange()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for i := range c.keys {
@@ -151,8 +139,8 @@ func (a *Archive) describe(c *manifestContent) {
 	}
 }
 
-// install takes up a new manifest in the place of old ones.
-func (a *Archive) install(ctx context.Context, m *manifest, old []*manifest) error {
+// install takes up a new manifest of files in the place of old ones.
+func (a *Archive) install(ctx context.Context, m *manifest, files []*file, old []*manifest) error {
 	select {
 	case <-a.lists.turn:
 	case <-ctx.Done():
@@ -161,35 +149,30 @@ func (a *Archive) install(ctx context.Context, m *manifest, old []*manifest) err
 	defer func() { a.lists.turn <- struct{}{} }()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	m.files = make([]*file, len(m.listed))
-	settled, keys := map[*file]bool{}, map[genKey]bool{}
-	for i, f := range m.listed {
-		switch {
-		case a.files[f.name] != f:
-			continue // gone meanwhile
-		case f.man != nil:
-			f.man.files[f.num] = nil
-		default:
-			settled[f] = true
-		}
-		m.files[i], f.man, f.num = f, m, int32(i)
-		delete(a.unlisted, f.name)
-	}
-	a.manifests = slices.DeleteFunc(slices.Clone(a.manifests), func(x *manifest) bool { return slices.Contains(old, x) })
-	a.manifests = append(a.manifests, m)
 	for _, x := range old {
-		a.garbage[x.name] = garbage{since: a.now()}
+		if !slices.Contains(a.manifests, x) { // a listing has done without it meanwhile
+			a.garbage[m.name] = a.newGarbage(nil)
+			return nil
+		}
+	}
+	settled := map[string]bool{}
+	for i, f := range files {
+		switch {
+		case f.man == nil && a.files[f.name] == f:
+			settled[f.name] = true
+			delete(a.files, f.name)
+		case f.man == nil || !f.man.live.has(int(f.num)):
+			continue // gone meanwhile
+		}
+		m.live.set(i)
+		m.sums.add(f, 1)
+	}
+	a.manifests = append(slices.DeleteFunc(slices.Clone(a.manifests), func(x *manifest) bool { return slices.Contains(old, x) }), m)
+	for _, x := range old {
+		a.garbage[x.name] = a.newGarbage(nil)
 	}
 	a.changed()
-	for id, h := range a.index.gens {
-		if slices.ContainsFunc(h.ranges, func(r heldRange) bool { return settled[r.f] }) ||
-			slices.ContainsFunc(h.partials, func(p heldPartial) bool { return settled[p.f] }) {
-			keys[id] = true
-		}
-	}
-	for id := range keys {
-		a.index.settle(settled, id)
-	}
+	a.leave(settled)
 	return nil
 }
 
@@ -203,16 +186,16 @@ func (a *Archive) sweepManifests(ctx context.Context) error {
 	a.mu.Lock()
 	var kept []*manifest
 	for _, m := range a.manifests {
-		if m.live() > 0 {
+		if m.sums.chunks > 0 {
 			kept = append(kept, m)
 		} else {
-			a.garbage[m.name] = garbage{since: a.now()}
+			a.garbage[m.name] = a.newGarbage(nil)
 		}
 	}
 	a.manifests = kept
 	for name := range a.lists.bad {
 		if _, waiting := a.garbage[name]; !waiting && strings.HasPrefix(name, manifestFolder) {
-			a.garbage[name] = garbage{since: a.now()}
+			a.garbage[name] = a.newGarbage(nil)
 		}
 	}
 	a.mu.Unlock()
@@ -265,41 +248,44 @@ func (g *gathering) directory(f *file, d *directory) {
 
 // gatherManifest adds the chunks of a manifest that are still there.
 func (a *Archive) gatherManifest(ctx context.Context, g *gathering, m *manifest) error {
-	p, err := a.streamsOf(ctx, m)
-	if err != nil {
-		return a.lost(ctx, m, err)
-	}
-	filters, err := a.filtersOf(ctx, m)
-	if err != nil {
-		return a.lost(ctx, m, err)
-	}
-	pages := make([][]listedKey, len(m.pages))
-	for i := range m.pages {
-		if pages[i], err = a.page(ctx, m, i); err != nil {
+	a.mu.Lock()
+	live := m.live
+	a.mu.Unlock()
+	numbers := make([]int, m.count)
+	for i := range m.shelves {
+		s, err := a.shelf(ctx, m, i)
+		if err != nil {
 			return a.lost(ctx, m, err)
 		}
-	}
-	a.mu.Lock()
-	files := slices.Clone(m.files)
-	a.mu.Unlock()
-	numbers := make([]int, len(files))
-	for i, f := range files {
-		if f == nil {
-			numbers[i] = -1
-			continue
+		p, err := a.streamsOf(ctx, m, i)
+		if err != nil {
+			return a.lost(ctx, m, err)
 		}
-		streams := make([]int, len(p.of[i]))
-		for j, s := range p.of[i] {
-			streams[j] = g.stream(p.streams[s])
+		filters, err := a.filtersOf(ctx, m, i)
+		if err != nil {
+			return a.lost(ctx, m, err)
 		}
-		numbers[i] = g.file(f, streams, filters[i])
+		for j := range s.files {
+			f := &s.files[j]
+			if !live.has(int(f.num)) {
+				numbers[f.num] = -1
+				continue
+			}
+			streams := make([]int, len(p.of[j]))
+			for k, n := range p.of[j] {
+				streams[k] = g.stream(p.streams[n])
+			}
+			numbers[f.num] = g.file(f, streams, filters[j])
+		}
 	}
-	for _, keys := range pages {
+	if err := m.eachPage(ctx, a.rangeOf(m.name), func(keys []listedKey) {
 		for _, k := range keys {
 			if k.file = numbers[k.file]; k.file >= 0 {
 				g.c.keys = append(g.c.keys, k)
 			}
 		}
+	}); err != nil {
+		return a.lost(ctx, m, err)
 	}
 	return nil
 }

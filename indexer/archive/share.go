@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -120,28 +121,33 @@ func (a *Archive) Meet(ctx context.Context, spans []lastnight.Span) error {
 	return nil
 }
 
-// newcomer is a file that was listed and not known, with its directory or the manifest that lists it.
+// newcomer is a file that was listed and not known, and that no manifest lists, with its directory.
 type newcomer struct {
 	f *file
-	d *directory // nil: a manifest lists it
+	d *directory
 }
 
 // listing is what there is, and what was known before it was listed.
 type listing struct {
-	known     map[string]bool  // names: in use, or (false) waiting for being deleted
-	seen      map[string]int64 // sizes by name
-	full      bool             // chunks and manifests were listed too
-	recent    []string         // if not full: what names of chunks begin with that were listed
-	manifests []*manifest      // if full: those that can be read, the largest first
-	news      []newcomer
-	replaced  map[string]*file // segments that fresh chunks of news replace, and that are still there
+	known    map[string]bool  // names: in use, or (false) waiting for being deleted; without chunks that manifests list
+	seen     map[string]int64 // sizes by name; of chunks that manifests list, only those that are watched
+	watched  map[string]bool  // if full: chunks of which seen and owned tell, whoever lists them
+	owned    map[string]owned // if full: whose the chunks of seen are
+	full     bool             // chunks and manifests were listed too
+	recent   []string         // if not full: what names of chunks begin with that were listed
+	stocks   []*inventory     // if full: manifests that can be read, the largest first
+	news     []newcomer
+	replaced map[string]*file // segments that fresh chunks of news replace, and that are still there
 }
 
 // relist lists files, reads the directories of new ones and takes note of all at once. Callers hold turn.
 func (a *Archive) relist(ctx context.Context, full bool) error {
 	ctx = hurried(ctx) // whoever asks a question waits for the turn
-	for range maxRelists {
+	a.noteDropped(true)
+	defer a.noteDropped(false)
+	for n := 0; n < maxRelists; full = true {
 		began, now := a.lists.next(), a.now()
+		a.noteDropped(true)
 		l := &listing{full: full || now.Sub(a.lists.full) >= a.cfg.Grace/3}
 		l.known = a.known(l.full)
 		if err := a.list(ctx, l); err != nil {
@@ -151,14 +157,18 @@ func (a *Archive) relist(ctx context.Context, full bool) error {
 		if err != nil {
 			return err
 		}
-		done := false
-		if !vanished {
-			if done, err = a.takeUp(ctx, l); err != nil {
-				return err
-			}
+		if vanished {
+			n++
+			continue
 		}
-		if !done {
-			full = true
+		bad, done, err := a.takeUp(ctx, l)
+		switch {
+		case err != nil:
+			return err
+		case bad: // and will not be looked at again
+			continue
+		case !done:
+			n++
 			continue
 		}
 		if l.full {
@@ -170,7 +180,17 @@ func (a *Archive) relist(ctx context.Context, full bool) error {
 	return lastnight.Errorf(lastnight.CodeUnavailable, "", "files of the archive vanish as soon as they are listed")
 }
 
-// known gives the names of files that are in use or wait for being deleted: of all, or of segments and what waits.
+// noteDropped begins or ends to take note of chunks of manifests that are dropped.
+func (a *Archive) noteDropped(begin bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.dropped = nil
+	if begin {
+		a.dropped = []*file{}
+	}
+}
+
+// known gives the names of files that are in use or wait for being deleted: of all that no manifest lists, or of segments and what waits.
 func (a *Archive) known(all bool) map[string]bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -222,20 +242,20 @@ func (a *Archive) list(ctx context.Context, l *listing) error {
 			l.known[name] = used
 		}
 	}
-	if err := folder(manifestFolder); err != nil {
-		return err
-	}
-	return folder(chunkFolder)
+	return folder(manifestFolder) // chunks are listed when it is known what these list
 }
 
 // readNew reads the manifests and directories that are not known, those of chunks before those of
 // segments, since what a chunk replaces need not be read. vanished tells that a file was gone by then.
 func (a *Archive) readNew(ctx context.Context, l *listing) (vanished bool, err error) {
-	known := a.known(l.full || len(l.recent) > 0) // again: what has been put since the first time is known now
 	if l.full {
-		if err := a.readManifests(ctx, l, known); err != nil {
+		if err := a.readManifests(ctx, l); err != nil {
 			return false, err
 		}
+	}
+	known := a.known(l.full || len(l.recent) > 0) // again: what has been put since the first time is known now
+	if err := a.knowListed(ctx, l, known); err != nil {
+		return false, err
 	}
 	for _, folder := range []string{chunkFolder, segmentFolder} {
 		var names []string
@@ -257,7 +277,33 @@ func (a *Archive) readNew(ctx context.Context, l *listing) (vanished bool, err e
 		}
 		l.news = append(l.news, some...)
 	}
+	if vanished, err = a.findReplaced(ctx, l); vanished || err != nil {
+		return vanished, err
+	}
 	return a.readReplaced(ctx, l)
+}
+
+// knowListed adds to what is known the chunks of a listing that manifests list.
+func (a *Archive) knowListed(ctx context.Context, l *listing, known map[string]bool) error {
+	for name := range l.seen {
+		if _, old := known[name]; old || !strings.HasPrefix(name, chunkFolder) {
+			continue
+		}
+		if l.full {
+			if l.owned[name].v != nil {
+				known[name] = true
+			}
+			continue
+		}
+		f, err := a.find(ctx, name)
+		if err != nil {
+			return err
+		}
+		if f != nil {
+			known[name] = true
+		}
+	}
+	return nil
 }
 
 // readDirectories reads several at once. A damaged file is left out; one of an unknown version is an error.
@@ -289,35 +335,71 @@ func (a *Archive) readDirectories(ctx context.Context, names []string, sizes map
 	return out, vanished, nil
 }
 
-// takeUp makes new files known and forgets vanished ones, all at once; done is false if what manifests hold
-// has changed meanwhile. What has been added since the listing began is not in known, and not missing.
-func (a *Archive) takeUp(ctx context.Context, l *listing) (done bool, err error) {
-	a.mu.Lock()
-	if l.full {
-		a.register(l)
+// findReplaced finds out which manifests list the chunks that new ones were written in the place of.
+func (a *Archive) findReplaced(ctx context.Context, l *listing) (vanished bool, err error) {
+	for _, n := range l.news {
+		for _, old := range n.f.replaces {
+			if _, there := l.seen[old]; there || !l.full || !strings.HasPrefix(old, chunkFolder) {
+				continue
+			}
+			o, err := a.whose(ctx, l, old)
+			switch {
+			case errors.Is(err, errCorrupt) || errors.Is(err, fs.ErrNotExist):
+				return true, nil
+			case err != nil:
+				return false, fmt.Errorf("find %s: %w", old, err)
+			case o.v != nil:
+				l.seen[old], l.owned[old] = o.f.size, o
+			}
+		}
 	}
-	epoch, keys := a.epoch, a.keysOfNews(l)
+	return false, nil
+}
+
+// takeUp makes new files known and forgets vanished ones, all at once; done is false if what manifests hold
+// has changed meanwhile, or one of them cannot be read. What has been added since the listing began is not in known, and not missing.
+func (a *Archive) takeUp(ctx context.Context, l *listing) (bad, done bool, err error) {
+	a.mu.Lock()
+	epoch, stocks := a.epoch, a.stocks()
+	if l.full {
+		stocks = stocks[:0]
+		for _, v := range l.stocks {
+			stocks = append(stocks, stock{v.m, v.live})
+		}
+	}
+	keys := a.keysOfNews(l)
 	a.mu.Unlock()
-	settled, bad, err := a.lookUp(ctx, keys)
-	if bad != nil && (errors.Is(err, errCorrupt) || errors.Is(err, fs.ErrNotExist)) {
-		a.lists.bad[bad.name] = struct{}{}
-		a.damage(bad.name, err)
-		return false, nil
+	settled, m, err := a.lookUp(ctx, stocks, keys)
+	if m != nil && (errors.Is(err, errCorrupt) || errors.Is(err, fs.ErrNotExist)) {
+		a.lists.bad[m.name] = struct{}{}
+		a.damage(m.name, err)
+		return true, false, nil
 	}
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.epoch != epoch {
-		return false, nil
+	late, known := a.late(l, epoch)
+	if !known {
+		return false, false, nil
 	}
-	a.learnEnds(keys, settled)
 	gone := a.missing(l)
+	maps.Copy(gone, late)
 	a.replace(l, gone)
-	for f := range gone {
-		a.drop(f)
-		a.cache.remove(f.name)
+	if l.full {
+		for name, o := range l.owned {
+			if _, waiting := a.garbage[name]; waiting || gone[name] {
+				o.disown()
+			}
+		}
+		a.register(l)
+	}
+	for name := range gone {
+		if f := a.files[name]; f != nil {
+			a.drop(f)
+		}
+		a.cache.remove(name)
 	}
 	if len(gone) > 0 {
 		a.index.removeFiles(gone)
@@ -325,43 +407,53 @@ func (a *Archive) takeUp(ctx context.Context, l *listing) (done bool, err error)
 			settled[k] = h.without(gone)
 		}
 	}
+	a.learnEnds(keys, settled)
 	a.addNews(l, settled)
-	return true, nil
+	return false, true, nil
 }
 
-// missing gives the files that are known and were not listed, and those that only a lost manifest lists:
-// their directories have been read. Callers hold mu.
-func (a *Archive) missing(l *listing) map[*file]bool {
-	gone := map[*file]bool{}
+// missing names the files that are known and were not listed, and those that a lost manifest has listed: their directories have been
+// read. Callers hold mu.
+func (a *Archive) missing(l *listing) map[string]bool {
+	gone := map[string]bool{}
 	for name, used := range l.known {
 		_, there := l.seen[name]
 		if there || !l.full && !strings.HasPrefix(name, segmentFolder) {
 			continue
 		}
-		if f := a.files[name]; used && f != nil {
-			gone[f] = true
+		if used && a.files[name] != nil {
+			gone[name] = true
 		}
 		if !used {
 			delete(a.garbage, name) // somebody has deleted it
 		}
 	}
+	for name := range l.watched {
+		if _, there := l.seen[name]; !there && strings.HasPrefix(name, chunkFolder) {
+			gone[name] = true
+		}
+	}
 	for _, n := range l.news {
-		if f := a.files[n.f.name]; f != nil && f.man != nil && n.d != nil {
-			gone[f] = true
+		if l.watched[n.f.name] && a.files[n.f.name] == nil {
+			gone[n.f.name] = true
 		}
 	}
 	return gone
 }
 
 // replace notes which files new chunks replace. Callers hold mu.
-func (a *Archive) replace(l *listing, gone map[*file]bool) {
+func (a *Archive) replace(l *listing, gone map[string]bool) {
 	for _, n := range l.news {
 		for _, old := range n.f.replaces {
 			_, there := l.seen[old]
 			f := a.files[old]
-			if f != nil {
-				gone[f] = true
-			} else {
+			switch {
+			case f != nil:
+				gone[old] = true
+			case l.owned[old].v != nil:
+				f = l.owned[old].f.alone()
+				gone[old] = true
+			default:
 				f = l.replaced[old]
 			}
 			if _, waiting := a.garbage[old]; !waiting && (there || f != nil || a.cfg.Shared && a.opened) {
@@ -369,4 +461,25 @@ func (a *Archive) replace(l *listing, gone map[*file]bool) {
 			}
 		}
 	}
+}
+
+// late takes from the manifests of a listing the chunks that have been dropped since it began, and names them; false: it cannot be
+// told whose they are. Callers hold mu.
+func (a *Archive) late(l *listing, epoch int64) (late map[string]bool, known bool) {
+	late = map[string]bool{}
+	if !l.full {
+		return late, a.epoch == epoch
+	}
+	for _, f := range a.dropped {
+		o := l.owned[f.name]
+		if i := slices.IndexFunc(l.stocks, func(v *inventory) bool { return v.m == f.man }); o.v == nil && i >= 0 && l.stocks[i].live.has(int(f.num)) {
+			o = owned{l.stocks[i], f}
+		}
+		if o.v == nil {
+			return nil, false
+		}
+		o.disown()
+		late[f.name] = true
+	}
+	return late, true
 }

@@ -50,15 +50,17 @@ func (a *Archive) Streams(ctx context.Context, req lastnight.StreamsRequest) ([]
 
 // eachDirectory calls f with the directories of all files that can be read.
 func (s *scan) eachDirectory(ctx context.Context, f func(*file, *directory)) error {
-	for _, file := range s.files {
-		d, err := s.a.directory(ctx, file)
-		if err == nil {
-			f(file, d)
-		} else if err := s.skip(ctx, file, err); err != nil {
+	return s.each(ctx, func(file *file) error {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-	}
-	return ctx.Err()
+		d, err := s.a.directory(ctx, file)
+		if err != nil {
+			return s.skip(ctx, file, err)
+		}
+		f(file, d)
+		return nil
+	})
 }
 
 func (s *scan) addStream(byID map[uint64]*lastnight.StreamInfo, f *file, e *streamEntry, k *keyEntry) {

@@ -28,18 +28,68 @@ type Stats struct {
 	Damaged   int64     `json:"damaged"` // see Archive.Damaged
 }
 
-// Stats counts from the directories, without reading a file.
+// Stats counts what there is. It reads what manifests say of chunks only where it is not known which lines are the oldest or newest.
 func (a *Archive) Stats(ctx context.Context) (Stats, error) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	s := Stats{Garbage: len(a.garbage), Damaged: a.Damaged(), Manifests: len(a.manifests)}
 	for _, f := range a.files {
 		s.add(f)
-		if f.man != nil {
-			s.Listed++
+	}
+	stocks := a.stocks()
+	for _, m := range a.manifests {
+		s.addListed(&m.sums)
+	}
+	a.mu.Unlock()
+	for i := range stocks {
+		for j := range stocks[i].m.shelves {
+			sh := &stocks[i].m.shelves[j]
+			some, all := stocks[i].some(sh)
+			if !some || sh.first > sh.last || s.has(sh.first) && s.has(sh.last) {
+				continue
+			}
+			if all {
+				s.reach(sh.first, sh.last)
+				continue
+			}
+			files, _, err := a.onShelf(ctx, stocks[i], j)
+			if err != nil {
+				return s, err
+			}
+			for _, f := range files {
+				if !f.empty {
+					s.reach(f.first, f.last)
+				}
+			}
 		}
 	}
 	return s, ctx.Err()
+}
+
+// has tells whether a time is among those of lines that are known.
+func (s *Stats) has(ns int64) bool {
+	t := nsTime(ns)
+	return !s.First.IsZero() && !t.Before(s.First) && !t.After(s.Last)
+}
+
+// reach takes note of the time of lines.
+func (s *Stats) reach(first, last int64) {
+	if first := nsTime(first); s.First.IsZero() || first.Before(s.First) {
+		s.First = first
+	}
+	if last := nsTime(last); last.After(s.Last) {
+		s.Last = last
+	}
+}
+
+// addListed counts chunks of a manifest.
+func (s *Stats) addListed(t *totals) {
+	s.Chunks += t.chunks
+	s.Listed += t.chunks
+	s.Blocks += t.blocks
+	s.Bytes += t.size
+	s.RawBytes += t.raw
+	s.Lines += t.lines
+	s.Records += t.records
 }
 
 func (s *Stats) add(f *file) {
@@ -53,14 +103,8 @@ func (s *Stats) add(f *file) {
 	s.RawBytes += f.raw
 	s.Lines += f.lines
 	s.Records += f.records
-	if f.empty {
-		return
-	}
-	if first := nsTime(f.first); s.First.IsZero() || first.Before(s.First) {
-		s.First = first
-	}
-	if last := nsTime(f.last); last.After(s.Last) {
-		s.Last = last
+	if !f.empty {
+		s.reach(f.first, f.last)
 	}
 }
 
@@ -126,31 +170,39 @@ func (r *Report) manifest(ctx context.Context, info BlobInfo, get ranger) error 
 	if err := r.header(ctx, info, kindManifest, get); err != nil {
 		return err
 	}
-	for i := range m.pages {
-		raw, err := readPacked(ctx, m.pages[i].part, get)
-		if err == nil {
-			_, err = decodePage(raw, len(m.listed))
+	if err := m.eachPage(ctx, get, func([]listedKey) {}); err != nil {
+		if err := r.note(info, fmt.Errorf("byte ranges: %w", err)); err != nil {
+			return err
 		}
-		if err != nil {
-			if err := r.note(info, fmt.Errorf("page %d: %w", i, err)); err != nil {
+	}
+	for i := range m.shelves {
+		if err := m.checkShelf(ctx, i, get); err != nil {
+			if err := r.note(info, fmt.Errorf("shelf %d: %w", i, err)); err != nil {
 				return err
 			}
 		}
 	}
-	raw, err := readPacked(ctx, m.plan, get)
+	return nil
+}
+
+// checkShelf reads all that belongs to a shelf.
+func (m *manifest) checkShelf(ctx context.Context, i int, get ranger) error {
+	s, err := readShelf(ctx, m, i, get)
+	if err != nil {
+		return err
+	}
+	raw, err := readPacked(ctx, s.plan, get)
 	if err == nil {
-		_, err = decodePlan(raw, len(m.listed))
+		_, err = decodePlan(raw, len(s.files))
 	}
 	if err != nil {
-		if err := r.note(info, fmt.Errorf("plan: %w", err)); err != nil {
-			return err
-		}
+		return fmt.Errorf("plan: %w", err)
 	}
-	if raw, err = readPacked(ctx, m.filters, get); err == nil {
-		_, err = decodeFilterTables(raw, m.listed)
+	if raw, err = readPacked(ctx, s.filters, get); err == nil {
+		_, err = decodeFilterTables(raw, s.files)
 	}
 	if err != nil {
-		return r.note(info, fmt.Errorf("filters: %w", err))
+		return fmt.Errorf("filters: %w", err)
 	}
 	return nil
 }
@@ -193,7 +245,7 @@ func (r *Report) file(ctx context.Context, info BlobInfo, get ranger) error {
 
 // header checks the first bytes of a file.
 func (r *Report) header(ctx context.Context, info BlobInfo, k kind, get ranger) error {
-	if err := checkHeader(ctx, k, version, get); err != nil {
+	if err := checkHeader(ctx, k, k.version(), get); err != nil {
 		return r.note(info, err)
 	}
 	return nil
@@ -221,12 +273,8 @@ func StatsOf(ctx context.Context, blobs Blobs) (Stats, error) {
 		get := func(ctx context.Context, off, n int64) ([]byte, error) { return blobs.Get(ctx, info.Name, off, n) }
 		var d *directory
 		if strings.HasPrefix(info.Name, manifestFolder) {
-			var m *manifest
-			if m, err = readManifest(ctx, info.Name, info.Size, get); err == nil {
+			if err = namesOf(ctx, info, get, listed); err == nil {
 				s.Manifests++
-				for _, f := range m.listed {
-					listed[f.name] = true
-				}
 				continue
 			}
 		} else {
@@ -257,6 +305,24 @@ func StatsOf(ctx context.Context, blobs Blobs) (Stats, error) {
 		}
 	}
 	return s, nil
+}
+
+// namesOf adds the names of what a manifest lists.
+func namesOf(ctx context.Context, info BlobInfo, get ranger, names map[string]bool) error {
+	m, err := readManifest(ctx, info.Name, info.Size, get)
+	if err != nil {
+		return err
+	}
+	for i := range m.shelves {
+		sh, err := readShelf(ctx, m, i, get)
+		if err != nil {
+			return err
+		}
+		for j := range sh.files {
+			names[sh.files[j].name] = true
+		}
+	}
+	return nil
 }
 
 // Verify is the function Verify for the archive's blob store.
