@@ -1,8 +1,6 @@
 package archive
 
-import (
-	"bytes"
-)
+import "slices"
 
 // columnPacker makes bytes of columns. Not safe for concurrent use.
 type columnPacker struct {
@@ -23,45 +21,86 @@ type packedColumn struct {
 // pack gives the kind and bytes of a column: the smallest, as far as one can tell without trying all. It adds the words
 // of the values to words, if that is not nil.
 func (p *columnPacker) pack(col *column, z *compressor, words *wordSet) packedColumn {
-	if !col.mixed {
-		return packedColumn{kind: colSame, classes: classesOf(col.value()), data: col.first.b}
+	switch col.way {
+	case columnNew, columnSame:
+		return packedColumn{kind: colSame, classes: classesOf(col.value()), data: col.text.first.list}
+	case columnNumbers:
+		best := p.packNumbers(col, z, words)
+		best.classes = classesOf(col.value()) // they differ in nothing but digits
+		return best
+	case columnText:
 	}
-	var text []byte
-	text, p.joined = col.text(p.joined)
-	numbers := p.numbers.pack(text, int(col.n), words)
-	if words != nil && !p.numbers.worded {
+	text := col.text.first.list
+	if col.text.first != col.text.last {
+		p.joined = col.joined(p.joined)
+		text = p.joined
+	}
+	if words != nil {
 		addWords(words, text)
 	}
-	best, size := p.packText(text, numbers, z)
-	if p.packDeltas(int(col.n), text) {
-		if d, n := p.sizeOf(1, z, packedColumn{kind: colDelta, data: p.deltas.b}, true); n < size {
-			best, size = d, n
-		}
-	}
-	if numbers != nil {
-		best.classes = classesOf(text[:bytes.IndexByte(text, varNewline)]) // they differ in nothing but digits
-		if len(numbers) < size {
-			best.kind, best.data, best.tried = colNumbers, numbers, nil
-		}
-		return best
-	}
+	best, _ := p.sizeOf(0, z, packedColumn{kind: colText, data: text}, repeats(text))
 	best.classes = classesOf(text)
 	return best
 }
 
-// packText gives a column as text and how many bytes that is, or rather more than that where numbers, which nil says it is
-// not, are clearly fewer: compressing finds less in numbers than their packer, unless many digits come again.
-func (p *columnPacker) packText(text, numbers []byte, z *compressor) (packedColumn, int) {
-	col := packedColumn{kind: colText, data: text}
-	small := len(text) < bigColumn
-	most := len(text) * digitWorth / 256
+// packNumbers is pack for a column of numbers, which may be smaller as text or as differences.
+func (p *columnPacker) packNumbers(col *column, z *compressor, words *wordSet) packedColumn {
+	p.numbers.gather(col)
+	if words != nil {
+		p.addWords(col, words)
+	}
+	deltas := col.isDecimal() && p.packDeltas(p.numbers.lists[0])
+	numbers := p.numbers.pack(col)
+	best, size := p.packText(col, len(numbers), z)
+	if deltas {
+		if d, n := p.sizeOf(1, z, packedColumn{kind: colDelta, data: p.deltas.b}, true); n < size {
+			best, size = d, n
+		}
+	}
+	switch {
+	case len(numbers) < size:
+		return packedColumn{kind: colNumbers, data: numbers}
+	case best.data == nil:
+		p.joined = col.joined(p.joined)
+		best.data = p.joined
+	}
+	return best
+}
+
+// addWords adds the words of a column of numbers, which have been gathered; those of the first value are known.
+func (p *columnPacker) addWords(col *column, words *wordSet) {
+	if !col.digitsAreWords() {
+		p.joined = col.joined(p.joined)
+		addWords(words, p.joined)
+		return
+	}
+	for j := range col.runs {
+		list := p.numbers.lists[j]
+		words.addNumbers(list, slices.Min(list), slices.Max(list), col.runs[j].padding())
+	}
+}
+
+// packText gives a column of numbers as text, whose data is nil if it was not looked at, and how many bytes that is, or rather more
+// than that where numbers, which take so many bytes, are clearly fewer: compressing finds less in numbers than their packer, unless
+// many digits come again.
+func (p *columnPacker) packText(col *column, numbers int, z *compressor) (packedColumn, int) {
+	text := packedColumn{kind: colText}
+	small := col.size < bigColumn
+	most := col.size * digitWorth / 256
 	if small {
-		most = len(text) * repeatWorth / 256
+		most = col.size * repeatWorth / 256
 	}
-	if numbers != nil && len(numbers) < most && (small || !p.numbers.wide) {
-		return col, most
+	switch {
+	case numbers < most && (small || !p.numbers.wide):
+		return text, most
+	case !p.numbers.repeat(len(col.runs)):
+		return text, col.size * digitWorth / 256
+	case small:
+		return text, most
 	}
-	return p.sizeOf(0, z, col, repeats(text))
+	p.joined = col.joined(p.joined)
+	text.data = p.joined
+	return p.sizeOf(0, z, text, true)
 }
 
 const (
@@ -86,45 +125,75 @@ func (p *columnPacker) sizeOf(trial int, z *compressor, col packedColumn, repeat
 
 // repeats tells whether many of a column's first values come again soon: then compressing finds them.
 func repeats(text []byte) bool {
-	var seen [1 << 9]uint32
-	n, again := 0, 0
-	for t := text; len(t) > 0 && n < 2048; n++ {
+	var seen repetitions
+	for t := text; len(t) > 0 && seen.n < repeatSample; {
 		h, i := uint32(2166136261), 0
 		for ; t[i] != varNewline; i++ {
 			h = (h ^ uint32(t[i])) * 16777619
 		}
 		t = t[i+1:]
-		if slot := &seen[(h^h>>15)%uint32(len(seen))]; *slot == h {
-			again++
-		} else {
-			*slot = h
-		}
+		seen.add(h ^ h>>15)
 	}
-	return again*3 > n
+	return seen.many()
 }
 
-// packDeltas makes differences of a column of n numbers, or tells that it is not worth it.
-func (p *columnPacker) packDeltas(n int, text []byte) bool {
-	if n < 4 {
+// repeat is repeats for the numbers of so many runs.
+func (p *numberPacker) repeat(runs int) bool {
+	var seen repetitions
+	for i := range min(len(p.lists[0]), repeatSample) {
+		h := uint64(hashSeed)
+		for j := range runs {
+			h = (h ^ p.lists[j][i]) * hashPrime
+			h ^= h >> 32
+		}
+		seen.add(uint32(h))
+	}
+	return seen.many()
+}
+
+// repeatSample is how many values are looked at.
+const repeatSample = 2048
+
+// repetitions counts values that come again soon.
+type repetitions struct {
+	seen     [1 << 9]uint32
+	n, again int
+}
+
+// add counts a value with that hash.
+func (r *repetitions) add(h uint32) {
+	r.n++
+	if slot := &r.seen[h%uint32(len(r.seen))]; *slot == h {
+		r.again++
+	} else {
+		*slot = h
+	}
+}
+
+func (r *repetitions) many() bool { return r.again*3 > r.n }
+
+// isDecimal tells whether all values of a column of numbers are decimal numbers of 64 bits with a sign, without zeros in front.
+func (c *column) isDecimal() bool {
+	return len(c.runs) == 1 && len(c.runs[0].before) == 0 && len(c.behind) == 0 && !c.runs[0].zeros && c.width < maxRunDigits
+}
+
+// packDeltas makes differences of a column of decimal numbers, or tells that it is not worth it.
+func (p *columnPacker) packDeltas(list []uint64) bool {
+	if len(list) < 4 {
 		return false
 	}
 	e := &p.deltas
 	e.b = e.b[:0]
-	var last int64
-	for t := text; len(t) > 0; {
-		i := bytes.IndexByte(t, varNewline)
-		n, ok := decimal(t[:i])
-		if !ok {
-			return false
-		}
-		e.int(n - last)
-		last = n
-		t = t[i+1:]
-		if len(e.b) > 64 && len(e.b)*deltaWorth > (len(text)-len(t))*2 {
+	last, digits := uint64(0), 0
+	for _, v := range list {
+		e.int(int64(v - last))
+		last = v
+		digits += digitsOf(v) + 1
+		if len(e.b) > 64 && len(e.b)*deltaWorth > digits*2 {
 			return false
 		}
 	}
-	return len(e.b)*deltaWorth <= len(text)*2
+	return len(e.b)*deltaWorth <= digits*2
 }
 
 // deltaWorth is how much shorter, in halves, differences must be than digits: those of numbers without

@@ -22,13 +22,14 @@ const (
 
 // shapeColumns is a shape with its columns while a block is encoded.
 type shapeColumns struct {
-	shape []byte
-	n     int   // lines
-	sum   int64 // of their lengths
-	at    int32 // in shapes
-	id    int   // after sorting
-	vars  []column
-	meta  int // the properties that its last record had; -1: none yet
+	shape          []byte
+	n              int   // lines
+	sum            int64 // of their lengths
+	at             int32 // in shapes
+	id             int   // after sorting
+	vars           []column
+	meta           int   // the properties that its last record had; -1: none yet
+	logger, thread fixed // of meta
 
 	matcher shapeMatcher
 	next    *shapeColumns // shape of the line that followed the last time; nil: none yet
@@ -51,13 +52,12 @@ type columnEncoder struct {
 	tails   enc
 	meta    metaEncoder
 	words   *wordSet
-	// lastStamp is the text up to the fraction of the last stamp whose words are known.
-	lastStamp []byte
-	packer    columnPacker
-	mem       strips // of columns
-	lists     columnLists
-	raw       int // bytes of text
-	shaped    int // bytes of shapes
+	stamped stampWords
+	packer  columnPacker
+	mem     columnMemory
+	lists   columnLists
+	raw     int // bytes of text
+	shaped  int // bytes of shapes
 }
 
 // columnLists are sections that are made of all shapes, kept for their memory.
@@ -76,7 +76,7 @@ func (c *columnEncoder) begin(words *wordSet) {
 	}
 	clear(c.byText)
 	c.guesses = guesses{}
-	c.lastStamp = c.lastStamp[:0]
+	c.stamped = stampWords{minute: -1}
 	for _, s := range c.shapes {
 		for i := range s.vars {
 			c.mem.release(&s.vars[i])
@@ -131,17 +131,7 @@ func (c *columnEncoder) add(l *lastnight.Line, first bool, template string) *sha
 	}
 	s.n++
 	c.lineIDs = append(c.lineIDs, s.at)
-	v, changed := 0, uint64(0)
-	for i, p := range sp.vars {
-		if i == sp.stamp {
-			c.stamps.int(stampDelta(sp.form, sp.stampNS, l.Time))
-			continue
-		}
-		if c.mem.add(&s.vars[v], l.Text[p.from:p.to]) {
-			changed |= variableBit(i)
-		}
-		v++
-	}
+	changed := c.addVariables(s, l)
 	if known {
 		c.addWords(l.Text, &s.words, changed)
 	}
@@ -149,6 +139,29 @@ func (c *columnEncoder) add(l *lastnight.Line, first bool, template string) *sha
 		c.tails.bytes(l.Text[sp.tail:])
 	}
 	return s
+}
+
+// addVariables adds those of a line that has just been cut to the shape's columns, and gives bits of those that are not the same in all
+// lines so far.
+func (c *columnEncoder) addVariables(s *shapeColumns, l *lastnight.Line) (changed uint64) {
+	sp, v := &c.split, 0
+	for i, p := range sp.vars {
+		if i == sp.stamp {
+			c.stamps.int(stampDelta(sp.stamps.form, sp.stampNS, l.Time))
+			continue
+		}
+		switch col := &s.vars[v]; {
+		case sp.ways[i] == columnSame:
+			col.n++
+		case sp.ways[i] == columnNumbers:
+			c.mem.keep(col, p.to-p.from)
+			changed |= variableBit(i)
+		case c.mem.add(col, l.Text[p.from:p.to]):
+			changed |= variableBit(i)
+		}
+		v++
+	}
+	return changed
 }
 
 // newShape adds the shape of the text that has just been split.

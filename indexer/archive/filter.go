@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"math/bits"
 	"unicode/utf8"
 
 	"github.com/cespare/xxhash/v2"
@@ -36,8 +37,12 @@ type wordSet struct {
 	// for it side by side, one by one each would wait for itself.
 	waiting [128]uint64
 	waits   int
-	near    uint64 // of no use but to be reckoned
+	numbers [maxNumberBits]uint64 // bits of those that are to be added
+	near    uint64                // of no use but to be reckoned
 }
+
+// maxNumberBits bounds, in words of 64, what lists of numbers may reach over for each of them to be looked at but once.
+const maxNumberBits = 2 << 10
 
 func (s *wordSet) reset() {
 	if len(s.slots) == 0 {
@@ -76,10 +81,31 @@ func (s *wordSet) knows(short uint64) bool {
 	return false
 }
 
-// addDigits adds the word of that many digits, not more than 19, which are the number n and have this hash before it is mixed.
-func (s *wordSet) addDigits(n uint64, digits int, h uint64) {
-	if digits > 8 || !s.knows(uint64(digits)<<32|n) { // no bytes of a word are such a number
-		s.add(mix(h))
+// addNumbers adds the words of decimal numbers from least to most, with zeros in front of those of fewer digits than width.
+func (s *wordSet) addNumbers(list []uint64, least, most uint64, width int) {
+	if words := (most - least) / 64; words < maxNumberBits && words < uint64(len(list)) {
+		bitmap := s.numbers[:words+1]
+		clear(bitmap)
+		for _, v := range list {
+			bitmap[(v-least)/64%maxNumberBits] |= 1 << ((v - least) % 64)
+		}
+		for i, b := range bitmap {
+			for ; b != 0; b &= b - 1 {
+				s.addNumber(least+uint64(64*i+bits.TrailingZeros64(b)), width)
+			}
+		}
+		return
+	}
+	for _, v := range list {
+		s.addNumber(v, width)
+	}
+}
+
+func (s *wordSet) addNumber(v uint64, width int) {
+	digits := max(digitsOf(v), width)
+	if digits > 8 || !s.knows(uint64(digits)<<32|v) { // no bytes of a word are such a number
+		var buf [maxRunDigits + 1]byte
+		s.add(hashWord(appendPadded(buf[:0], v, width)))
 	}
 }
 

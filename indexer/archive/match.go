@@ -1,6 +1,8 @@
 package archive
 
 import (
+	"encoding/binary"
+
 	"lastnight"
 	"lastnight/internal/tally"
 )
@@ -11,8 +13,37 @@ import (
 
 // shapeMatcher is a shape, taken apart so that lines can be held against it.
 type shapeMatcher struct {
-	steps []shapeToken
+	steps []matchStep
 	ok    bool // not with a tail
+}
+
+// matchStep is a part of a shape.
+type matchStep struct {
+	shapeToken
+	first, mask uint64 // up to 8 bytes of lit, and which they are
+}
+
+func stepOf(t shapeToken) matchStep {
+	s := matchStep{shapeToken: t}
+	for i, c := range t.lit[:min(len(t.lit), 8)] {
+		s.first |= uint64(c) << (8 * i)
+		s.mask |= 0xff << (8 * i)
+	}
+	return s
+}
+
+// at tells whether lit stands in a text from i on.
+func (s *matchStep) at(text []byte, i int) bool {
+	n := len(s.lit)
+	if i+8 <= len(text) {
+		if (binary.LittleEndian.Uint64(text[i:])^s.first)&s.mask != 0 {
+			return false
+		}
+		if n <= 8 {
+			return true
+		}
+	}
+	return len(text)-i >= n && string(text[i:i+n]) == string(s.lit)
 }
 
 // of makes the matcher of a shape, which must not change meanwhile.
@@ -31,28 +62,29 @@ func (m *shapeMatcher) of(shape []byte) {
 			t.form, _ = parseStampForm(shape[i+1 : i+1+stampFormBytes])
 			i += stampFormBytes
 		}
-		m.steps = append(m.steps, t)
+		m.steps = append(m.steps, stepOf(t))
 		lit = i + 1
 	}
-	m.steps, m.ok = append(m.steps, shapeToken{lit: shape[lit:]}), true
+	m.steps, m.ok = append(m.steps, stepOf(shapeToken{lit: shape[lit:]})), true
 }
 
-// match is split for a text that may have a known shape. If it has not, which is what false says, nothing is known. Why the
-// result is that of split: between variables a shape has no digits, and ends with neither a letter nor a digit where a
-// variable follows, so split would go over the same bytes in the same way whatever the variables are; variables and stamps are
-// cut by what split cuts them with, where split would.
-func (s *splitter) match(m *shapeMatcher, text []byte, near int64) bool {
+// match is split for a text that may have a known shape, with the columns that its variables have so far. If it has not that shape,
+// which is what false says, nothing is known. Why the result is that of split: between variables a shape has no digits, and ends with
+// neither a letter nor a digit where a variable follows, so split would go over the same bytes in the same way whatever the variables
+// are; variables and stamps are cut by what split cuts them with, where split would, or are like another value of their column
+// but for numbers, and end where a token does.
+func (s *splitter) match(m *shapeMatcher, columns []column, text []byte, near int64) bool {
 	if !m.ok {
 		return false
 	}
-	s.vars, s.tail, s.stamp = s.vars[:0], -1, -1
+	s.begin()
 	if len(m.steps[0].lit) > 0 && len(text) > 0 && byteClass[text[0]] == classLetter && s.tryStamp(text, near) > 0 {
 		return false
 	}
-	i := 0
+	i, v := 0, 0
 	for k := range m.steps {
 		t := &m.steps[k]
-		if len(text)-i < len(t.lit) || string(text[i:i+len(t.lit)]) != string(t.lit) {
+		if !t.at(text, i) {
 			return false
 		}
 		if i += len(t.lit); t.mark == 0 {
@@ -69,20 +101,31 @@ func (s *splitter) match(m *shapeMatcher, text []byte, near int64) bool {
 			return false
 		}
 		if n > 0 {
-			if s.form != t.form {
+			if s.stamps.form != t.form {
 				return false
 			}
 			s.stamp = len(s.vars)
-			s.vars = append(s.vars, piece{i, i + n})
+			s.vars, s.ways = append(s.vars, piece{i, i + n}), append(s.ways, columnNew)
 			i += n
 			continue
 		}
-		end := s.token(text, i)
-		if !s.hasDigit {
-			return false
+		c := &columns[v]
+		end, way := -1, c.way
+		switch way {
+		case columnSame:
+			end = c.sameAt(text, i)
+		case columnNumbers:
+			end = c.numbersAt(text, i)
+		case columnNew, columnText:
 		}
-		s.vars = append(s.vars, piece{i, end})
+		if end < 0 || !endsToken(text, end) {
+			if end, way = s.token(text, i), columnNew; !s.hasDigit {
+				return false
+			}
+		}
+		s.vars, s.ways = append(s.vars, piece{i, end}), append(s.ways, way)
 		i = end
+		v++
 	}
 	return false
 }
@@ -107,14 +150,14 @@ func (g *guesses) of(template string) *guess {
 // first one have the template "".
 func (g *guesses) find(sp *splitter, l *lastnight.Line, first bool, template string) *shapeColumns {
 	if !first {
-		if g.last != nil && g.last.next != nil && sp.match(&g.last.next.matcher, l.Text, l.Time) {
+		if g.last != nil && g.last.next != nil && sp.match(&g.last.next.matcher, g.last.next.vars, l.Text, l.Time) {
 			return g.last.next
 		}
 		return nil
 	}
 	if t := g.of(template); t.template == template {
 		for _, s := range t.shapes {
-			if s != nil && sp.match(&s.matcher, l.Text, l.Time) {
+			if s != nil && sp.match(&s.matcher, s.vars, l.Text, l.Time) {
 				return s
 			}
 		}

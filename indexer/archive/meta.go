@@ -141,11 +141,13 @@ func (m *metaEncoder) begin() {
 // record takes up a record whose first line has just been split, of shape s.
 func (m *metaEncoder) record(r *lastnight.Record, sp *splitter, s *shapeColumns) {
 	text := r.Lines[0].Text
-	if s.meta >= 0 && m.props[s.meta].fits(r, text, sp) {
+	if s.meta >= 0 && m.props[s.meta].fits(r, text, sp, s) {
 		m.perRec.len(0)
 	} else {
 		s.meta = m.find(r, text, sp)
 		m.perRec.len(s.meta + 1)
+		s.logger = fixedOf(&m.props[s.meta].logger, r.Logger, text, sp)
+		s.thread = fixedOf(&m.props[s.meta].thread, r.Thread, text, sp)
 	}
 	p := m.props[s.meta]
 	if p.app == appGiven {
@@ -158,11 +160,37 @@ func (m *metaEncoder) record(r *lastnight.Record, sp *splitter, s *shapeColumns)
 	}
 }
 
-// fits tells whether the record has these properties.
-func (p *properties) fits(r *lastnight.Record, text []byte, sp *splitter) bool {
+// fixed is a string of a record that has no part of a variable, so that it is the same in all lines of a shape.
+type fixed struct {
+	is bool
+	s  string
+}
+
+// fixedOf tells whether a ref of v, made of a line that has just been split, is such a string.
+func fixedOf(r *ref, v string, text []byte, sp *splitter) fixed {
+	if r.how != refText || r.from.n != r.to.n || sp.tail >= 0 {
+		return fixed{}
+	}
+	to, _ := r.to.in(sp.vars, len(text))
+	if n := r.to.n; n < len(sp.vars) && to > sp.vars[n].from {
+		return fixed{}
+	}
+	return fixed{true, v}
+}
+
+// gives is ref.is for a record of the shape that f was made for.
+func (f *fixed) gives(r *ref, v string, text []byte, vars []piece) bool {
+	if f.is {
+		return v == f.s
+	}
+	return r.is(v, text, vars)
+}
+
+// fits tells whether the record, of shape s, has these properties, which its last one had.
+func (p *properties) fits(r *lastnight.Record, text []byte, sp *splitter, s *shapeColumns) bool {
 	at, ok := p.message.in(sp.vars, len(text))
 	if !ok || at != r.MessageAt || p.level != r.Level || p.template != r.Template || p.app != appOf(r, sp) ||
-		!p.logger.is(r.Logger, text, sp.vars) || !p.thread.is(r.Thread, text, sp.vars) ||
+		!s.logger.gives(&p.logger, r.Logger, text, sp.vars) || !s.thread.gives(&p.thread, r.Thread, text, sp.vars) ||
 		!slices.Equal(p.exception, r.Exception) || p.hasAttrs != (r.Attrs != nil) || len(p.attrs) != len(r.Attrs) {
 		return false
 	}

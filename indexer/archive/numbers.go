@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"bytes"
 	"math/bits"
 	"slices"
 )
@@ -10,24 +9,17 @@ import (
 // addresses. What they have in common is stored once, the numbers of each run as a list (see ints.go).
 //
 //	values(uvarint) runs(uvarint) { text before(bytes) width(1: of all numbers, with zeros in front; 0: as they come) numbers }… text behind(bytes)
-const (
-	maxRuns      = 8
-	maxRunDigits = 19 // what always fits 64 bits
-)
 
-// numberRun is a run of digits in a column of numbers.
+// numberRun is a run of digits in a column of numbers that is read.
 type numberRun struct {
 	before []byte
-	width  int // of the first one
-	fixed  bool
-	zeros  bool // some have zeros in front
-	list   []uint64
-
-	packed packedInts // of a column that is read; then list is nil until unpack
-	asked  int        // how often a number of it was
+	width  int      // of all, with zeros in front; 0: none has any
+	list   []uint64 // nil until unpack
+	packed packedInts
+	asked  int // how often a number of it was
 }
 
-// at gives the ith number of a column that is read.
+// at gives the ith number.
 func (r *numberRun) at(i int) uint64 {
 	if r.list != nil {
 		return r.list[i]
@@ -35,7 +27,7 @@ func (r *numberRun) at(i int) uint64 {
 	return r.packed.at(i)
 }
 
-// unpack decodes all numbers of a column that is read.
+// unpack decodes all numbers.
 func (r *numberRun) unpack(mem *slabs) {
 	if r.list == nil {
 		r.list = mem.nums.take(len(r.packed.symbols))
@@ -54,134 +46,55 @@ const manyAsked = 64
 
 // numberPacker makes columns of numbers. Not safe for concurrent use.
 type numberPacker struct {
-	ints   intPacker
-	runs   []numberRun
-	out    enc
-	wide   bool // some numbers have many bits that are not entropy coded
-	worded bool // the values' words have been added
+	ints  intPacker
+	lists [maxRuns][]uint64 // of each run
+	out   enc
+	wide  bool // some numbers have many bits that are not entropy coded
 }
 
 // wideShift is from how many such bits on numbers are wide.
 const wideShift = 10
 
-// pack gives the column of n values, each ended by a newline, or nil if they are not all alike. It is valid until the next
-// call. The values' words are added to words, if that is not nil and where it is quick: see worded.
-func (p *numberPacker) pack(text []byte, n int, words *wordSet) []byte {
-	p.wide, p.worded = false, false
-	first := text[:bytes.IndexByte(text, varNewline)]
-	behind, ok := p.skeleton(first)
-	if !ok {
-		return nil
+// gather makes lists of the column's numbers.
+func (p *numberPacker) gather(col *column) {
+	runs := len(col.runs)
+	for j := range runs {
+		p.lists[j] = slices.Grow(p.lists[j][:0], col.n)
 	}
-	for i := range p.runs {
-		p.runs[i].list = slices.Grow(p.runs[i].list, n)
-	}
-	if words != nil && p.digitsAreWords(behind) {
-		addWords(words, first)
-	} else {
-		words = nil
-	}
-	if !p.takeAll(text, behind, words) {
-		return nil
-	}
-	p.worded = words != nil
-	for i := range p.runs {
-		if r := &p.runs[i]; r.zeros && !r.fixed {
-			return nil
+	for s := col.numbers.first; s != nil; s = s.next {
+		if runs == 1 {
+			p.lists[0] = append(p.lists[0], s.list...)
+			continue
+		}
+		for j := range runs {
+			list := p.lists[j]
+			for i := j; i < len(s.list); i += runs {
+				list = append(list, s.list[i])
+			}
+			p.lists[j] = list
 		}
 	}
+}
+
+// pack gives the column whose numbers have been gathered, which it changes. It is valid until the next call.
+func (p *numberPacker) pack(col *column) []byte {
+	p.wide = false
 	e := &p.out
 	e.b = e.b[:0]
-	e.len(n)
-	e.len(len(p.runs))
-	for i := range p.runs {
-		r := &p.runs[i]
+	e.len(col.n)
+	e.len(len(col.runs))
+	for i := range col.runs {
+		r := &col.runs[i]
 		e.bytes(r.before)
 		if r.zeros {
 			e.byte(byte(r.width))
 		} else {
 			e.byte(0)
 		}
-		p.wide = p.ints.pack(e, r.list) >= wideShift || p.wide
+		p.wide = p.ints.pack(e, p.lists[i]) >= wideShift || p.wide
 	}
-	e.bytes(behind)
+	e.bytes(col.behind)
 	return e.b
-}
-
-// skeleton finds the runs of the first value, and what is behind the last one.
-func (p *numberPacker) skeleton(value []byte) (behind []byte, ok bool) {
-	p.runs = p.runs[:0]
-	lit := 0
-	for i := 0; i < len(value); {
-		if !isDigit(value[i]) {
-			i++
-			continue
-		}
-		end := i
-		for end < len(value) && isDigit(value[end]) {
-			end++
-		}
-		if len(p.runs) == maxRuns || end-i > maxRunDigits {
-			return nil, false
-		}
-		if len(p.runs) < cap(p.runs) {
-			p.runs = p.runs[:len(p.runs)+1]
-		} else {
-			p.runs = append(p.runs, numberRun{})
-		}
-		r := &p.runs[len(p.runs)-1]
-		*r = numberRun{before: value[lit:i], width: end - i, fixed: true, list: r.list[:0]}
-		i, lit = end, end
-	}
-	return value[lit:], len(p.runs) > 0
-}
-
-// takeAll takes up all values, if they are like the first one. A newline ends digits and is in nothing else of a value, so
-// values need not be cut first.
-// The words of digits are added to words, if that is not nil.
-func (p *numberPacker) takeAll(text, behind []byte, words *wordSet) bool {
-	for i := 0; i < len(text); {
-		for j := range p.runs {
-			r := &p.runs[j]
-			if len(r.before) > 0 && !bytes.HasPrefix(text[i:], r.before) {
-				return false
-			}
-			i += len(r.before)
-			begin, n, h := i, uint64(0), uint64(hashSeed)
-			for ; i < len(text) && isDigit(text[i]); i++ {
-				n = n*10 + uint64(text[i]-'0') // of too many digits it is not used
-				h = (h ^ uint64(text[i])) * hashPrime
-			}
-			if i == begin || i-begin > maxRunDigits {
-				return false
-			}
-			if words != nil {
-				words.addDigits(n, i-begin, h)
-			}
-			r.zeros = r.zeros || i-begin > 1 && text[begin] == '0'
-			r.fixed = r.fixed && i-begin == r.width
-			r.list = append(r.list, n)
-		}
-		if len(behind) > 0 && !bytes.HasPrefix(text[i:], behind) {
-			return false
-		}
-		if i += len(behind); i == len(text) || text[i] != varNewline {
-			return false
-		}
-		i++
-	}
-	return true
-}
-
-// digitsAreWords tells whether each run of digits is a word, and all other words are those of the first value.
-func (p *numberPacker) digitsAreWords(behind []byte) bool {
-	for i := range p.runs {
-		b := p.runs[i].before
-		if i > 0 && (len(b) == 0 || wordBytes[b[0]] != 0) || len(b) > 0 && wordBytes[b[len(b)-1]] != 0 {
-			return false
-		}
-	}
-	return len(behind) == 0 || wordBytes[behind[0]] == 0
 }
 
 // numberColumn is a column of numbers that has been decoded.

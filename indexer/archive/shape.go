@@ -54,11 +54,11 @@ type piece struct{ from, to int }
 // splitter cuts lines. Its results are valid until the next call. Not safe for concurrent use.
 type splitter struct {
 	shape    []byte
-	vars     []piece // variables and stamp, in order
-	tail     int     // where the tail begins; -1: there is none
-	stamp    int     // which of vars is the stamp; -1: none
-	form     stampForm
-	stampNS  int64 // the stamp's time
+	vars     []piece     // variables and stamp, in order
+	ways     []columnWay // of vars: columnSame and columnNumbers if they are like the values of their column, else columnNew
+	tail     int         // where the tail begins; -1: there is none
+	stamp    int         // which of vars is the stamp; -1: none
+	stampNS  int64       // the stamp's time; its form is the reader's
 	hasDigit bool
 	stamps   stampReader
 }
@@ -69,9 +69,14 @@ const (
 	maxStampNear = 7_000_000_000_000_000_000
 )
 
+func (s *splitter) begin() {
+	s.vars, s.ways, s.tail, s.stamp = s.vars[:0], s.ways[:0], -1, -1
+}
+
 // split cuts the text of a line written at near, ns since 1970.
 func (s *splitter) split(text []byte, near int64) {
-	s.shape, s.vars, s.tail, s.stamp = s.shape[:0], s.vars[:0], -1, -1
+	s.begin()
+	s.shape = s.shape[:0]
 	i, lit := 0, 0 // lit: from where text is not yet in shape
 	for i < len(text) {
 		switch byteClass[text[i]] {
@@ -82,10 +87,10 @@ func (s *splitter) split(text []byte, near int64) {
 			if s.stamp < 0 && i < stampWithin && byteClass[text[i]] == classDigit || i == 0 {
 				if n := s.tryStamp(text[i:], near); n > 0 {
 					s.shape = append(s.shape, text[lit:i]...)
-					f := s.form.bytes()
+					f := s.stamps.form.bytes()
 					s.shape = append(append(s.shape, markStamp), f[:]...)
 					s.stamp = len(s.vars)
-					s.vars = append(s.vars, piece{i, i + n})
+					s.vars, s.ways = append(s.vars, piece{i, i + n}), append(s.ways, columnNew)
 					i += n
 					lit = i
 					continue
@@ -98,7 +103,7 @@ func (s *splitter) split(text []byte, near int64) {
 					return
 				}
 				s.shape = append(append(s.shape, text[lit:i]...), markVar)
-				s.vars = append(s.vars, piece{i, end})
+				s.vars, s.ways = append(s.vars, piece{i, end}), append(s.ways, columnNew)
 				lit = end
 			}
 			i = end
@@ -150,18 +155,22 @@ func (s *splitter) tryStamp(text []byte, near int64) int {
 	if s.stamp >= 0 || near < minStampNear || near > maxStampNear {
 		return 0
 	}
-	f, ns, n, ok := s.stamps.read(text, near)
-	if !ok || f.between == '\n' {
+	ns, n := s.stamps.read(text, near)
+	if n == 0 || s.stamps.form.between == '\n' {
 		return 0
 	}
-	s.form, s.stampNS = f, ns
+	s.stampNS = ns
 	return n
 }
 
-// stampDelta gives what is stored of a stamp: its difference to the line's time in its own unit.
+// stampDelta gives what is stored of a stamp: its difference to the line's time in its own unit. Neither is before 1970.
 func stampDelta(f stampForm, ns, near int64) int64 {
-	if f.digits == 3 { // the usual one: dividing by a number that the compiler knows is much quicker
-		return floorDiv(ns, int64(time.Millisecond)) - floorDiv(near, int64(time.Millisecond))
+	const ms, s = uint64(time.Millisecond), uint64(time.Second)
+	switch f.digits { // dividing by a number that the compiler knows is much quicker
+	case 3:
+		return int64(uint64(ns)/ms) - int64(uint64(near)/ms)
+	case 0:
+		return int64(uint64(ns)/s) - int64(uint64(near)/s)
 	}
 	u := f.unit()
 	return floorDiv(ns, u) - floorDiv(near, u)
@@ -204,19 +213,4 @@ func appendTokens(out []shapeToken, shape []byte) ([]shapeToken, error) {
 		lit = i + 1
 	}
 	return append(out, shapeToken{lit: shape[lit:]}), nil
-}
-
-// decimal reads a number as it would be written: no leading zeros, no sign, at most 18 digits.
-func decimal(b []byte) (int64, bool) {
-	if len(b) == 0 || len(b) > 18 || b[0] == '0' && len(b) > 1 {
-		return 0, false
-	}
-	var n int64
-	for _, c := range b {
-		if !isDigit(c) {
-			return 0, false
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n, true
 }

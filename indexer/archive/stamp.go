@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"encoding/binary"
 	"time"
 )
 
@@ -66,60 +67,85 @@ const (
 	minStampText = 8
 )
 
-// stampReader reads stamps. Those of lines that follow each other mostly have the same day, which is read once. The
+// stampReader reads stamps. Those of lines that follow each other mostly have the same minute, which is read once. The
 // zero reader has read none. Not safe for concurrent use.
 type stampReader struct {
-	head    []byte // the last stamp's day and the byte behind it
-	form    dateForm
-	day     int64 // that it means
-	lineDay int64 // day of its line, on which that may depend
-}
-
-// readDay is parseDay with what is between day and time of day. That is looked at even where the text is so short that parseDay
-// sees no day: then there is no time of day either.
-func (r *stampReader) readDay(text []byte, near int64) (day int64, n int, form dateForm, between byte) {
-	lineDay := floorDiv(near, nsADay)
-	if n = len(r.head); n > 0 && lineDay == r.lineDay && bytes.HasPrefix(text, r.head) {
-		return r.day, n, r.form, r.head[n-1]
-	}
-	day, n, form = parseDay(text, lineDay)
-	if form == dateNone || n >= len(text) {
-		return day, n, form, 0
-	}
-	r.head, r.form, r.day, r.lineDay = append(r.head[:0], text[:n+1]...), form, day, lineDay
-	return day, n + 1, form, text[n]
+	head   []byte    // the last stamp up to its seconds
+	form   stampForm // of the last stamp
+	minute int64     // that head means, in seconds since 1970
+	day    uint64    // when the day of its line began, on which that may depend, ns since 1970
+	sec    int64     // of the last stamp, since 1970
+	frac   int64     // of the last stamp, in its unit
 }
 
 // read reads the stamp that text begins with, if there is one: its time in ns since 1970 as
-// UTC, and its length. near is the line's time.
-func (r *stampReader) read(text []byte, near int64) (f stampForm, ns int64, n int, ok bool) {
+// UTC, and its length, which is 0 if there is none. near is the line's time.
+func (r *stampReader) read(text []byte, near int64) (ns int64, n int) {
 	if len(text) < minStampText {
-		return f, 0, 0, false
+		return 0, 0
 	}
-	day, n, form, between := r.readDay(text, near)
-	f.date, f.between = form, between
-	sec, size, packed := parseClock(text[n:], form == datePacked)
-	if size == 0 {
-		return f, 0, 0, false
-	}
-	n += size
-	f.packed = boolByte(packed)
-	frac := int64(0)
-	if rest := text[n:]; len(rest) > 3 && (rest[0] == '.' || rest[0] == ',') {
-		digits := 0
-		for digits < 9 && digits+1 < len(rest) && isDigit(rest[digits+1]) {
-			digits++
+	if n = len(r.head); n == 0 || uint64(near)-r.day >= uint64(nsADay) || len(text) < n+2 || string(text[:n]) != string(r.head) {
+		if !r.readMinute(text, near) {
+			return 0, 0
 		}
-		if digits == 3 || digits == 6 || digits == 9 {
-			f.point, f.digits = rest[0], byte(digits)
-			frac = int64(number(rest[1 : 1+digits]))
-			n += 1 + digits
+		n = len(r.head)
+	}
+	seconds := twoDigits(text[n], text[n+1])
+	if seconds < 0 || seconds > 59 {
+		return 0, 0
+	}
+	n += 2
+	r.sec, r.frac = r.minute+int64(seconds), 0
+	var point, digits byte
+	if len(text)-n > 3 && (text[n] == '.' || text[n] == ',') {
+		if k := countDigits(text[n+1:]); k == 3 || k == 6 || k == 9 {
+			point, digits = text[n], byte(k)
+			r.frac = int64(number(text[n+1 : n+1+k]))
+			n += 1 + k
 		}
 	}
 	if n < len(text) && isDigit(text[n]) {
-		return f, 0, 0, false
+		return 0, 0
 	}
-	return f, (day*secondsADay+sec)*int64(time.Second) + frac*f.unit(), n, true
+	if r.form.point != point || r.form.digits != digits { // mostly not: what has just been written byte by byte is slow to be read at once
+		r.form.point, r.form.digits = point, digits
+	}
+	return r.sec*int64(time.Second) + r.frac*units[digits], n
+}
+
+// countDigits gives how many digits text begins with, or 9 if there are more.
+func countDigits(text []byte) (n int) {
+	if len(text) >= 8 {
+		if n = digitsIn(binary.LittleEndian.Uint64(text)); n < 8 {
+			return n
+		}
+	}
+	for n < 9 && n < len(text) && isDigit(text[n]) {
+		n++
+	}
+	return n
+}
+
+// readMinute reads a stamp up to its seconds, if text may begin with one. Two bytes more are there then.
+func (r *stampReader) readMinute(text []byte, near int64) bool {
+	today := floorDiv(near, nsADay)
+	day, n, form := parseDay(text, today)
+	f := stampForm{date: form}
+	if form != dateNone {
+		if n >= len(text) {
+			return false
+		}
+		f.between = text[n]
+		n++
+	}
+	sec, size, packed := parseClock(text[n:], form == datePacked)
+	if size == 0 {
+		return false
+	}
+	f.packed = boolByte(packed)
+	r.head, r.form = append(r.head[:0], text[:n+size-2]...), f
+	r.minute, r.day = day*secondsADay+sec-sec%60, uint64(today*nsADay)
+	return true
 }
 
 func isDigit(c byte) bool { return c-'0' <= 9 }

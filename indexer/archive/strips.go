@@ -1,18 +1,11 @@
 package archive
 
-// column is one variable of a shape while a block is made: its values in the order of the lines. How many there will
-// be nobody knows beforehand, so their text is a list of strips. While all are alike only the first is kept.
-type column struct {
-	first, last *strip
-	n           int32 // values
-	width       int32 // length of the longest
-	mixed       bool
-}
+// How many values a column will have nobody knows beforehand, so they are a list of strips.
 
-// strip is a piece of a column's text: whole values, each ended by a newline.
-type strip struct {
-	next *strip
-	b    []byte
+// strip is a piece of a column: whole values.
+type strip[T any] struct {
+	next *strip[T]
+	list []T
 }
 
 const (
@@ -24,107 +17,68 @@ const (
 )
 
 // strips is memory for the columns of a block, reused over blocks. Not safe for concurrent use.
-type strips struct {
-	free [stripSizes]*strip
-	kept int // bytes in free
+type strips[T any] struct {
+	free [stripSizes]*strip[T]
+	kept int // room in free
 }
 
-// take gives an empty strip, of the given size or of the smallest that has room for n bytes.
-func (m *strips) take(size, n int) *strip {
+// stripList is a column's strips.
+type stripList[T any] struct{ first, last *strip[T] }
+
+// take gives an empty strip, of the given size or of the smallest that has room for n.
+func (m *strips[T]) take(size, n int) *strip[T] {
 	for size < stripSizes && smallestStrip<<(2*size) < n {
 		size++
 	}
 	if size == stripSizes {
-		return &strip{b: make([]byte, 0, n)}
+		return &strip[T]{list: make([]T, 0, n)}
 	}
 	if s := m.free[size]; s != nil {
 		m.free[size], s.next = s.next, nil
-		m.kept -= cap(s.b)
+		m.kept -= cap(s.list)
 		return s
 	}
-	return &strip{b: make([]byte, 0, smallestStrip<<(2*size))}
+	return &strip[T]{list: make([]T, 0, smallestStrip<<(2*size))}
 }
 
-// release takes back what the column has, which is empty then.
-func (m *strips) release(c *column) {
-	for s := c.first; s != nil; {
+// release takes back a list's strips.
+func (m *strips[T]) release(l *stripList[T]) {
+	for s := l.first; s != nil; {
 		next := s.next
 		for size := range m.free {
-			if cap(s.b) == smallestStrip<<(2*size) && m.kept+cap(s.b) <= maxStrips {
-				s.b, s.next = s.b[:0], m.free[size]
+			if cap(s.list) == smallestStrip<<(2*size) && m.kept+cap(s.list) <= maxStrips {
+				s.list, s.next = s.list[:0], m.free[size]
 				m.free[size] = s
-				m.kept += cap(s.b)
+				m.kept += cap(s.list)
 				break
 			}
 		}
 		s = next
 	}
-	*c = column{}
+	*l = stripList[T]{}
 }
 
-// add adds a value to the column. It tells whether it may be another than before: not if it is that of all.
-func (m *strips) add(c *column, v []byte) bool {
-	if !c.mixed && c.n > 0 {
-		if same := c.value(); string(same) == string(v) {
-			c.n++
-			return false
-		}
-		m.unfold(c)
+// room makes n more fit into the last strip of a list, which it gives.
+func (m *strips[T]) room(l *stripList[T], n int) *strip[T] {
+	s := l.last
+	if s != nil && cap(s.list)-len(s.list) >= n {
+		return s
 	}
-	c.n++
-	m.store(c, v)
-	return true
+	return m.extend(l, n)
 }
 
-// value gives the value of a column that has only one.
-func (c *column) value() []byte { return c.first.b[:len(c.first.b)-1] }
-
-// unfold stores the value of a column that had only one as often as it came.
-func (m *strips) unfold(c *column) {
-	c.mixed = true
-	v := c.value()
-	for range c.n - 1 {
-		m.store(c, v)
-	}
-}
-
-func (m *strips) store(c *column, v []byte) {
-	need := len(v) + 1
-	s := c.last
-	if s == nil || len(s.b)+need > cap(s.b) {
-		s = m.extend(c, need)
-	}
-	n := len(s.b)
-	s.b = s.b[:n+need]
-	copy(s.b[n:], v)
-	s.b[n+len(v)] = varNewline
-	c.width = max(c.width, int32(len(v)))
-}
-
-// extend gives the column another strip, with room for n bytes.
-func (m *strips) extend(c *column, n int) *strip {
-	if c.last == nil {
-		c.first = m.take(0, n)
-		c.last = c.first
-		return c.first
+// extend gives a list another strip, with room for n.
+func (m *strips[T]) extend(l *stripList[T], n int) *strip[T] {
+	if l.last == nil {
+		l.first = m.take(0, n)
+		l.last = l.first
+		return l.first
 	}
 	size := 1
-	for size < stripSizes-1 && smallestStrip<<(2*size) <= cap(c.last.b) {
+	for size < stripSizes-1 && smallestStrip<<(2*size) <= cap(l.last.list) {
 		size++
 	}
 	s := m.take(size, n)
-	c.last.next, c.last = s, s
+	l.last.next, l.last = s, s
 	return s
-}
-
-// text gives the values, each ended by a newline, and buf, which it may have used for that and has grown then.
-func (c *column) text(buf []byte) (text, kept []byte) {
-	if c.first == c.last {
-		return c.first.b, buf
-	}
-	buf = buf[:0]
-	for s := c.first; s != nil; s = s.next {
-		buf = append(buf, s.b...)
-	}
-	return buf, buf
 }

@@ -84,18 +84,43 @@ func (c *columnEncoder) addWords(text []byte, w *wordPlaces, changed uint64) {
 	}
 }
 
-// addStampWords adds the words of a stamp. Most differ from the one before in nothing but the fraction.
+// stampWords are words of stamps that have been added.
+type stampWords struct {
+	form    stampForm           // of the last stamp
+	minute  int64               // of the last stamp, in seconds; with form it says all but seconds and fraction. -1: there was none
+	seconds uint64              // bits of those that came
+	ms      [1000/64 + 1]uint64 // bits of fractions of three digits that came
+}
+
+// addStampWords adds the words of a stamp. Most differ from the one before in nothing but seconds and fraction.
 func (c *columnEncoder) addStampWords(text []byte, g *wordGroup) {
+	r, known := &c.split.stamps, &c.stamped
 	p := c.split.vars[g.first]
-	from, to, digits := p.from-int(g.before), p.to+int(g.after), int(c.split.form.digits)
-	if digits == 0 {
+	from, to := p.from-int(g.before), p.to+int(g.after)
+	digits := int(r.form.digits)
+	if g.before > 0 || r.form.packed != 0 || digits == 0 && g.after > 0 {
 		addWords(c.words, text[from:to])
 		return
 	}
-	point := p.to - digits - 1
-	if string(text[from:point]) != string(c.lastStamp) {
-		c.lastStamp = append(c.lastStamp[:0], text[from:point]...)
-		addWords(c.words, c.lastStamp)
+	point := to
+	if digits > 0 {
+		point = p.to - digits - 1
+	}
+	second := uint64(1) << (uint64(r.sec-r.minute) & 63)
+	switch {
+	case r.minute != known.minute || r.form != known.form:
+		known.minute, known.form = r.minute, r.form
+		addWords(c.words, text[from:point])
+	case known.seconds&second == 0:
+		addWords(c.words, text[point-2:point])
+	}
+	known.seconds |= second
+	if digits == 3 && g.after == 0 {
+		word, bit := &known.ms[uint(r.frac)/64%uint(len(known.ms))], uint64(1)<<(r.frac&63)
+		if *word&bit != 0 {
+			return
+		}
+		*word |= bit
 	}
 	addWords(c.words, text[point:to])
 }
