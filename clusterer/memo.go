@@ -1,10 +1,10 @@
 package clusterer
 
 import (
-	"bytes"
 	"encoding/binary"
 
 	"lastnight"
+	"lastnight/internal/header"
 )
 
 // Limits of the memo.
@@ -33,9 +33,9 @@ const (
 // whatever is learned. The zero value is ready.
 type memo struct {
 	lines   []memoLine // by hash; its length is a power of two, or 0
-	evicted int        // lines that had to go for another since it grew
-	text    []byte     // of the line that was asked for last, digits as 0
-	hash    uint64     // of text
+	refused []uint32   // by hash too: the line that last found its place taken. It gets it when it comes again
+	evicted int        // lines that found their place taken since it grew
+	hash    uint64     // of the line that was asked for last, digits as 0
 }
 
 // memoLine is one line that is remembered.
@@ -56,12 +56,12 @@ type bound struct {
 
 // find gives what is remembered of a line, nil if nothing that still holds.
 func (m *memo) find(message []byte) *memoLine {
-	m.normalize(message)
+	m.hash = maskedSum(message)
 	if len(m.lines) == 0 {
 		return nil
 	}
 	l := &m.lines[m.hash&uint64(len(m.lines)-1)]
-	if l.hash != m.hash || l.pattern == nil || !bytes.Equal(l.text, m.text) {
+	if l.hash != m.hash || l.pattern == nil || !isMasked(l.text, message) {
 		return nil
 	}
 	if l.pattern.gone || l.pattern.template != l.template || l.template.link != nil {
@@ -81,14 +81,19 @@ func (m *memo) keep(message []byte, toks []token, p *pattern, vars []lastnight.V
 		return
 	}
 	if len(m.lines) == 0 {
-		m.lines = make([]memoLine, fewMemos)
+		m.lines, m.refused = make([]memoLine, fewMemos), make([]uint32, fewMemos)
 	}
-	l := &m.lines[m.hash&uint64(len(m.lines)-1)]
-	if l.pattern != nil {
+	at := m.hash & uint64(len(m.lines)-1)
+	if m.lines[at].pattern != nil {
 		if m.evicted++; m.evicted > len(m.lines) && len(m.lines) < maxMemos {
 			m.grow()
-			l = &m.lines[m.hash&uint64(len(m.lines)-1)]
+			at = m.hash & uint64(len(m.lines)-1)
 		}
+	}
+	l := &m.lines[at]
+	if l.pattern != nil && l.hash != m.hash && m.refused[at] != uint32(m.hash>>32) {
+		m.refused[at] = uint32(m.hash >> 32) // many lines come but once, such as those with an id in letters
+		return
 	}
 	l.pattern = nil
 	var ok bool
@@ -96,12 +101,13 @@ func (m *memo) keep(message []byte, toks []token, p *pattern, vars []lastnight.V
 		return
 	}
 	l.hash, l.pattern, l.template = m.hash, p, p.template
-	l.text, l.vars = append(l.text[:0], m.text...), append(l.vars[:0], vars...)
+	l.text, l.vars = appendMasked(l.text[:0], message), append(l.vars[:0], vars...)
 }
 
 func (m *memo) grow() {
 	old := m.lines
 	m.lines, m.evicted = make([]memoLine, 4*len(old)), 0
+	m.refused = make([]uint32, len(m.lines))
 	for i := range old {
 		if l := &old[i]; l.pattern != nil {
 			m.lines[l.hash&uint64(len(m.lines)-1)] = *l
@@ -178,38 +184,52 @@ func mayBeHour(b []byte, from, i int) bool {
 	return false
 }
 
-const (
-	eachByte = 0x0101010101010101
-	highBits = 0x80 * eachByte
-)
-
-// withoutDigits gives eight bytes with 0 in place of each digit.
-func withoutDigits(x uint64) uint64 {
-	y := x ^ '0'*eachByte                               // digits are 0 to 9 now
-	other := ((y &^ highBits) + (0x80-10)*eachByte) | y // the high bit of all else is set
-	return x &^ (((^other & highBits) >> 7) * 0x0f)
+// maskedSum is a hash of a line with 0 in place of every digit.
+func maskedSum(b []byte) uint64 {
+	h := uint64(len(b)) * mulB
+	var short [16]byte
+	if len(b) < len(short) {
+		copy(short[:], b)
+		b = short[:]
+	}
+	for last := b[len(b)-16:]; len(b) > 0; b = b[16:] {
+		if len(b) < 16 {
+			b = last // again what was added in part
+		}
+		h = mix(h^header.Mask(binary.LittleEndian.Uint64(b)), header.Mask(binary.LittleEndian.Uint64(b[8:])))
+	}
+	return h
 }
 
-// normalize sets text and hash.
-func (m *memo) normalize(b []byte) {
-	if cap(m.text) < len(b) {
-		m.text = make([]byte, max(len(b), maxMemoBytes))
+// isMasked tells whether text is b with 0 in place of every digit.
+func isMasked(text, b []byte) bool {
+	if len(text) != len(b) {
+		return false
 	}
-	m.text = m.text[:len(b)]
-	h := uint64(len(b)) * mulB
-	i := 0
-	for ; i+8 <= len(b); i += 8 {
-		x := withoutDigits(binary.LittleEndian.Uint64(b[i:]))
-		binary.LittleEndian.PutUint64(m.text[i:], x)
-		h = mix(h, x)
+	var short, masked [8]byte
+	if len(b) < len(short) {
+		copy(short[:], b)
+		copy(masked[:], text)
+		b, text = short[:], masked[:]
 	}
-	if i < len(b) {
-		var last [8]byte
-		copy(last[:], b[i:])
-		x := withoutDigits(binary.LittleEndian.Uint64(last[:]))
-		binary.LittleEndian.PutUint64(last[:], x)
-		copy(m.text[i:], last[:])
-		h = mix(h, x)
+	last, lastText := b[len(b)-8:], text[len(text)-8:]
+	differ := header.Mask(binary.LittleEndian.Uint64(last)) ^ binary.LittleEndian.Uint64(lastText)
+	for ; len(b) >= 8 && len(text) >= 8; b, text = b[8:], text[8:] {
+		differ |= header.Mask(binary.LittleEndian.Uint64(b)) ^ binary.LittleEndian.Uint64(text)
 	}
-	m.hash = h
+	return differ == 0
+}
+
+// appendMasked appends b with 0 in place of every digit.
+func appendMasked(to, b []byte) []byte {
+	for ; len(b) >= 8; b = b[8:] {
+		to = binary.LittleEndian.AppendUint64(to, header.Mask(binary.LittleEndian.Uint64(b)))
+	}
+	for _, c := range b {
+		if attr[c]&isDigit != 0 {
+			c = '0'
+		}
+		to = append(to, c)
+	}
+	return to
 }
