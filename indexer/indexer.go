@@ -293,9 +293,9 @@ func (x *Indexer) ingestEvents(ctx context.Context, events []lastnight.Event) er
 		switch {
 		case w.Name != "": // a job that never had a pod is one that people ask about, too
 			p.noteJob(jobOf(w, e.Cluster, e.Time, e.Time))
-			p.mark(w, e.Time)
+			p.mark(w, e.Time, e.Time)
 		case e.Object.Kind == "Node": // concerns whoever has pods there
-			p.mark(lastnight.Workload{}, e.Time)
+			p.mark(lastnight.Workload{}, e.Time, e.Time)
 		}
 	}
 	if err := x.jobs.see(ctx, p.jobList()); err != nil {

@@ -67,6 +67,7 @@ type growth struct {
 type kindsOfStream struct {
 	stream lastnight.StreamID
 	kinds  map[string]*kind
+	at     *list.Element // in merger.recent; nil once it was forgotten
 }
 
 // seen is what see answered: keep the record as a document, or count it on first, if there is one.
@@ -81,21 +82,43 @@ type seen struct {
 // stream come one after the other.
 type merger struct {
 	mu      sync.Mutex
-	streams map[lastnight.StreamID]*list.Element // of *kindsOfStream
-	recent  *list.List                           // the one that had a record last is in front
+	streams map[lastnight.StreamID]*kindsOfStream
+	recent  *list.List // of *kindsOfStream; the one that had records last is in front
 	kinds   int
 	grown   map[*growth]struct{} // those that the store does not know of
 }
 
 func newMerger() *merger {
-	return &merger{streams: map[lastnight.StreamID]*list.Element{}, recent: list.New(), grown: map[*growth]struct{}{}}
+	return &merger{streams: map[lastnight.StreamID]*kindsOfStream{}, recent: list.New(), grown: map[*growth]struct{}{}}
+}
+
+// of gives the kinds of a stream that has records now.
+func (m *merger) of(stream lastnight.StreamID) *kindsOfStream {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.kindsOf(stream)
+}
+
+// kindsOf is of. The caller holds m.mu.
+func (m *merger) kindsOf(stream lastnight.StreamID) *kindsOfStream {
+	of := m.streams[stream]
+	if of == nil {
+		of = &kindsOfStream{stream: stream, kinds: map[string]*kind{}}
+		of.at = m.recent.PushFront(of)
+		m.streams[stream] = of
+	}
+	m.recent.MoveToFront(of.at)
+	return of
 }
 
 // see counts a record of a stream and a template, of the minute that begins then.
-func (m *merger) see(stream lastnight.StreamID, template string, minute int64, w weight) seen {
+func (m *merger) see(of *kindsOfStream, template string, minute int64, w weight) seen {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	k := m.kindOf(stream, template)
+	if of.at == nil {
+		of = m.kindsOf(of.stream)
+	}
+	k := m.kindOf(of, template)
 	k.seen++
 	known := w == weightPlain && k.seen > youngRecords
 	lasts := int64(time.Minute)
@@ -122,14 +145,7 @@ func (m *merger) see(stream lastnight.StreamID, template string, minute int64, w
 }
 
 // kindOf finds or makes a kind. The caller holds m.mu.
-func (m *merger) kindOf(stream lastnight.StreamID, template string) *kind {
-	e := m.streams[stream]
-	if e == nil {
-		e = m.recent.PushFront(&kindsOfStream{stream, map[string]*kind{}})
-		m.streams[stream] = e
-	}
-	m.recent.MoveToFront(e)
-	of := e.Value.(*kindsOfStream)
+func (m *merger) kindOf(of *kindsOfStream, template string) *kind {
 	if k := of.kinds[template]; k != nil {
 		return k
 	}
@@ -137,7 +153,7 @@ func (m *merger) kindOf(stream lastnight.StreamID, template string) *kind {
 		m.kinds -= len(of.kinds)
 		clear(of.kinds)
 	}
-	for m.kinds >= maxKinds && m.recent.Back() != e {
+	for m.kinds >= maxKinds && m.recent.Back() != of.at {
 		m.forget(m.recent.Back().Value.(*kindsOfStream).stream)
 	}
 	k := &kind{}
@@ -155,18 +171,26 @@ func (m *merger) kept(s seen, d *lastnight.Document) {
 	}
 }
 
-// grow notes that a document stands for n records. put says that the store gets to know it anyway.
-func (m *merger) grow(g *growth, n int64, put bool, now time.Time) {
+// more is what a document stands for after some records: n in all.
+type more struct {
+	n   int64
+	put bool // the store gets to know it anyway
+}
+
+// grow notes for how many records documents stand.
+func (m *merger) grow(grown map[*growth]more, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	g.n = n
-	if put {
-		g.put = n
-		return
-	}
-	if _, ok := m.grown[g]; !ok {
-		g.due = now.Add(g.wait)
-		m.grown[g] = struct{}{}
+	for g, more := range grown {
+		g.n = more.n
+		if more.put {
+			g.put = more.n
+			continue
+		}
+		if _, ok := m.grown[g]; !ok {
+			g.due = now.Add(g.wait)
+			m.grown[g] = struct{}{}
+		}
 	}
 }
 
@@ -232,15 +256,16 @@ func (m *merger) reset(streams map[lastnight.StreamID]bool) {
 
 // forget starts a stream anew. The caller holds m.mu.
 func (m *merger) forget(stream lastnight.StreamID) {
-	if e := m.streams[stream]; e != nil {
-		m.kinds -= len(e.Value.(*kindsOfStream).kinds)
-		m.recent.Remove(e)
+	if of := m.streams[stream]; of != nil {
+		m.kinds -= len(of.kinds)
+		m.recent.Remove(of.at)
+		of.at = nil
 		delete(m.streams, stream)
 	}
 }
 
 // weigh tells how much an investigation needs a record.
-func weigh(r *lastnight.Record, rec lastnight.Recognition) weight {
+func weigh(r *lastnight.Record, rec *lastnight.Recognition) weight {
 	w := weightPlain
 	if len(r.Exception) > 0 {
 		w = weightEvidence
@@ -258,7 +283,7 @@ func weigh(r *lastnight.Record, rec lastnight.Recognition) weight {
 }
 
 // trouble tells records after which the workload should be investigated again.
-func trouble(r *lastnight.Record, rec lastnight.Recognition) bool {
+func trouble(r *lastnight.Record, rec *lastnight.Recognition) bool {
 	if r.Level >= lastnight.LevelError {
 		return true
 	}

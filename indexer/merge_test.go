@@ -34,7 +34,7 @@ func TestMergerFlood(t *testing.T) {
 	var kept int
 	var last seen
 	for i := range 1000 {
-		s := m.see("s", "t", 0, weightPlain)
+		s := m.see(m.of("s"), "t", 0, weightPlain)
 		if s.keep {
 			kept++
 			m.kept(s, &lastnight.Document{ID: fmt.Sprint(i)})
@@ -46,7 +46,7 @@ func TestMergerFlood(t *testing.T) {
 	}
 	kept = 0
 	for minute := range int64(2 * knownMinutes) {
-		if m.see("s", "t", minute*int64(time.Minute), weightPlain).keep {
+		if m.see(m.of("s"), "t", minute*int64(time.Minute), weightPlain).keep {
 			kept++
 		}
 	}
@@ -55,7 +55,7 @@ func TestMergerFlood(t *testing.T) {
 	}
 	kept = 0
 	for range 100 {
-		if m.see("s", "landmark", 0, weightLandmark).keep {
+		if m.see(m.of("s"), "landmark", 0, weightLandmark).keep {
 			kept++
 		}
 	}
@@ -70,9 +70,9 @@ func TestMergerStreamsAreAlone(t *testing.T) {
 	for i := range 3 * youngRecords {
 		minute := int64(i/7) * int64(time.Minute)
 		for j := range 20 {
-			busy.see(lastnight.StreamID(fmt.Sprint("other-", j)), "t", minute, weightPlain)
+			busy.see(busy.of(lastnight.StreamID(fmt.Sprint("other-", j))), "t", minute, weightPlain)
 		}
-		if a, b := alone.see("s", "t", minute, weightPlain), busy.see("s", "t", minute, weightPlain); a.keep != b.keep || a.n != b.n {
+		if a, b := alone.see(alone.of("s"), "t", minute, weightPlain), busy.see(busy.of("s"), "t", minute, weightPlain); a.keep != b.keep || a.n != b.n {
 			t.Fatalf("record %d: kept %v (%d alike) alone, %v (%d) beside others", i, a.keep, a.n, b.keep, b.n)
 		}
 	}
@@ -82,16 +82,16 @@ func TestMergerStreamsAreAlone(t *testing.T) {
 func TestMergerTells(t *testing.T) {
 	m := newMerger()
 	now := time.Unix(0, 0)
-	first := m.see("s", "t", 0, weightEvidence)
+	first := m.see(m.of("s"), "t", 0, weightEvidence)
 	m.kept(first, &lastnight.Document{ID: "first"})
 	var told []time.Duration
 	last := int64(0)
 	for at := time.Duration(0); at < time.Hour; at += time.Second {
-		s := m.see("s", "t", 0, weightLandmark)
+		s := m.see(m.of("s"), "t", 0, weightLandmark)
 		if s.keep { // of a group that has its first
 			continue
 		}
-		m.grow(s.first, s.n, false, now.Add(at))
+		m.grow(map[*growth]more{s.first: {n: s.n}}, now.Add(at))
 		gs := m.take(now.Add(at), false)
 		if len(gs) == 0 {
 			continue
@@ -121,7 +121,7 @@ func TestMergerForgets(t *testing.T) {
 	m := newMerger()
 	for s := range 3 * maxKinds / maxKindsOfStream {
 		for i := range maxKindsOfStream + 10 {
-			m.see(lastnight.StreamID(fmt.Sprint(s)), fmt.Sprint(i), 0, weightPlain)
+			m.see(m.of(lastnight.StreamID(fmt.Sprint(s))), fmt.Sprint(i), 0, weightPlain)
 		}
 	}
 	n := 0

@@ -84,18 +84,17 @@ func (p *pass) cluster(c *clusterer.Clusterer, s *lastnight.Span, w lastnight.Wo
 	if len(s.Records) == 0 {
 		return
 	}
-	stream := s.Stream.ID()
+	sp := &spanPass{pass: p, span: s, workload: w, stream: s.Stream.ID()}
 	settled := c.Stats().Lines >= settledLines
 	job := p.job(s, w)
 	key := countKey{namespace: w.Namespace, job: w.Name}
+	m := &p.match
 	for i := range s.Records {
 		r := &s.Records[i]
-		m := &p.match
 		c.AddTo(m, r.Message(), r.Exception)
 		if assign || r.Template == "" {
 			r.Template = p.x.followed.part(m.ID, r.Message())
 		}
-		p.records++
 		p.lines += int64(len(r.Lines))
 		t := r.Lines[0].Time
 		if !r.Lines[0].Partial { // it is counted when it comes whole, or it would count twice
@@ -112,9 +111,11 @@ func (p *pass) cluster(c *clusterer.Clusterer, s *lastnight.Span, w lastnight.Wo
 			rec.Signals = append(slices.Clip(rec.Signals), lastnight.SignalNew)
 		}
 		if r.Level >= lastnight.LevelWarn || len(r.Exception) > 0 || len(rec.Signals) > 0 {
-			p.important(s, stream, r, w, rec)
+			sp.important(r, &rec)
 		}
 	}
+	p.records += int64(len(s.Records))
+	sp.done()
 	last := time.Unix(0, s.Records[len(s.Records)-1].Lines[0].Time).UTC()
 	if last.After(job.LastSeen) {
 		job.LastSeen = last
@@ -158,39 +159,6 @@ func (p *pass) flinkJob(s *lastnight.Span, w lastnight.Workload, rec lastnight.R
 	p.noteJob(j)
 }
 
-// important makes a document of a record, unless it is one more of the same.
-func (p *pass) important(s *lastnight.Span, stream lastnight.StreamID, r *lastnight.Record, w lastnight.Workload, rec lastnight.Recognition) {
-	t := r.Lines[0].Time
-	if trouble(r, rec) {
-		p.mark(w, r.Time())
-	}
-	p.streams[stream] = true
-	g := p.x.merger.see(stream, r.Template, floorMinute(t), weigh(r, rec))
-	if !g.keep {
-		p.oneMore(g)
-		return
-	}
-	d := document(s, stream, r, w)
-	d.Signals, d.FlinkJob, d.FlinkJobID = rec.Signals, rec.JobName, rec.JobID
-	d.Alike = 1
-	p.put(&d)
-	p.x.merger.kept(g, &d)
-}
-
-// oneMore notes that a document stands for one more record: in the document, if it is of this pass, else in the store, later.
-func (p *pass) oneMore(g seen) {
-	if g.first == nil {
-		return
-	}
-	d := p.docs[g.first.id]
-	if d != nil {
-		d.Alike = g.n
-	} else {
-		p.grown[g.first]++
-	}
-	p.x.merger.grow(g.first, g.n, d != nil, p.x.cfg.Now())
-}
-
 // failed takes back what did not reach the store. The same records again become documents again.
 func (p *pass) failed() {
 	p.x.merger.reset(p.streams)
@@ -203,10 +171,6 @@ func (p *pass) put(d *lastnight.Document) {
 	}
 	p.docs[d.ID] = d
 }
-
-// settledLines is after how many lines of a workload a template that is new says something:
-// before, all are.
-const settledLines = 2000
 
 // maxStoredText bounds the text that the store keeps of a record, in bytes; the archive has all of it.
 const maxStoredText = 16 << 10
@@ -265,18 +229,18 @@ func (p *pass) jobList() []lastnight.Job {
 	return list
 }
 
-// mark notes that a workload has a signal.
-func (p *pass) mark(w lastnight.Workload, at time.Time) {
+// mark notes that a workload has signals, from one time to another.
+func (p *pass) mark(w lastnight.Workload, from, to time.Time) {
 	k := mark{w.Namespace, w.Name}
 	s, ok := p.marks[k]
 	if !ok {
-		s = stretch{at, at}
+		s = stretch{from, to}
 	}
-	if at.Before(s.from) {
-		s.from = at
+	if from.Before(s.from) {
+		s.from = from
 	}
-	if at.After(s.to) {
-		s.to = at
+	if to.After(s.to) {
+		s.to = to
 	}
 	p.marks[k] = s
 }
