@@ -21,6 +21,7 @@ type spanPass struct {
 	kinds    *kindsOfStream // nil: it had no important record yet
 	troubled bool
 	from, to int64 // of the trouble, ns since 1970
+	landmark bool  // among it
 	alike    map[*growth]*alike
 }
 
@@ -44,7 +45,9 @@ func (sp *spanPass) important(r *lastnight.Record, rec *lastnight.Recognition) {
 		}
 		sp.from, sp.to = min(sp.from, t), max(sp.to, t)
 	}
-	g := p.x.merger.see(sp.kinds, r.Template, floorMinute(t), weigh(r, rec))
+	weight := weigh(r, rec)
+	sp.landmark = sp.landmark || weight == weightLandmark
+	g := p.x.merger.see(sp.kinds, r.Template, floorMinute(t), weight)
 	if !g.keep {
 		sp.oneMore(g)
 		return
@@ -77,7 +80,7 @@ func (sp *spanPass) oneMore(g seen) {
 func (sp *spanPass) done() {
 	p := sp.pass
 	if sp.troubled {
-		p.mark(sp.workload, time.Unix(0, sp.from).UTC(), time.Unix(0, sp.to).UTC())
+		p.mark(sp.workload, stretch{time.Unix(0, sp.from).UTC(), time.Unix(0, sp.to).UTC(), !sp.landmark})
 	}
 	if len(sp.alike) == 0 {
 		return

@@ -36,6 +36,7 @@ type Mark struct {
 	Workload  string    `json:"workload,omitempty"`
 	From      time.Time `json:"from"`
 	To        time.Time `json:"to"`
+	Evidence  bool      `json:"evidence,omitempty"` // no landmark among them: no event, change of state, start or end, nor what a person asked
 }
 
 // SignalSink is told which workloads have something new to investigate.
@@ -293,9 +294,9 @@ func (x *Indexer) ingestEvents(ctx context.Context, events []lastnight.Event) er
 		switch {
 		case w.Name != "": // a job that never had a pod is one that people ask about, too
 			p.noteJob(jobOf(w, e.Cluster, e.Time, e.Time))
-			p.mark(w, e.Time, e.Time)
+			p.mark(w, stretch{from: e.Time, to: e.Time})
 		case e.Object.Kind == "Node": // concerns whoever has pods there
-			p.mark(lastnight.Workload{}, e.Time, e.Time)
+			p.mark(lastnight.Workload{}, stretch{from: e.Time, to: e.Time})
 		}
 	}
 	if err := x.jobs.see(ctx, p.jobList()); err != nil {

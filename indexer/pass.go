@@ -41,8 +41,11 @@ type countKey struct {
 type (
 	jobKey struct{ namespace, name string }
 	mark   struct{ namespace, workload string }
-	// stretch is the time from the first to the last signal.
-	stretch struct{ from, to time.Time }
+	// stretch is the time from the first to the last signal, and whether all of them are mere evidence.
+	stretch struct {
+		from, to time.Time
+		evidence bool
+	}
 )
 
 func newPass(x *Indexer) *pass {
@@ -229,18 +232,17 @@ func (p *pass) jobList() []lastnight.Job {
 	return list
 }
 
-// mark notes that a workload has signals, from one time to another.
-func (p *pass) mark(w lastnight.Workload, from, to time.Time) {
+// mark notes that a workload has signals.
+func (p *pass) mark(w lastnight.Workload, s stretch) {
 	k := mark{w.Namespace, w.Name}
-	s, ok := p.marks[k]
-	if !ok {
-		s = stretch{from, to}
-	}
-	if from.Before(s.from) {
-		s.from = from
-	}
-	if to.After(s.to) {
-		s.to = to
+	if old, ok := p.marks[k]; ok {
+		if old.from.Before(s.from) {
+			s.from = old.from
+		}
+		if old.to.After(s.to) {
+			s.to = old.to
+		}
+		s.evidence = s.evidence && old.evidence
 	}
 	p.marks[k] = s
 }
@@ -253,7 +255,7 @@ func (p *pass) markSignals(ctx context.Context) error {
 	}
 	marks := make([]Mark, 0, len(p.marks))
 	for m, s := range p.marks {
-		marks = append(marks, Mark{m.namespace, m.workload, s.from, s.to})
+		marks = append(marks, Mark{m.namespace, m.workload, s.from, s.to, s.evidence})
 	}
 	if err := p.x.cfg.Sink.Mark(ctx, marks); err != nil {
 		return fmt.Errorf("tell of signals: %w", err)

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -25,17 +24,22 @@ const (
 	maxWindow     = 6 * time.Hour       // longer stretches are read in pieces
 	lateArrival   = time.Hour           // what is older when it arrives comes from an import …
 	importedSpan  = 30 * 24 * time.Hour // … which may reach so much further back than the mark tells
+	restFor       = 10                  // times as long as a round took, what is only evidence waits for the next …
+	maxRest       = 5 * time.Second     // … but no longer: people ask why at once
 )
 
 // Detector finds incidents. Mark and Detect may be called at once.
 type Detector struct {
-	cfg   DetectorConfig
-	run   sync.Mutex // one Detect at a time
-	mu    sync.Mutex // guards dirty and due
-	dirty map[workloadKey]stretch
-	due   map[workloadKey]recheck
-	read  map[workloadKey]bool // workloads that were read before; under run
-	likes likes                // under run
+	cfg      DetectorConfig
+	run      sync.Mutex // one Detect at a time
+	mu       sync.Mutex // guards dirty, due, rests and forgot
+	dirty    map[workloadKey]news
+	due      map[workloadKey]recheck
+	rests    time.Time                // until then what is only evidence waits
+	forgot   bool                     // somebody else has taken over since the last round
+	read     map[workloadKey]bool     // workloads that were read before; under run
+	outlooks map[workloadKey]*outlook // under run
+	likes    likes                    // under run
 }
 
 // DetectorConfig is what a detector works with. Source, Keeper and Catalogue must be given.
@@ -47,16 +51,6 @@ type DetectorConfig struct {
 	Now       func() time.Time // nil: time.Now; decides only whether something still pending has lasted long
 }
 
-type workloadKey struct{ namespace, workload string }
-
-// stretch is the time that has something new.
-type stretch struct{ from, to time.Time }
-
-type recheck struct {
-	stretch
-	at time.Time
-}
-
 // NewDetector makes a detector.
 func NewDetector(cfg DetectorConfig) *Detector {
 	if cfg.Log == nil {
@@ -65,59 +59,7 @@ func NewDetector(cfg DetectorConfig) *Detector {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Detector{cfg: cfg, dirty: map[workloadKey]stretch{}, due: map[workloadKey]recheck{}, read: map[workloadKey]bool{}}
-}
-
-// Mark says that a signal of a workload happened at t; without a workload, that something of the
-// cluster as a whole did, such as a node. It is quick.
-func (d *Detector) Mark(namespace, workload string, t time.Time) {
-	if workload == "" {
-		namespace = "" // of the node's own namespace nothing follows
-	}
-	d.mark(workloadKey{namespace, workload}, stretch{t, t})
-}
-
-func (d *Detector) mark(k workloadKey, s stretch) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if old, ok := d.dirty[k]; ok {
-		s = s.with(old)
-	}
-	d.dirty[k] = s
-}
-
-// Pending is a workload that Detect has still to look into, or to look at again. Namespace and Workload are empty if
-// something of the cluster as a whole happened.
-type Pending struct {
-	Namespace, Workload string
-	From, To            time.Time
-}
-
-// Pending gives all of it, in any order. Marks made from it in another process make that go on from here.
-func (d *Detector) Pending() []Pending {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	all := maps.Clone(d.dirty)
-	for k, r := range d.due {
-		s := r.stretch
-		if old, ok := all[k]; ok {
-			s = s.with(old)
-		}
-		all[k] = s
-	}
-	out := make([]Pending, 0, len(all))
-	for k, s := range all {
-		out = append(out, Pending{k.namespace, k.workload, s.from, s.to})
-	}
-	return out
-}
-
-// Forget drops what is pending: it is another process's now.
-func (d *Detector) Forget() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	clear(d.dirty)
-	clear(d.due)
+	return &Detector{cfg: cfg, dirty: map[workloadKey]news{}, due: map[workloadKey]recheck{}, read: map[workloadKey]bool{}, outlooks: map[workloadKey]*outlook{}}
 }
 
 // Run detects every second until ctx is done. Failures are logged and tried again.
@@ -131,7 +73,7 @@ func (d *Detector) Run(ctx context.Context) error {
 			return nil
 		case <-t.C:
 		}
-		err := d.Detect(ctx)
+		err := d.Round(ctx)
 		switch {
 		case err == nil || ctx.Err() != nil:
 			failed = 0
@@ -145,40 +87,72 @@ func (d *Detector) Run(ctx context.Context) error {
 
 // Detect recomputes the incidents of every marked workload around what is new, and puts
 // and deletes what changed. A workload that failed stays marked.
-func (d *Detector) Detect(ctx context.Context) error {
+func (d *Detector) Detect(ctx context.Context) error { return d.detect(ctx, true) }
+
+// Round is Detect for whoever calls it again and again: after a round that took long, what is only evidence stays
+// marked for some seconds, since a failing job tells of its failure again and again.
+func (d *Detector) Round(ctx context.Context) error {
+	began := d.cfg.Now()
+	err := d.detect(ctx, false)
+	now := d.cfg.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if rests := now.Add(min(restFor*now.Sub(began), maxRest)); rests.After(d.rests) {
+		d.rests = rests
+	}
+	return err
+}
+
+func (d *Detector) detect(ctx context.Context, all bool) error {
 	d.run.Lock()
 	defer d.run.Unlock()
-	work := d.take()
-	if err := d.neighbours(ctx, work); err != nil {
-		for k, s := range work {
-			d.mark(k, s)
-		}
+	work := d.take(all)
+	if err := d.prepare(ctx, work); err != nil {
+		d.putBack(work)
 		return err
 	}
-	keys := slices.SortedFunc(maps.Keys(work), func(a, b workloadKey) int {
-		return strings.Compare(a.namespace+"\x00"+a.workload, b.namespace+"\x00"+b.workload)
-	})
 	var errs []error
-	for i, k := range keys {
+	for _, k := range inOrder(work) {
 		if ctx.Err() != nil {
-			for _, rest := range keys[i:] {
-				d.mark(rest, work[rest])
-			}
-			return ctx.Err()
+			break
 		}
-		if err := d.workload(ctx, k, work[k]); err != nil {
-			d.mark(k, work[k])
+		if err := d.workload(ctx, k, work[k].stretch); err != nil {
 			errs = append(errs, fmt.Errorf("incidents of %s/%s: %w", k.namespace, k.workload, err))
+			continue
 		}
+		delete(work, k)
+	}
+	d.putBack(work)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	return errors.Join(errs...)
 }
 
+// prepare adds to a round what else is to be looked into, and learns what is not.
+func (d *Detector) prepare(ctx context.Context, work map[workloadKey]news) error {
+	if len(work) == 0 {
+		return nil
+	}
+	if err := d.neighbours(ctx, work); err != nil {
+		return err
+	}
+	if err := d.reachBack(ctx, work); err != nil {
+		return err
+	}
+	return d.look(ctx, work)
+}
+
 // neighbours adds the workloads whose incidents something new elsewhere may explain: what happened to a
 // node explains any job's, what happened to another workload those of its namespace that are not explained from within.
-func (d *Detector) neighbours(ctx context.Context, work map[workloadKey]stretch) error {
-	for k, s := range maps.Clone(work) {
-		near, err := d.cfg.Keeper.Incidents(ctx, lastnight.IncidentsRequest{Namespace: k.namespace, Start: s.from.Add(-cordonBefore), End: s.to.Add(cordonBefore)})
+func (d *Detector) neighbours(ctx context.Context, work map[workloadKey]news) error {
+	marked := maps.Clone(work)
+	for namespace, keys := range byNamespace(marked) {
+		all := marked[keys[0]].stretch
+		for _, k := range keys {
+			all = all.with(marked[k].stretch)
+		}
+		near, err := d.cfg.Keeper.Incidents(ctx, lastnight.IncidentsRequest{Namespace: namespace, Start: all.from.Add(-cordonBefore), End: all.to.Add(cordonBefore)})
 		if err != nil {
 			return fmt.Errorf("list incidents nearby: %w", err)
 		}
@@ -186,55 +160,25 @@ func (d *Detector) neighbours(ctx context.Context, work map[workloadKey]stretch)
 			in := &near[i]
 			n := workloadKey{in.Namespace, in.Workload}
 			outside := in.Diagnosis.Layer == "upstream-downstream" || in.Diagnosis.Layer == "network" || in.Diagnosis.Layer == "user-code" || !in.Diagnosis.Explained
-			if in.Workload == "" || n == k || k.workload != "" && !outside {
-				continue
+			for _, k := range keys {
+				s := marked[k]
+				if in.Start.Before(s.from.Add(-cordonBefore)) || !in.Start.Before(s.to.Add(cordonBefore)) || n.workload == "" || n == k || k.workload != "" && !outside {
+					continue
+				}
+				old, ok := work[n]
+				if !ok {
+					old = news{stretch: stretch{in.Start, in.Start}}
+				}
+				work[n] = old.with(news{stretch: stretch{in.Start, in.End}})
 			}
-			old, ok := work[n]
-			if !ok {
-				old = stretch{in.Start, in.Start}
-			}
-			work[n] = old.with(stretch{in.Start, in.End})
 		}
 	}
 	delete(work, workloadKey{})
 	return nil
 }
 
-// with widens a stretch by another.
-func (s stretch) with(o stretch) stretch {
-	if o.from.Before(s.from) {
-		s.from = o.from
-	}
-	if o.to.After(s.to) {
-		s.to = o.to
-	}
-	return s
-}
-
-// take gives what is marked, and what is due to be looked at again.
-func (d *Detector) take() map[workloadKey]stretch {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	work := d.dirty
-	d.dirty = map[workloadKey]stretch{}
-	now := d.cfg.Now()
-	for k, r := range d.due {
-		if now.Before(r.at) {
-			continue
-		}
-		delete(d.due, k)
-		if _, ok := work[k]; !ok {
-			work[k] = r.stretch
-		}
-	}
-	return work
-}
-
 // workload recomputes one workload, a long stretch in windows, oldest first.
 func (d *Detector) workload(ctx context.Context, k workloadKey, s stretch) error {
-	if err := d.reachBack(ctx, k, &s); err != nil {
-		return err
-	}
 	for from := s.from; ; from = from.Add(maxWindow) {
 		w := stretch{from, from.Add(maxWindow)}
 		if !w.to.Before(s.to) {
@@ -248,26 +192,53 @@ func (d *Detector) workload(ctx context.Context, k workloadKey, s stretch) error
 
 // reachBack widens the first stretch of old records to where the workload begins: a mark tells only the
 // last trouble of a batch, and a batch of an import may span days.
-func (d *Detector) reachBack(ctx context.Context, k workloadKey, s *stretch) error {
-	if d.read[k] {
-		return nil
-	}
-	if d.cfg.Now().Sub(s.from) > lateArrival {
-		jobs, err := d.cfg.Keeper.Jobs(ctx, lastnight.JobsRequest{Namespace: k.namespace, Name: k.workload})
-		if err != nil {
-			return fmt.Errorf("find when it began: %w", err)
+func (d *Detector) reachBack(ctx context.Context, work map[workloadKey]news) error {
+	first := map[workloadKey]news{}
+	for k, n := range work {
+		if !d.read[k] && d.cfg.Now().Sub(n.from) > lateArrival {
+			first[k] = n
 		}
-		for i := range jobs {
-			if first := jobs[i].FirstSeen; !first.IsZero() && first.Before(s.from) && s.from.Sub(first) < importedSpan {
-				s.from = first
+	}
+	for namespace, keys := range byNamespace(first) {
+		req := lastnight.JobsRequest{Namespace: namespace}
+		for i := range keys {
+			if len(keys) <= lookAlone {
+				req.Name = keys[i].workload
+			} else if i > 0 {
+				break // all are asked for at once
+			}
+			jobs, err := d.cfg.Keeper.Jobs(ctx, req)
+			if err != nil {
+				return fmt.Errorf("find when they began: %w", err)
+			}
+			reach(work, first, namespace, jobs)
+		}
+	}
+	if len(d.read)+len(work) >= maxRemembered {
+		clear(d.read)
+	}
+	for k := range work {
+		d.read[k] = true
+	}
+	return nil
+}
+
+// reach widens what is read for the first time to when jobs of its name were first seen.
+func reach(work, first map[workloadKey]news, namespace string, jobs []lastnight.Job) {
+	for i := range jobs {
+		j := &jobs[i]
+		if j.FirstSeen.IsZero() {
+			continue
+		}
+		for _, name := range append([]string{j.Name, j.Workload}, j.FlinkIDs...) {
+			k := workloadKey{namespace, name}
+			old, ok := first[k]
+			if n := work[k]; ok && j.FirstSeen.Before(n.from) && old.from.Sub(j.FirstSeen) < importedSpan {
+				n.from = j.FirstSeen
+				work[k] = n
 			}
 		}
 	}
-	if len(d.read) >= maxRemembered {
-		clear(d.read)
-	}
-	d.read[k] = true
-	return nil
 }
 
 const maxRemembered = 100_000
@@ -301,9 +272,16 @@ func adopt(found, old []lastnight.Incident) {
 
 // window recomputes one window of a workload.
 func (d *Detector) window(ctx context.Context, k workloadKey, s stretch) error {
+	o, around := d.outlooks[k], news{stretch: s}.around()
+	if !o.mayOpen(around.from, around.to) {
+		return nil
+	}
 	from, to, old, err := d.extent(ctx, k, s)
 	if err != nil {
 		return err
+	}
+	if len(old) == 0 && !o.mayOpen(from, to) {
+		return nil
 	}
 	x := &investigator{source: d.cfg.Source, catalogue: d.cfg.Catalogue, now: d.cfg.Now()}
 	found, unsettled, err := x.investigate(ctx, k, from, to)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lastnight"
+	"lastnight/query"
 )
 
 // memory is a Source and a Keeper in memory.
@@ -25,6 +26,7 @@ type memory struct {
 	incidents  map[string]lastnight.Incident
 	jobs       map[string]*lastnight.Job
 	detector   *Detector
+	searches   int // how often it was searched
 }
 
 func newMemory(c *Catalogue) *memory {
@@ -129,8 +131,17 @@ func (m *memory) put(d lastnight.Document, important bool) {
 	m.important[d.ID] = important
 	m.sorted = nil
 	if m.detector != nil && important {
-		m.detector.Mark(d.Namespace, d.Job, d.Time)
+		m.mark(m.detector, &d)
 	}
+}
+
+// mark tells a detector of a document as the indexer does.
+func (m *memory) mark(to *Detector, d *lastnight.Document) {
+	landmark := d.Event != nil
+	for _, s := range d.Signals {
+		landmark = landmark || s == lastnight.SignalTransition || s == lastnight.SignalLifecycle || s == lastnight.SignalRestore || s == lastnight.SignalPlanned
+	}
+	to.MarkAll([]Pending{{Namespace: d.Namespace, Workload: d.Job, From: d.Time, To: d.Time, Evidence: !landmark}})
 }
 
 func (m *memory) Search(_ context.Context, q lastnight.SearchRequest) iter.Seq2[lastnight.Document, error] {
@@ -146,6 +157,11 @@ func (m *memory) Search(_ context.Context, q lastnight.SearchRequest) iter.Seq2[
 			return a.ID < b.ID
 		})
 	}
+	m.searches++
+	asked, err := query.Parse(q.Query)
+	if err != nil {
+		return func(yield func(lastnight.Document, error) bool) { yield(lastnight.Document{}, err) }
+	}
 	var out []lastnight.Document
 	for _, d := range m.sorted {
 		switch {
@@ -153,7 +169,7 @@ func (m *memory) Search(_ context.Context, q lastnight.SearchRequest) iter.Seq2[
 			q.Namespace != "" && d.Namespace != q.Namespace, q.Job != "" && d.Job != q.Job && d.FlinkJob != q.Job, q.Pod != "" && d.Pod != q.Pod,
 			q.PodUID != "" && d.PodUID != q.PodUID, q.Container != "" && d.Container != q.Container, q.Node != "" && d.Node != q.Node,
 			q.Restart != nil && d.Restart != *q.Restart, len(q.Kinds) > 0 && !slices.Contains(q.Kinds, d.Kind),
-			q.Query == `"switched from"` && !strings.Contains(d.Text, "switched from"), q.Query == "kind:Node" && (d.Event == nil || d.Event.Object.Kind != "Node"):
+			!query.Match(asked, &d):
 			continue
 		}
 		out = append(out, d)

@@ -29,7 +29,6 @@ func NewRecognizer(c *Catalogue) *Recognizer {
 }
 
 var (
-	noSignal         []string
 	onlyTransition   = []string{lastnight.SignalTransition}
 	onlyTask         = []string{lastnight.SignalTask}
 	onlyCheckpoint   = []string{lastnight.SignalCheckpoint}
@@ -144,14 +143,14 @@ func namesFirst(logger string) bool {
 
 // jobLine is "Job NAME (ID) switched …", "… has been …".
 func (z *Recognizer) jobLine(msg []byte) lastnight.Recognition {
-	if !hasAny(msg, " switched from state ") {
+	t, ok := transition{}, false
+	if hasAny(msg, " switched from state ") {
+		t, ok = parseTransition(string(msg))
+	}
+	if !ok {
 		if id := terminalFailure(string(msg)); id != "" {
 			return lastnight.Recognition{Signals: onlyTransition, JobID: id}
 		}
-		return lastnight.Recognition{Signals: noSignal}
-	}
-	t, ok := parseTransition(string(msg))
-	if !ok {
 		return lastnight.Recognition{}
 	}
 	z.slot(t.id).Store(0)

@@ -65,6 +65,11 @@ func FuzzRecognize(f *testing.F) {
 	f.Add("Job a (000000001035742f0000000000000000) switched from state RUNNING to RESTARTING.", 3)
 	f.Add("Worker x is terminated. Diagnostics: exitCode=99999999999999999999, reason=Error", 0)
 	f.Add("x (1/2) (e) switched from  to ", 5)
+	f.Add("Job 000000001035742f0000000000000000 switched from state  to .", 0)
+	f.Add("  Starting StandaloneSessionClusterEntrypoint (Version 1.20", 1)
+	f.Add("Shutting KubernetesApplicationClusterEntrypoint down with application status FAILED.", 0)
+	f.Add("RECEIVED SIGNAL 15: SIGTERM", 0)
+	f.Add("Triggering cancel-with-savepoint for job x", 0)
 	f.Add("Completed checkpoint 1 for job 000000001035742f000000000000000", 1)
 	f.Fuzz(func(t *testing.T, text string, at int) {
 		var r lastnight.Record
@@ -73,8 +78,11 @@ func FuzzRecognize(f *testing.F) {
 		}
 		r.MessageAt = min(max(at, 0), len(r.Lines[0].Text))
 		r.Level = lastnight.Level(max(at, 0) % 7)
-		z.Recognize(&lastnight.Stream{}, &r)
-		d := lastnight.Document{Text: text, MessageAt: at}
+		rec := z.Recognize(&lastnight.Stream{}, &r)
+		d := lastnight.Document{Kind: lastnight.DocumentRecord, Text: text, MessageAt: r.MessageAt, Signals: rec.Signals}
+		if mayOpen(&d) && !opening(t, &d) && r.MessageAt < len(text) {
+			t.Errorf("%q may open a failover, and has only the signals %v", text, rec.Signals)
+		}
 		var fact fact
 		recordFact(&fact, message(&d))
 		fact.doc = &d

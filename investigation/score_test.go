@@ -50,7 +50,7 @@ func (m *memory) detect(t testing.TB, c *Catalogue) {
 	d := NewDetector(DetectorConfig{Source: m, Keeper: m, Catalogue: c})
 	for _, doc := range m.docs {
 		if m.important[doc.ID] {
-			d.Mark(doc.Namespace, doc.Job, doc.Time)
+			m.mark(d, &doc)
 		}
 	}
 	for range 2 {

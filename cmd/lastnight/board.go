@@ -120,10 +120,11 @@ func decodeMarks(item store.Item) ([]indexer.Mark, error) {
 }
 
 func (b *board) hand(marks []indexer.Mark) {
-	for _, m := range marks {
-		b.detector.Mark(m.Namespace, m.Workload, m.From)
-		b.detector.Mark(m.Namespace, m.Workload, m.To)
+	pending := make([]investigation.Pending, len(marks))
+	for i, m := range marks {
+		pending[i] = investigation.Pending(m)
 	}
+	b.detector.MarkAll(pending)
 }
 
 // turn takes what is new from the board and looks into it.
@@ -154,7 +155,7 @@ func (b *board) turn(ctx context.Context, version int64) (int64, error) {
 			}
 		}
 	}
-	err := b.detector.Detect(ctx)
+	err := b.detector.Round(ctx)
 	if lost := lease.Check(ctx); lost != nil && len(work) > 0 {
 		b.giveBack(ctx, work)
 		return version, lost
