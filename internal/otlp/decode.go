@@ -47,9 +47,13 @@ func tooLarge(format string, args ...any) error {
 type Decoder struct {
 	records slab[lastnight.Record]
 	places  slab[lastnight.Line]
-	names   map[string]string // so that names which repeat are one string; at most knownNames when a request begins
-	known   []string          // names of the span
-	own     record            // for reuse
+	names   map[string]string // of exceptions, so that those which repeat are one string; at most knownNames when a request begins
+
+	// for reuse
+	own   record
+	known []string // names of the span
+	text  []byte   // of all of them
+	ends  []int    // of each in text
 
 	// of the request that is being read
 	req   *Request
@@ -58,12 +62,18 @@ type Decoder struct {
 	attrs int // of all records
 }
 
-// knownNames is how many names are kept for the next request.
-const knownNames = 4096
+// What is kept for the next request: so many names, and bytes of a span's names.
+const (
+	knownNames = 4096
+	keptText   = 1 << 20
+)
 
 func (d *Decoder) begin(now time.Time) {
 	if d.names == nil || len(d.names) > knownNames {
 		d.names = map[string]string{}
+	}
+	if cap(d.text) > keptText || cap(d.ends) > keptItems || cap(d.own.attrs) > keptItems {
+		d.text, d.ends, d.known, d.own.attrs = nil, nil, nil, nil
 	}
 	d.records.reset()
 	d.places.reset()

@@ -408,6 +408,10 @@ func TestLimits(t *testing.T) {
 	if _, err := otlp.Decode(data, now); lastnight.CodeOf(err) != lastnight.CodeTooLarge {
 		t.Errorf("too many records: %v", err)
 	}
+	attrs := bytes.Repeat([]byte{6<<3 | 2, 0}, 1<<19+1) // of one record
+	if _, err := otlp.Decode(appendField(nil, 1, appendField(nil, 2, appendField(nil, 2, attrs))), now); lastnight.CodeOf(err) != lastnight.CodeTooLarge {
+		t.Errorf("too many attributes: %v", err)
+	}
 }
 
 func appendField(dst []byte, num byte, b []byte) []byte {

@@ -146,9 +146,9 @@ func (d *Decoder) spanRecords(b []byte, s *scope, span *lastnight.Span, n int) e
 	return nil
 }
 
-// spanNames reads the names of a span, at most so many.
+// spanNames reads the names of a span, at most so many. They share one string: many are of this span alone.
 func (d *Decoder) spanNames(v value, atMost int) error {
-	d.known = d.known[:0]
+	d.known, d.text, d.ends = d.known[:0], d.text[:0], d.ends[:0]
 	if v.kind != kindArray {
 		return nil
 	}
@@ -156,8 +156,11 @@ func (d *Decoder) spanNames(v value, atMost int) error {
 	var f field
 	for {
 		ok, err := c.next(&f)
-		if err != nil || !ok {
+		if err != nil {
 			return err
+		}
+		if !ok {
+			break
 		}
 		if !f.isMessage(1) {
 			continue
@@ -166,11 +169,18 @@ func (d *Decoder) spanNames(v value, atMost int) error {
 		if err != nil {
 			return err
 		}
-		if len(d.known) == atMost {
+		if len(d.ends) == atMost {
 			return errLines
 		}
-		d.known = append(d.known, d.name(name.text()))
+		d.text = append(d.text, name.text()...)
+		d.ends = append(d.ends, len(d.text))
 	}
+	all, from := string(d.text), 0
+	for _, end := range d.ends {
+		d.known = append(d.known, all[from:end])
+		from = end
+	}
+	return nil
 }
 
 // own gives the stream of the resource.
@@ -301,6 +311,9 @@ func (r *record) read(b []byte) error {
 				return err
 			}
 		case f.isMessage(6):
+			if len(r.attrs) == maxAllAttr {
+				return tooLarge("more than %d attributes", maxAllAttr)
+			}
 			r.attrs = append(r.attrs, f.bytes)
 		}
 	}
