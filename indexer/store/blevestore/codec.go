@@ -225,6 +225,21 @@ func decodeBody(b []byte, d *lastnight.Document) error {
 	return r.err
 }
 
+// document makes the document of a key and its sealed body; source has what its source says, and nothing else.
+func (c *codec) document(source *lastnight.Document, key, sealed []byte) (lastnight.Document, error) {
+	d := *source
+	ns, id, err := splitKey(key)
+	if err != nil {
+		return d, err
+	}
+	d.ID, d.Time = id, time.Unix(0, ns).UTC()
+	body, err := c.open(sealed)
+	if err != nil {
+		return d, err
+	}
+	return d, decodeBody(body, &d)
+}
+
 // writer appends values; strings with their length before them.
 type writer struct{ b []byte }
 

@@ -42,6 +42,9 @@ type day struct {
 	pending  []string // keys that the index lacks, if followed; guarded by noting
 	latest   uint64   // generation of the last change; guarded by noting
 	followed bool     // pending is all that the index lacks; guarded by noting
+	unmerged bool     // runs were made since it was seen whether to merge; guarded by noting
+
+	packing sync.Mutex // held while runs are made, before Store.writing
 
 	mu   sync.Mutex
 	idx  index.Index // nil: not open; guarded by mu
@@ -62,18 +65,32 @@ func (d *day) note(keys []string, count, fresh, generation uint64) {
 	}
 }
 
-// noteFresh takes into account that documents were packed.
-func (d *day) noteFresh(fresh uint64) {
+// packed takes into account that documents were packed, so that so many are fresh.
+func (d *day) packed(fresh uint64) {
 	d.noting.Lock()
 	defer d.noting.Unlock()
-	d.fresh = fresh
+	d.fresh, d.unmerged = fresh, true
+}
+
+// merged takes into account that runs were looked at, and merged where that was due.
+func (d *day) merged(done bool) {
+	d.noting.Lock()
+	defer d.noting.Unlock()
+	d.unmerged = !done
 }
 
 // packDue tells whether so many documents are fresh that they are to be packed.
 func (d *day) packDue() bool {
 	d.noting.Lock()
 	defer d.noting.Unlock()
-	return d.fresh >= min(max((d.count-min(d.fresh, d.count))/2, minPacking), maxPacking)
+	return d.fresh >= maxPacking
+}
+
+// mergeDue tells whether there may be runs to merge.
+func (d *day) mergeDue() bool {
+	d.noting.Lock()
+	defer d.noting.Unlock()
+	return d.unmerged
 }
 
 // hasFresh tells whether more than so many documents are fresh.
@@ -144,6 +161,7 @@ func (s *Store) loadDays() error {
 			}
 			d := s.newDay(string(name))
 			d.count, d.fresh, d.latest = getUint(b, countKey), getUint(b, freshKey), getUint(b, generationKey)
+			d.unmerged = true
 			s.days[d.name] = d
 			return nil
 		})
@@ -316,20 +334,17 @@ func (s *Store) replay(ctx context.Context, d *day, latest uint64) error {
 	s.cfg.Logger.DebugContext(ctx, "search index catches up", "day", d.name[1:], "from", d.from, "to", latest)
 	f := feeder{idx: d.idx, batch: index.NewBatch()}
 	after := d.from
-	for at := []byte{}; at != nil; {
-		docs, next, err := s.page(d.name, span{from: at}, nil, func(_ *bolt.Bucket, value []byte) bool {
-			g, _ := binary.Uvarint(value)
-			return g > after
-		})
+	changed := func(_ *bolt.Bucket, value []byte) bool {
+		g, _ := binary.Uvarint(value)
+		return g > after
+	}
+	for doc, err := range s.scan(ctx, d.name, reading{keep: changed}) {
 		if err != nil {
 			return err
 		}
-		for i := range docs {
-			if err := f.add(ctx, &docs[i]); err != nil {
-				return err
-			}
+		if err := f.add(ctx, &doc); err != nil {
+			return err
 		}
-		at = next
 	}
 	return f.finish(latest)
 }

@@ -2,7 +2,7 @@
 //
 //	store/
 //	  exact.db             bbolt: templates, counts, pods, jobs, incidents, exact items
-//	  documents.db         bbolt: documents, a bucket a day, in order of (time, id); most are packed: see pack.go
+//	  documents.db         bbolt: documents, a bucket a day, in order of (time, id); most are packed: see part.go
 //	  index/2026-11-21/    bleve (scorch): which documents of the day have a word or value
 //	  pid                  process that holds the folder
 //

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -19,18 +20,19 @@ import (
 )
 
 // Names in documents.db. A day's bucket is "d" and its date; in it are the buckets
-// doc (key → generation, source, sealed body) and src (hash → source), and the keys
-// count and generation (of the last change).
+// doc (key → generation, source, sealed body) and src (hash → source), run and part (see run.go), and
+// the keys count, fresh (of these, documents in doc) and generation (of the last change).
 var (
 	docBucket, srcBucket    = []byte("doc"), []byte("src")
 	countKey, generationKey = []byte("count"), []byte("generation")
+	freshKey                = []byte("fresh")
 )
 
 const (
 	maxIDBytes = 512
 	// commitBatch is how many documents are put in one transaction.
 	commitBatch = 2000
-	// dropBatch is how many documents are removed in one transaction.
+	// dropBatch is how many sources of counts are removed in one transaction.
 	dropBatch = 10_000
 )
 
@@ -82,6 +84,11 @@ func (s *Store) Index(ctx context.Context, docs []lastnight.Document) error {
 					return err
 				}
 			}
+			if d.mergeDue() {
+				if err := s.merge(ctx, d); err != nil {
+					return err
+				}
+			}
 			if !d.due() {
 				continue
 			}
@@ -125,6 +132,8 @@ func (s *Store) PutAlike(ctx context.Context, alike []store.Alike) error {
 		return err
 	}
 	var docs []lastnight.Document
+	packs := s.openPacks()
+	defer packs.done()
 	err := s.documents.View(func(tx *bolt.Tx) error {
 		for i := range alike {
 			a := &alike[i]
@@ -134,7 +143,11 @@ func (s *Store) PutAlike(ctx context.Context, alike []store.Alike) error {
 				continue
 			}
 			key := keyOf(ns, a.ID)
-			value, err := s.readDay(b).get(key)
+			r, err := s.readDay(b, packs)
+			if err != nil {
+				return err
+			}
+			value, err := r.get(key)
 			if err != nil || value == nil {
 				if err != nil {
 					return err
@@ -214,8 +227,12 @@ func (s *Store) putDay(b *bolt.Bucket, batch []stored, generation uint64) (keys 
 		return nil, err
 	}
 	docs.FillPercent = 0.9 // mostly in order of time
-	held := s.readDay(b)
-	defer held.done()
+	packs := s.openPacks()
+	defer packs.done()
+	held, err := s.readDay(b, packs)
+	if err != nil {
+		return nil, err
+	}
 	count, fresh := getUint(b, countKey), getUint(b, freshKey)
 	for i := range batch {
 		d := &batch[i]
@@ -278,11 +295,6 @@ func putSource(sources *bolt.Bucket, source []byte) (uint64, error) {
 
 // decode makes the document of a key and its value in a day's bucket.
 func (s *Store) decode(b *bolt.Bucket, key, value []byte) (d lastnight.Document, err error) {
-	ns, id, err := splitKey(key)
-	if err != nil {
-		return d, err
-	}
-	d.ID, d.Time = id, time.Unix(0, ns).UTC()
 	_, n := binary.Uvarint(value)
 	if n <= 0 || len(value) < n+8 {
 		return d, errDamaged
@@ -290,11 +302,7 @@ func (s *Store) decode(b *bolt.Bucket, key, value []byte) (d lastnight.Document,
 	if err := decodeSource(b.Bucket(srcBucket).Get(value[n:n+8]), &d); err != nil {
 		return d, err
 	}
-	body, err := s.codec.open(value[n+8:])
-	if err != nil {
-		return d, err
-	}
-	return d, decodeBody(body, &d)
+	return s.codec.document(&d, key, value[n+8:])
 }
 
 // DropDocuments removes those older than t and tells how many.
@@ -311,67 +319,87 @@ func (s *Store) DropDocuments(ctx context.Context, t time.Time) (int, error) {
 				return dropped, err
 			}
 		}
-		for more := true; more; {
-			if err := ctx.Err(); err != nil {
-				return dropped, err
-			}
-			n, left, err := s.dropSome(d, keyOf(limit, ""))
-			if err != nil {
-				return dropped, fmt.Errorf("drop documents of %s: %w", d.name[1:], err)
-			}
-			dropped += n
-			more = left && n > 0
+		n, err := s.dropSome(d, keyOf(limit, ""))
+		if err != nil {
+			return dropped, fmt.Errorf("drop documents of %s: %w", d.name[1:], err)
 		}
+		dropped += n
 	}
 	return dropped, nil
 }
 
-// dropSome removes the documents of a day below limit: the whole day at once if all
-// are, else at most dropBatch. Its index keeps the keys of those that are gone, which
-// does no harm. left tells that some may be left below limit.
-func (s *Store) dropSome(d *day, limit []byte) (n int, left bool, err error) {
+// dropSome removes the documents of a day below limit: the whole day at once if all are. Its
+// index keeps the keys of those that are gone, which does no harm.
+func (s *Store) dropSome(d *day, limit []byte) (n int, err error) {
+	d.packing.Lock() // what is merged is dropped before or after it
+	defer d.packing.Unlock()
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	empty := false
+	packs := s.openPacks()
+	defer packs.done()
+	empty, fresh := false, uint64(0)
 	err = s.documents.Update(func(tx *bolt.Tx) error {
 		b := tx.Bucket([]byte(d.name))
 		if b == nil {
 			return nil
 		}
-		r := s.readDay(b)
-		defer r.done()
-		for _, err := range r.walk(span{from: limit}, nil) {
-			if err != nil {
-				return err
-			}
-			left = true
-			break
-		}
-		if !left {
-			n, empty = int(getUint(b, countKey)), true
-			return tx.DeleteBucket([]byte(d.name))
-		}
-		left = false
-		if n, err = s.dropPacks(b, limit); err != nil {
+		r, err := s.readDay(b, packs)
+		if err != nil {
 			return err
 		}
-		c := b.Bucket(docBucket).Cursor()
-		for k, _ := c.First(); k != nil && bytes.Compare(k, limit) < 0; k, _ = c.First() {
-			if n == dropBatch {
-				left = true
-				break
-			}
-			if err := c.Delete(); err != nil {
+		if empty, err = none(r.walk(span{from: limit}, nil)); err != nil {
+			return err
+		}
+		if empty {
+			n = int(getUint(b, countKey))
+			return tx.DeleteBucket([]byte(d.name))
+		}
+		for _, err := range r.walk(span{to: limit}, nil) { // one that is in two runs counts once
+			if err != nil {
 				return err
 			}
 			n++
 		}
+		if err := s.dropPacked(b, r, limit); err != nil {
+			return err
+		}
+		if fresh, err = dropFresh(b, limit); err != nil {
+			return err
+		}
 		return putUint(b, countKey, getUint(b, countKey)-uint64(n))
 	})
-	if err == nil && empty {
-		err = s.forgetDay(d)
+	if err != nil {
+		return 0, err
 	}
-	return n, left, err
+	if empty {
+		return n, s.forgetDay(d)
+	}
+	d.packed(fresh)
+	return n, nil
+}
+
+func none(entries iter.Seq2[entry, error]) (bool, error) {
+	for _, err := range entries {
+		return false, err
+	}
+	return true, nil
+}
+
+// dropFresh removes the fresh documents of a day below limit and tells how many are left.
+func dropFresh(b *bolt.Bucket, limit []byte) (fresh uint64, err error) {
+	var keys [][]byte
+	docs := b.Bucket(docBucket)
+	for k := range (span{to: limit}).walk(docs.Cursor()) {
+		keys = append(keys, bytes.Clone(k))
+	}
+	for _, k := range keys {
+		if err := docs.Delete(k); err != nil {
+			return 0, err
+		}
+	}
+	fresh = getUint(b, freshKey)
+	fresh -= min(fresh, uint64(len(keys)))
+	return fresh, putUint(b, freshKey, fresh)
 }
 
 func getUint(b *bolt.Bucket, key []byte) uint64 {

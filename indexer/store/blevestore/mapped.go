@@ -87,8 +87,10 @@ func letGo(tx *bolt.Tx) {
 }
 
 const (
-	// shrinkFree is how much of the file may be free pages, as a part, before it is written anew.
-	shrinkFree = 4
+	// shrinkFree is how much of the file may be free pages, as a part, before it is written anew; shrinkSmall how much of one
+	// that has at most smallBytes.
+	shrinkFree, shrinkSmall = 4, 16
+	smallBytes              = 64 << 20
 	// shrinkBytes bounds a file that is written anew: more would take long.
 	shrinkBytes = 1 << 30
 	shrinkTx    = 4 << 20
@@ -110,7 +112,11 @@ func (m *mapped) shrink() (err error) {
 	}
 	stats := m.db.Stats()
 	used -= int64((stats.FreePageN + stats.PendingPageN) * m.db.Info().PageSize)
-	if info.Size()-used < max(info.Size()/shrinkFree, 2*allocBytes) {
+	part := int64(shrinkFree)
+	if info.Size() <= smallBytes {
+		part = shrinkSmall
+	}
+	if info.Size()-used < max(info.Size()/part, allocBytes) {
 		return nil
 	}
 	temp := path + ".new"
@@ -138,7 +144,7 @@ func (m *mapped) copyTo(path string) (err error) {
 	if err != nil {
 		return err
 	}
-	dst.AllocSize = allocBytes
+	dst.AllocSize = lookupBytes // the file has no more than what is in it
 	defer func() { err = errors.Join(err, dst.Close()) }()
 	stop := keepLettingGo(m.db, dst)
 	err = bolt.Compact(dst, m.db, shrinkTx)

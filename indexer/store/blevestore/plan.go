@@ -12,19 +12,40 @@ import (
 	"lastnight/internal/bloom"
 )
 
-// mayHave tells whether documents with such a filter may fit the plan.
-func mayHave(filter []byte, p terms.Plan) bool {
+// mayHave tells whether documents with a filter may fit the plan; nil: they always may.
+func mayHave(p terms.Plan) func(filter []byte) bool {
+	has := func(hash uint64) func([]byte) bool {
+		return func(filter []byte) bool { return bloom.MayHave(filter, hash) }
+	}
 	switch p := p.(type) {
 	case terms.Word:
-		return bloom.MayHave(filter, termHash(textField, string(p)))
+		return has(termHash(textField, string(p)))
 	case terms.Term:
-		return bloom.MayHave(filter, termHash(valueField, string(p)))
+		return has(termHash(valueField, string(p)))
 	case terms.All:
-		return !slices.ContainsFunc(p, func(q terms.Plan) bool { return !mayHave(filter, q) })
+		var parts []func([]byte) bool
+		for _, q := range p {
+			if part := mayHave(q); part != nil {
+				parts = append(parts, part)
+			}
+		}
+		return func(filter []byte) bool {
+			return !slices.ContainsFunc(parts, func(part func([]byte) bool) bool { return !part(filter) })
+		}
 	case terms.Any:
-		return slices.ContainsFunc(p, func(q terms.Plan) bool { return mayHave(filter, q) })
+		var parts []func([]byte) bool
+		for _, q := range p {
+			part := mayHave(q)
+			if part == nil {
+				return nil
+			}
+			parts = append(parts, part)
+		}
+		return func(filter []byte) bool {
+			return slices.ContainsFunc(parts, func(part func([]byte) bool) bool { return part(filter) })
+		}
 	}
-	return true // prefixes, nothing
+	return nil // prefixes, nothing
 }
 
 var unscored = search.SearcherOptions{Score: "none"}

@@ -47,6 +47,7 @@ func (s *Store) candidates(ctx context.Context, f *query.Filter) iter.Seq2[lastn
 	return func(yield func(lastnight.Document, error) bool) {
 		sp := spanOf(f)
 		p := terms.PlanOf(f)
+		may := mayHave(p)
 		days := s.allDays()
 		if sp.newest {
 			slices.Reverse(days)
@@ -55,20 +56,18 @@ func (s *Store) candidates(ctx context.Context, f *query.Filter) iter.Seq2[lastn
 			if !sp.touches(d.name) {
 				continue
 			}
-			if d.hasFresh(s.maxFresh) {
-				if err := s.pack(ctx, d); err != nil {
-					yield(lastnight.Document{}, err)
-					return
-				}
+			if err := s.packForSearch(ctx, d); err != nil {
+				yield(lastnight.Document{}, err)
+				return
 			}
 			times, indexed, err := s.lookUp(ctx, d, p, sp)
 			if err != nil {
 				yield(lastnight.Document{}, err)
 				return
 			}
-			docs := s.scan(ctx, d.name, sp, p, wanted(f))
+			docs := s.scan(ctx, d.name, reading{span: sp, may: may, keep: wanted(f)})
 			if indexed {
-				docs = s.fetch(ctx, d.name, sp, times)
+				docs = s.fetch(ctx, d.name, sp, times, may)
 			}
 			for doc, err := range docs {
 				if !yield(doc, err) || err != nil {
@@ -233,16 +232,29 @@ func (s *Store) few(day string, sp span) (few bool, err error) {
 				return nil
 			}
 		}
-		if packs := b.Bucket(packBucket); packs != nil {
-			for _, value := range sp.walkPacks(packs.Cursor()) {
-				in, _, err := packHead(value)
-				if n += in; err != nil || n > s.scanDocuments {
-					return err
-				}
-			}
-		}
+		packed, err := s.packedIn(b, sp, s.scanDocuments-n)
+		n += packed
 		few = n <= s.scanDocuments
-		return nil
+		return err
 	})
 	return few, err
+}
+
+// packedIn tells how many documents lie in packs that may have some of the span; where they are more than enough, some of them.
+func (s *Store) packedIn(b *bolt.Bucket, sp span, enough int) (n int, err error) {
+	r, err := s.readDay(b, nil)
+	if err != nil {
+		return 0, err
+	}
+	for _, source := range r.lanes(sp, nil) {
+		for more := true; more && n <= enough; {
+			if more, err = source.pass(); err != nil {
+				return n, err
+			}
+			if more {
+				n += source.part.part.documents(source.row)
+			}
+		}
+	}
+	return n, nil
 }

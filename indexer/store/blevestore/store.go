@@ -22,7 +22,7 @@ import (
 )
 
 // format is the version of the files, and the only one that is read.
-const format = 2
+const format = 3
 
 // allocBytes is by how much the files grow.
 const allocBytes = 512 << 10
@@ -56,11 +56,10 @@ type Store struct {
 	analysis  *index.AnalysisQueue
 	codec     *codec
 
-	scanDocuments, maxPending, maxFresh int // the constants of these names; others in tests
+	scanDocuments, maxPending, maxFresh, partTxBytes int // the constants of these names; others in tests
 
-	writing   sync.Mutex // held while documents are committed and noted in their day
-	packTools packTools  // guarded by writing
-	opened    sync.Pool  // of *packMemory
+	writing sync.Mutex // held while documents are committed and noted in their day
+	opened  sync.Pool  // of *packMemory
 
 	mu   sync.Mutex
 	days map[string]*day // by name; guarded by mu
@@ -80,7 +79,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, codec: c, days: map[string]*day{}, scanDocuments: scanDocuments, maxPending: maxPending, maxFresh: maxFresh}
+	s := &Store{cfg: cfg, codec: c, days: map[string]*day{}, scanDocuments: scanDocuments, maxPending: maxPending, maxFresh: maxFresh, partTxBytes: partTxBytes}
 	if s.exact, err = openMapped(cfg, exactFile); err != nil {
 		return nil, err
 	}
