@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
+
 	"lastnight"
 )
 
@@ -52,6 +54,10 @@ func newList[T any](items []T, next string, in lastnight.Interval) List[T] {
 type body struct {
 	buf bytes.Buffer
 	enc *json.Encoder // into buf
+
+	zip    *gzip.Writer // into zipped
+	zips   bool         // what was encoded is compressed as it comes: see zipFor
+	zipped bytes.Buffer
 }
 
 // maxKeptBody is how large the memory of an answer may be to be used again.
@@ -61,6 +67,7 @@ var bodies = sync.Pool{New: func() any {
 	b := &body{}
 	b.enc = json.NewEncoder(&b.buf)
 	b.enc.SetEscapeHTML(false)
+	b.zip = newZip(&b.zipped)
 	return b
 }}
 
@@ -68,14 +75,41 @@ var bodies = sync.Pool{New: func() any {
 func newBody() *body { return bodies.Get().(*body) } //nolint:forcetypeassert // nothing else is put there
 
 func (b *body) release() {
-	if b.buf.Cap() <= maxKeptBody {
+	if b.buf.Cap() <= maxKeptBody && b.zipped.Cap() <= maxKeptBody {
 		b.buf.Reset()
+		b.zipped.Reset()
+		b.zips = false
 		bodies.Put(b)
+	}
+}
+
+// zipPiece is how much is compressed at once.
+const zipPiece = 32 << 10
+
+// zipFor compresses what is encoded while the rest is looked for, if the request's reader accepts it; call zipSome
+// now and then. Else the middleware compresses all of it at the end.
+func (b *body) zipFor(r *http.Request) {
+	if b.zips = acceptsZip(r); b.zips {
+		b.zip.Reset(&b.zipped)
+	}
+}
+
+// zipSome compresses what has been encoded, if it is enough. Nothing of it can be changed then.
+func (b *body) zipSome() {
+	if b.zips && b.buf.Len() >= zipPiece {
+		_, _ = b.zip.Write(b.buf.Bytes()) // into memory
+		b.buf.Reset()
 	}
 }
 
 // encode appends v.
 func (b *body) encode(v any) error {
+	if d, ok := v.(*lastnight.Document); ok {
+		b.buf.Grow(1<<10 + len(d.Text)) // mostly enough
+		out, err := appendDocument(b.buf.AvailableBuffer(), d)
+		b.buf.Write(out)
+		return err
+	}
 	if err := b.enc.Encode(v); err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
@@ -100,9 +134,17 @@ func (b *body) answer(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Length", strconv.Itoa(b.buf.Len()))
+	out := &b.buf
+	if b.zips {
+		_, _ = b.zip.Write(b.buf.Bytes()) // into memory
+		_ = b.zip.Close()
+		h.Set("Content-Encoding", "gzip")
+		h.Add("Vary", "Accept-Encoding")
+		out = &b.zipped
+	}
+	h.Set("Content-Length", strconv.Itoa(out.Len()))
 	// The reader may have gone; nobody is left to tell.
-	_, _ = w.Write(b.buf.Bytes())
+	_, _ = w.Write(out.Bytes())
 }
 
 // writeJSON answers with v. It fails only before it has written anything.

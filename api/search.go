@@ -81,6 +81,7 @@ func (s search) page(w http.ResponseWriter, r *http.Request, req lastnight.Searc
 	req.Limit++
 	body := newBody()
 	defer body.release()
+	body.zipFor(r)
 	var last lastnight.Document
 	body.buf.WriteString(`{"items":[`)
 	for d, err := range s.ask.Search(r.Context(), req) {
@@ -98,6 +99,7 @@ func (s search) page(w http.ResponseWriter, r *http.Request, req lastnight.Searc
 		if err := body.encode(&last); err != nil {
 			return err
 		}
+		body.zipSome()
 		n++
 		size += len(d.Text)
 	}
@@ -121,7 +123,7 @@ func (s search) stream(w http.ResponseWriter, r *http.Request, req lastnight.Sea
 	defer out.stop()
 	for d, err := range s.ask.Search(r.Context(), req) {
 		if err == nil {
-			err = out.json(d)
+			err = out.json(&d)
 		}
 		if err != nil {
 			return s.env.failLines(out, r, err)

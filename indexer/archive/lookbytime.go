@@ -37,12 +37,32 @@ func (l *look) inTime(c candidate, v *view, h *harvest[lastnight.Document]) erro
 		return err
 	}
 	if l.cond != nil && !whole && (n > fewRows || v.plain != nil) {
-		var err error
-		if set, err = v.rowsWith(l.cond, rows.set(v)); err != nil || set.none() {
+		return l.inPieces(v, rows, h)
+	}
+	_, err := l.inOrder(v, rows, set, h)
+	return err
+}
+
+// firstPiece is how many records of a run are looked at together at least, where a few results are enough.
+const firstPiece = 1 << 10
+
+// inPieces takes the results among some records of a block. Where not all are wanted the first ones are looked for first, and
+// the others maybe not at all.
+func (l *look) inPieces(v *view, rows *timedRows, h *harvest[lastnight.Document]) error {
+	for size := max(firstPiece, 2*min(h.limit, len(v.flags))); len(rows.runs) > 0; size *= 4 {
+		piece := rows
+		if h.limit > 0 {
+			piece = rows.first(size)
+		}
+		set, err := v.rowsWith(l.cond, piece.set(v))
+		if err != nil {
+			return err
+		}
+		if done, err := l.inOrder(v, piece, set, h); err != nil || done {
 			return err
 		}
 	}
-	return l.inOrder(v, rows, set, h)
+	return nil
 }
 
 // inside tells whether all of a block is in the time that is asked for.
@@ -70,25 +90,25 @@ func (l *look) accepted(h *harvest[lastnight.Document]) (first, last int64) {
 	return first, last
 }
 
-// inOrder puts records together until there are as many results as are wanted.
-func (l *look) inOrder(v *view, rows *timedRows, set rowSet, h *harvest[lastnight.Document]) error {
+// inOrder puts records together until there are as many results as are wanted: then it is done.
+func (l *look) inOrder(v *view, rows *timedRows, set rowSet, h *harvest[lastnight.Document]) (done bool, err error) {
 	rows.keep(set)
 	for len(rows.runs) > 0 {
 		r := rows.runs[0]
 		row := r.row(rows.sign)
 		at := l.s.placeOf(r.e, r.gen, r.major)
 		if !h.acceptsMajor(at.major) { // the harvest has grown full, and those that follow are behind it too
-			return nil
+			return true, nil
 		}
 		if err := l.row(v, row, r.e, at, h); err != nil {
-			return err
+			return true, err
 		}
 		if h.full() {
-			return nil
+			return true, nil
 		}
 		rows.next()
 	}
-	return nil
+	return false, nil
 }
 
 // timed gives the records of a block that can be results by their time.
@@ -138,6 +158,40 @@ func (t *timedRows) left() (n int) {
 		n += r.to - r.from
 	}
 	return n
+}
+
+// first takes away about so many records, the first ones in the order of the scan: all up to some time. Call it before keep.
+func (t *timedRows) first(size int) *timedRows {
+	longest := slices.MaxFunc(t.runs, func(a, b *timedRun) int { return cmp.Compare(a.to-a.from, b.to-b.from) })
+	if longest.to-longest.from <= size {
+		all := &timedRows{runs: t.runs, sign: t.sign}
+		t.runs = nil
+		return all
+	}
+	last := longest.time(longest.from + size - 1)
+	if t.sign < 0 {
+		last = longest.time(longest.to - size)
+	}
+	taken, left := &timedRows{sign: t.sign}, t.runs[:0]
+	for _, r := range t.runs {
+		p := *r
+		n := sort.Search(r.to-r.from, func(i int) bool { at := r.time(r.from + i); return at > last || at == last && t.sign < 0 })
+		if t.sign < 0 {
+			p.from += n
+			r.to = p.from
+		} else {
+			p.to = p.from + n
+			r.from = p.to
+		}
+		if p.from < p.to {
+			taken.runs = append(taken.runs, &p)
+		}
+		if r.from < r.to {
+			left = append(left, r)
+		}
+	}
+	t.runs = left
+	return taken
 }
 
 // set gives the records as a set. Call it before keep.
