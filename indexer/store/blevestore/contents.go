@@ -24,7 +24,11 @@ func (s *Store) AllTemplates(ctx context.Context) iter.Seq2[lastnight.Template, 
 func (s *Store) Sources(ctx context.Context) iter.Seq2[store.Source, error] {
 	return each(ctx, s.exact, countSourcesBucket, func(tx *bolt.Tx, k, v []byte) (store.Source, error) {
 		src := store.Source{Name: string(k)}
-		packed, err := s.codec.open(tx.Bucket(countsBucket).Get(v))
+		_, sealed, err := splitCounts(tx.Bucket(countsBucket).Get(v))
+		if err != nil {
+			return src, err
+		}
+		packed, err := s.codec.open(sealed)
 		if err != nil {
 			return src, err
 		}

@@ -12,14 +12,16 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	bolt "go.etcd.io/bbolt"
 
 	"lastnight"
 	"lastnight/indexer/store"
+	"lastnight/internal/bloom"
 	"lastnight/query"
 )
 
-// Names in exact.db: counts (first minute, last minute, source → packed counts) and
+// Names in exact.db: counts (first minute, last minute, source → filter of the templates, packed counts) and
 // the key that each source has there.
 var countsBucket, countSourcesBucket = []byte("counts"), []byte("count_sources")
 
@@ -42,7 +44,7 @@ func (s *Store) PutCounts(ctx context.Context, source string, counts []lastnight
 	packed, first, last := packCounts(counts)
 	key := binary.BigEndian.AppendUint64(nil, ordered(first))
 	key = append(binary.BigEndian.AppendUint64(key, ordered(last)), source...)
-	value := s.codec.seal(packed)
+	value := append(filterCounts(counts), s.codec.seal(packed)...)
 	err := s.exact.Update(func(tx *bolt.Tx) error {
 		b, sources, err := countBuckets(tx)
 		if err != nil {
@@ -101,7 +103,7 @@ func (s *Store) Counts(ctx context.Context, req store.CountsRequest) iter.Seq2[l
 			var packs [][]byte
 			err := ctx.Err()
 			if err == nil {
-				packs, key, err = s.packs(key, first, end)
+				packs, key, err = s.packs(key, first, end, req.Template)
 			}
 			if err != nil {
 				yield(lastnight.TemplateCount{}, fmt.Errorf("read counts: %w", err))
@@ -120,8 +122,9 @@ func (s *Store) Counts(ctx context.Context, req store.CountsRequest) iter.Seq2[l
 	}
 }
 
-// packs reads, from a key on, packed counts that overlap [first, end), and where to go on.
-func (s *Store) packs(from []byte, first, end int64) (packs [][]byte, next []byte, err error) {
+// packs reads, from a key on, packed counts that overlap [first, end), of a template if one is named, and where to go on.
+func (s *Store) packs(from []byte, first, end int64, template string) (packs [][]byte, next []byte, err error) {
+	hash := xxhash.Sum64String(template)
 	err = s.exact.View(func(tx *bolt.Tx) error {
 		b := tx.Bucket(countsBucket)
 		if b == nil {
@@ -143,7 +146,14 @@ func (s *Store) packs(from []byte, first, end int64) (packs [][]byte, next []byt
 			if unordered(k[8:]) < first {
 				continue
 			}
-			p, err := s.codec.open(v)
+			filter, sealed, err := splitCounts(v)
+			if err != nil {
+				return err
+			}
+			if template != "" && !bloom.MayHave(filter, hash) {
+				continue
+			}
+			p, err := s.codec.open(sealed)
 			if err != nil {
 				return err
 			}
@@ -257,6 +267,29 @@ func packCounts(counts []lastnight.TemplateCount) (packed []byte, first, last in
 		}
 	}
 	return w.b, first, last
+}
+
+// filterCounts gives how a value of counts begins: its templates' filter, whose length is before it. A question for one template
+// opens only those that may have it: one is in few of all there are.
+func filterCounts(counts []lastnight.TemplateCount) []byte {
+	hashes := map[uint64]bool{}
+	for i := range counts {
+		hashes[xxhash.Sum64String(counts[i].Template)] = true
+	}
+	f := bloom.New(len(hashes))
+	for h := range hashes {
+		bloom.Add(f, h)
+	}
+	var w writer
+	w.bytes(f)
+	return w.b
+}
+
+// splitCounts gives the filter and the sealed counts of a value.
+func splitCounts(value []byte) (filter, sealed []byte, err error) {
+	r := reader{b: value}
+	filter = r.bytes()
+	return filter, r.b, r.err
 }
 
 // unpackCounts yields what the request asks for, minutes in [from, end). more is false
