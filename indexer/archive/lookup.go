@@ -169,14 +169,19 @@ func (a *Archive) dissolve(ctx context.Context, m *manifest, why error) error {
 	if !used {
 		return nil
 	}
-	a.damage(m.name, why)
+	moved := a.cfg.Shared && errors.Is(why, fs.ErrNotExist) // another process has merged it, and a listing tells into what
+	if !moved {
+		a.damage(m.name, why)
+	}
 	select {
 	case <-a.lists.turn:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	defer func() { a.lists.turn <- struct{}{} }()
-	a.lists.bad[m.name] = struct{}{}
+	if !moved {
+		a.lists.bad[m.name] = struct{}{}
+	}
 	if err := a.relist(ctx, true); err != nil {
 		return fmt.Errorf("do without %s: %w", m.name, err)
 	}

@@ -185,7 +185,7 @@ func ordered[T any](ctx context.Context, s *scan, find finder[T], yield func(*T)
 			if given != nil {
 				s.after, vanished = given, 0
 			}
-			if vanished++; vanished <= maxRelists {
+			if vanished++; vanished <= s.a.maxRelists() {
 				err = s.renew(ctx)
 				if err == nil {
 					continue

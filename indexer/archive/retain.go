@@ -65,6 +65,11 @@ func (a *Archive) retireAll(ctx context.Context, p *Policy) error {
 	if err := a.refresh(ctx, true); err != nil {
 		return err
 	}
+	return a.whole(func() error { return a.retireOnce(ctx, p) })
+}
+
+// retireOnce goes over all files; a lost manifest ends it: errVanished.
+func (a *Archive) retireOnce(ctx context.Context, p *Policy) error {
 	now := a.now()
 	total := a.resume(p, now)
 	r := a.newRetirement(p, now)

@@ -371,6 +371,9 @@ func (a *Archive) takeUp(ctx context.Context, l *listing) (bad, done bool, err e
 	a.mu.Unlock()
 	settled, m, err := a.lookUp(ctx, stocks, keys)
 	if m != nil && (errors.Is(err, errCorrupt) || errors.Is(err, fs.ErrNotExist)) {
+		if a.cfg.Shared && errors.Is(err, fs.ErrNotExist) { // merged into another one since it was listed
+			return false, false, nil
+		}
 		a.lists.bad[m.name] = struct{}{}
 		a.damage(m.name, err)
 		return true, false, nil

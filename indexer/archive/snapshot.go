@@ -192,7 +192,7 @@ func (s *scan) again(ctx context.Context, f func() error) error {
 		if !errors.Is(err, errVanished) {
 			return err
 		}
-		if n == maxRelists {
+		if n >= s.a.maxRelists() {
 			return lastnight.Errorf(lastnight.CodeUnavailable, "", "files of the archive vanish while they are read: %w", err)
 		}
 		if err := s.renew(ctx); err != nil {

@@ -29,7 +29,15 @@ type Stats struct {
 }
 
 // Stats counts what there is. It reads what manifests say of chunks only where it is not known which lines are the oldest or newest.
-func (a *Archive) Stats(ctx context.Context) (Stats, error) {
+func (a *Archive) Stats(ctx context.Context) (s Stats, err error) {
+	err = a.whole(func() error {
+		s, err = a.stats(ctx)
+		return err
+	})
+	return s, err
+}
+
+func (a *Archive) stats(ctx context.Context) (Stats, error) {
 	a.mu.Lock()
 	s := Stats{Garbage: len(a.garbage), Damaged: a.Damaged(), Manifests: len(a.manifests)}
 	for _, f := range a.files {
@@ -51,7 +59,7 @@ func (a *Archive) Stats(ctx context.Context) (Stats, error) {
 				s.reach(sh.first, sh.last)
 				continue
 			}
-			files, _, err := a.onShelf(ctx, stocks[i], j)
+			files, err := a.onShelf(ctx, stocks[i], j)
 			if err != nil {
 				return s, err
 			}

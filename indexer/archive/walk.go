@@ -11,61 +11,79 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"lastnight"
 )
 
 // What is asked of all files is asked of shelves first: those of which one thing is known that no file of theirs can
 // change are not read.
 
+// whole calls do until no manifest is found lost meanwhile, each time with those that there are then.
+func (a *Archive) whole(do func() error) error {
+	for n := 0; ; n++ {
+		err := do()
+		if !errors.Is(err, errVanished) {
+			return err
+		}
+		if n >= a.maxRelists() {
+			return lastnight.Errorf(lastnight.CodeUnavailable, "", "files of the archive vanish while they are read: %w", err)
+		}
+	}
+}
+
+// maxRelists bounds how often files are listed again for one question because some have vanished, or a manifest is damaged.
+func (a *Archive) maxRelists() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return maxRelists + len(a.manifests)
+}
+
 // find gives a file by its name, as the manifests are now; nil: there is none.
-func (a *Archive) find(ctx context.Context, name string) (*file, error) {
-	for range maxRelists {
+func (a *Archive) find(ctx context.Context, name string) (f *file, err error) {
+	err = a.whole(func() error {
 		a.mu.Lock()
-		f, stocks := a.files[name], a.stocks()
+		loose, stocks := a.files[name], a.stocks()
 		a.mu.Unlock()
-		if f != nil || !strings.HasPrefix(name, chunkFolder) {
-			return f, nil
+		if f = loose; f != nil || !strings.HasPrefix(name, chunkFolder) {
+			return nil
 		}
-		f, lost, err := a.findIn(ctx, stocks, name)
-		if !lost {
-			return f, err
+		for _, s := range stocks {
+			i := s.m.shelfFor(name)
+			if i < 0 {
+				continue
+			}
+			files, err := a.onShelf(ctx, s, i)
+			if err != nil {
+				return err
+			}
+			if at, found := slices.BinarySearchFunc(files, name, func(f *file, name string) int { return strings.Compare(f.name, name) }); found {
+				f = files[at].alone()
+				return nil
+			}
 		}
-	}
-	return nil, fmt.Errorf("find %s: %w", name, errVanished)
+		return nil
+	})
+	return f, err
 }
 
-// findIn looks for a chunk in manifests; lost tells that one of them cannot be read, and is done without from now on.
-func (a *Archive) findIn(ctx context.Context, stocks []stock, name string) (f *file, lost bool, err error) {
-	for _, s := range stocks {
-		i := s.m.shelfFor(name)
-		if i < 0 {
-			continue
-		}
-		files, lost, err := a.onShelf(ctx, s, i)
-		if err != nil || lost {
-			return nil, lost, err
-		}
-		if at, found := slices.BinarySearchFunc(files, name, func(f *file, name string) int { return strings.Compare(f.name, name) }); found {
-			return files[at].alone(), false, nil
-		}
-	}
-	return nil, false, nil
-}
-
-// onShelf gives the files of a shelf that are there; lost tells that it cannot be read, and its manifest is done without from now on.
-func (a *Archive) onShelf(ctx context.Context, s stock, i int) (files []*file, lost bool, err error) {
+// onShelf gives the files of a shelf that are there. If it cannot be read, its manifest is done without from now on: errVanished.
+func (a *Archive) onShelf(ctx context.Context, s stock, i int) (files []*file, err error) {
 	sh, err := a.shelf(ctx, s.m, i)
 	if errors.Is(err, errCorrupt) || errors.Is(err, fs.ErrNotExist) {
-		return nil, true, a.dissolve(ctx, s.m, err)
+		if err := a.dissolve(ctx, s.m, err); err != nil {
+			return nil, err
+		}
+		return nil, errVanished
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("read %s: %w", s.m.name, err)
+		return nil, fmt.Errorf("read %s: %w", s.m.name, err)
 	}
 	for j := range sh.files {
 		if f := &sh.files[j]; s.live.has(int(f.num)) {
 			files = append(files, f)
 		}
 	}
-	return files, false, nil
+	return files, nil
 }
 
 // some tells whether any chunk of a shelf is there, and whether all are.
@@ -117,7 +135,7 @@ func boolCompare(a, b bool) int {
 }
 
 // oldestFirst calls do with files in the order of age, without those of shelves that skip says nothing is to be done with. Shelves are
-// read one after the other.
+// read one after the other; a lost manifest ends it: errVanished.
 func (a *Archive) oldestFirst(ctx context.Context, skip func(*shelf) bool, do func(*file) error) error {
 	a.mu.Lock()
 	var q byAge
@@ -128,10 +146,9 @@ func (a *Archive) oldestFirst(ctx context.Context, skip func(*shelf) bool, do fu
 	a.mu.Unlock()
 	for i := range stocks {
 		for j := range stocks[i].m.shelves {
-			if sh := &stocks[i].m.shelves[j]; true {
-				if some, _ := stocks[i].some(sh); some {
-					q = append(q, aged{arrived: sh.oldest, stock: &stocks[i], shelf: j})
-				}
+			sh := &stocks[i].m.shelves[j]
+			if some, _ := stocks[i].some(sh); some {
+				q = append(q, aged{arrived: sh.oldest, stock: &stocks[i], shelf: j})
 			}
 		}
 	}
@@ -147,7 +164,7 @@ func (a *Archive) oldestFirst(ctx context.Context, skip func(*shelf) bool, do fu
 		if skip(&x.stock.m.shelves[x.shelf]) {
 			continue
 		}
-		files, _, err := a.onShelf(ctx, *x.stock, x.shelf) // those of a lost one have their turn the next time
+		files, err := a.onShelf(ctx, *x.stock, x.shelf)
 		if err != nil {
 			return err
 		}
@@ -162,6 +179,14 @@ func (a *Archive) oldestFirst(ctx context.Context, skip func(*shelf) bool, do fu
 // anything did. What else is kept by the time of lines takes care with it not to drop an
 // import of old logs at once.
 func (a *Archive) Oldest(ctx context.Context, arrived time.Time) (at time.Time, some bool, err error) {
+	err = a.whole(func() error {
+		at, some, err = a.oldest(ctx, arrived)
+		return err
+	})
+	return at, some, err
+}
+
+func (a *Archive) oldest(ctx context.Context, arrived time.Time) (at time.Time, some bool, err error) {
 	since := clampNano(arrived)
 	oldest := int64(math.MaxInt64)
 	take := func(f *file) {
@@ -188,7 +213,7 @@ func (a *Archive) Oldest(ctx context.Context, arrived time.Time) (at time.Time, 
 		if some && x.arrived >= oldest {
 			break
 		}
-		files, _, err := a.onShelf(ctx, *x.stock, x.shelf)
+		files, err := a.onShelf(ctx, *x.stock, x.shelf)
 		if err != nil {
 			return time.Time{}, false, err
 		}
@@ -208,7 +233,15 @@ const lastDirect = 64
 // Segments lists, oldest first, what Append wrote and what may not have been indexed yet: the segments that are not
 // yet compacted and the newest chunks that it wrote. Older ones have been: nothing new is appended while
 // more than a few wait for it.
-func (a *Archive) Segments(ctx context.Context) ([]string, error) {
+func (a *Archive) Segments(ctx context.Context) (names []string, err error) {
+	err = a.whole(func() error {
+		names, err = a.maybeUnindexed(ctx)
+		return err
+	})
+	return names, err
+}
+
+func (a *Archive) maybeUnindexed(ctx context.Context) ([]string, error) {
 	var files, direct []*file
 	take := func(f *file) {
 		if f.isDirect() {
@@ -238,7 +271,7 @@ func (a *Archive) Segments(ctx context.Context) ([]string, error) {
 		if len(direct) == lastDirect && x.arrived < direct[0].arrived {
 			break
 		}
-		some, _, err := a.onShelf(ctx, *x.stock, x.shelf)
+		some, err := a.onShelf(ctx, *x.stock, x.shelf)
 		if err != nil {
 			return nil, err
 		}
