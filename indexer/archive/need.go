@@ -83,6 +83,7 @@ type cond struct {
 	regex *matcher
 	short *cond // of a regex: like kids, with short texts too, which are quick to find in one long text; nil: none
 
+	digits  *digitText   // of text, if it is a short number; else nil
 	places  *[256]uint64 // of text: a bit for each place of the text behind which a byte stands
 	classes *[8]uint64   // of text: the same for the bytes of a class of columns
 }
@@ -124,7 +125,7 @@ func textCond(text string, fold bool) *cond {
 	if text == "" || strings.ContainsAny(text, "\n\x11\x12\x13") {
 		return nil
 	}
-	c := &cond{kind: condText, text: []byte(text), fold: fold, places: new([256]uint64), classes: new([8]uint64)}
+	c := &cond{kind: condText, text: []byte(text), fold: fold, places: new([256]uint64), classes: new([8]uint64), digits: digitTextOf(text)}
 	for j, b := range c.text {
 		c.places[b] |= 2 << j
 		if fold && b >= 'a' && b <= 'z' {

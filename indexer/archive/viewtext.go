@@ -356,6 +356,9 @@ func (v *view) scanNumbers(col *viewColumn, c *cond, in ranks, set *lineSetOfSha
 	}
 	if int(in.to)-int(in.from) > manyAsked {
 		col.numbers.unpack(v.mem)
+		if c.digits != nil && col.numbers.onlyRuns() {
+			return v.scanDigits(col.numbers, c.digits, in, set)
+		}
 	}
 	const piece, most = 128, 1 << 16 // values looked through at once, and from how many bytes on these are enough
 	var ends [piece]int
@@ -384,6 +387,20 @@ func (v *view) scanNumbers(col *viewColumn, c *cond, in ranks, set *lineSetOfSha
 		n += values
 	}
 	v.number = text
+	return nil
+}
+
+// scanDigits is scanNumbers for numbers that are unpacked and digits that only they may have, which none is written out for.
+func (v *view) scanDigits(col *numberColumn, digits *digitText, in ranks, set *lineSetOfShape) error {
+	to := min(int(in.to), col.n)
+	for i := range col.runs {
+		list := col.runs[i].list[:to]
+		for n := int(in.from); n < to; n++ {
+			if digits.in(list[n]) {
+				v.hit(set, n, col.n)
+			}
+		}
+	}
 	return nil
 }
 
