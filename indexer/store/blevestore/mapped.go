@@ -96,8 +96,8 @@ const (
 	shrinkTx    = 4 << 20
 )
 
-// shrink writes the file anew if much of it is free. Nobody else has it open, as long as exact.db keeps other processes out. If
-// it stops anywhere the old file is there.
+// shrink writes the file anew if much of it is free, and closes it then. If it stops anywhere the old file is there. The new one takes
+// its place before the old one is let go of: see openBolt for who waits for that.
 func (m *mapped) shrink() (err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -106,18 +106,8 @@ func (m *mapped) shrink() (err error) {
 	if m.db == nil || err != nil || info.Size() > shrinkBytes {
 		return err
 	}
-	used := int64(0)
-	if err := m.db.View(func(tx *bolt.Tx) error { used = tx.Size(); return nil }); err != nil {
-		return fmt.Errorf("read size of %s: %w", m.name, err)
-	}
-	stats := m.db.Stats()
-	used -= int64((stats.FreePageN + stats.PendingPageN) * m.db.Info().PageSize)
-	part := int64(shrinkFree)
-	if info.Size() <= smallBytes {
-		part = shrinkSmall
-	}
-	if info.Size()-used < max(info.Size()/part, allocBytes) {
-		return nil
+	if due, err := m.spare(info.Size()); err != nil || !due {
+		return err
 	}
 	temp := path + ".new"
 	defer func() { err = errors.Join(err, removeIfThere(temp)) }()
@@ -127,15 +117,40 @@ func (m *mapped) shrink() (err error) {
 	if err := m.copyTo(temp); err != nil {
 		return fmt.Errorf("write %s anew: %w", m.name, err)
 	}
+	if err := os.Rename(temp, path); err != nil {
+		return fmt.Errorf("replace %s: %w", m.name, err)
+	}
 	err = m.db.Close()
 	m.db = nil
 	if err != nil {
 		return fmt.Errorf("close %s: %w", m.name, err)
 	}
-	if err := os.Rename(temp, path); err != nil {
-		return fmt.Errorf("replace %s: %w", m.name, err)
-	}
 	return syncDir(m.cfg.Dir)
+}
+
+// spare tells whether so much of the file is free that it is to be written anew. Of small ones half empty pages count, too:
+// what comes in no order of its keys leaves many.
+func (m *mapped) spare(size int64) (due bool, err error) {
+	err = m.db.View(func(tx *bolt.Tx) error {
+		stats := m.db.Stats()
+		free := size - tx.Size() + int64((stats.FreePageN+stats.PendingPageN)*m.db.Info().PageSize)
+		if size > smallBytes {
+			due = free >= size/shrinkFree
+			return nil
+		}
+		half := int64(0)
+		err := tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
+			s := b.Stats()
+			half += int64(s.LeafAlloc - s.LeafInuse)
+			return nil
+		})
+		due = free >= max(size/shrinkSmall, allocBytes) || free+half >= max(size/shrinkFree, allocBytes)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("read size of %s: %w", m.name, err)
+	}
+	return due, nil
 }
 
 // copyTo writes all that the file has into another one, and syncs it.

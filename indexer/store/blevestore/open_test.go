@@ -3,6 +3,7 @@ package blevestore_test
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -242,4 +243,60 @@ func TestLargeDay(t *testing.T) {
 	}
 	must(t, asked.Close())
 	must(t, read.Close())
+}
+
+// TestShrunk: a store whose files are half empty pages is smaller once it was closed, and who waits for it to be closed gets
+// the files that took their place, not those that are gone.
+func TestShrunk(t *testing.T) {
+	dir := t.TempDir()
+	size := func() int64 {
+		info, err := os.Stat(filepath.Join(dir, "exact.db"))
+		must(t, err)
+		return info.Size()
+	}
+	rnd := rand.New(rand.NewPCG(5, 6))
+	for round := range 3 {
+		s := open(t, dir, 0)
+		for range 4 {
+			var ts []lastnight.Template
+			for range 2000 {
+				ts = append(ts, lastnight.Template{ID: fmt.Sprintf("%016x", rnd.Uint64()), Text: fmt.Sprintf("text %x %x", rnd.Uint64(), rnd.Uint64())})
+			}
+			must(t, s.PutTemplates(t.Context(), ts))
+		}
+		before := size()
+		type result struct {
+			s   *blevestore.Store
+			err error
+		}
+		waits := make(chan result)
+		go func() {
+			s, err := blevestore.Open(t.Context(), blevestore.Config{Dir: dir, LockWait: 20 * time.Second})
+			waits <- result{s, err}
+		}()
+		time.Sleep(50 * time.Millisecond) // it waits, most likely; if not, it finds the new file at once
+		must(t, s.Close())
+		next := <-waits
+		must(t, next.err)
+		if after := size(); after > before*9/10 {
+			t.Errorf("%d bytes, %d before", after, before)
+		}
+		_, err := next.s.Put(t.Context(), "bucket", fmt.Sprint("round", round), []byte("value"), 0)
+		must(t, err)
+		must(t, next.s.Close())
+	}
+	s := open(t, dir, 0)
+	for round := range 3 {
+		_, err := s.Get(t.Context(), "bucket", fmt.Sprint("round", round))
+		must(t, err)
+	}
+	n := 0
+	for _, err := range s.AllTemplates(t.Context()) {
+		must(t, err)
+		n++
+	}
+	if n != 3*4*2000 {
+		t.Errorf("%d templates", n)
+	}
+	must(t, s.Close())
 }

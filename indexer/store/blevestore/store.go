@@ -114,7 +114,8 @@ func (c Config) withDefaults() Config {
 }
 
 // Close writes what the indexes lack, packs and closes everything. Nothing is lost without
-// it: documents are durable already. So packing that fails, on a full disk, is only logged.
+// it: documents are durable already. So packing that fails, on a full disk, is only logged. A file of which
+// much is free is written anew.
 func (s *Store) Close() error {
 	err := s.closeIndexes()
 	if s.analysis != nil {
@@ -127,13 +128,57 @@ func (s *Store) Close() error {
 	if errors.Is(removed, os.ErrNotExist) {
 		removed = nil
 	}
-	return errors.Join(err, removed, s.documents.Close(), s.exact.Close())
+	err = errors.Join(err, removed, s.documents.Close())
+	if err := s.exact.shrink(); err != nil {
+		s.cfg.Logger.Warn("what is exact is not as small as it could be", "err", err)
+	}
+	return errors.Join(err, s.exact.Close())
 }
 
-// openBolt opens one of the two files and checks its version.
+// openBolt opens one of the two files and checks its version. Who had it open before may have written it anew while we waited
+// for its lock: then ours is another file, and nobody's, and the new one is opened.
 func openBolt(cfg Config, name string) (*bolt.DB, error) {
 	path := filepath.Join(cfg.Dir, name)
-	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: cfg.LockWait, FreelistType: bolt.FreelistMapType})
+	for range maxReplaced {
+		db, replaced, err := openOnce(cfg, path)
+		if err != nil || !replaced {
+			return db, err
+		}
+		if err := db.Close(); err != nil {
+			return nil, fmt.Errorf("close %s: %w", path, err)
+		}
+	}
+	return nil, inUse(cfg.Dir)
+}
+
+// maxReplaced is how often a file may be written anew by others while it is opened.
+const maxReplaced = 8
+
+// openOnce opens a file, and tells whether another one has taken its place.
+func openOnce(cfg Config, path string) (db *bolt.DB, replaced bool, err error) {
+	var opened os.FileInfo
+	open := func(name string, flag int, mode os.FileMode) (*os.File, error) {
+		f, err := os.OpenFile(name, flag, mode)
+		if err != nil {
+			return nil, err
+		}
+		if opened, err = f.Stat(); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		return f, nil
+	}
+	if db, err = openFile(cfg, path, open); err != nil {
+		return nil, false, err
+	}
+	now, err := os.Stat(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, false, errors.Join(err, db.Close())
+	}
+	return db, err != nil || !os.SameFile(opened, now), nil
+}
+
+func openFile(cfg Config, path string, open func(string, int, os.FileMode) (*os.File, error)) (*bolt.DB, error) {
+	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: cfg.LockWait, FreelistType: bolt.FreelistMapType, OpenFile: open})
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, inUse(cfg.Dir)
