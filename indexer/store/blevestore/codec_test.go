@@ -33,7 +33,7 @@ func FuzzDecode(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, b := range [][]byte{part, body, encodeSource(&d), packed, c.seal(body), {}, {sealZstd, 0x28, 0xb5, 0x2f, 0xfd}} {
+	for _, b := range [][]byte{part, body, encodeSource(&d), packed, c.seal(body), c.sealShort(bytes.Repeat(body, 20)), {}, {sealZstd, 0x28, 0xb5, 0x2f, 0xfd}} {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -122,7 +122,7 @@ func (s *Store) encode(to *stored, d *lastnight.Document) error {
 	if err != nil {
 		return err
 	}
-	*to = stored{day: dayOf(ns), key: keyOf(ns, d.ID), source: encodeSource(d), body: s.codec.seal(body), doc: d}
+	*to = stored{day: dayOf(ns), key: keyOf(ns, d.ID), source: encodeSource(d), body: s.codec.sealShort(body), doc: d}
 	return nil
 }
 

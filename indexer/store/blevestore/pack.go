@@ -17,8 +17,6 @@ const (
 	partTxBytes = 8 << 20
 	// maxFresh is how many fresh documents of a day may wait when it is searched.
 	maxFresh = 1024
-	// touchedDocument is about how many bytes of the file a fresh document has.
-	touchedDocument = 512
 	// maxPacking is how many fresh documents make a day pack them without having been searched.
 	maxPacking = 16 << 10
 )
@@ -107,7 +105,6 @@ func (p *packStep) some() error {
 				return err
 			}
 		}
-		p.s.documents.touch(tx, len(keys)*touchedDocument)
 		fresh -= min(fresh, uint64(len(keys)))
 		return putUint(b, freshKey, fresh)
 	})
@@ -126,6 +123,7 @@ func (p *packStep) fill(b *bolt.Bucket, w *partWriter) (keys [][]byte, next []by
 		if whole && w.bytes >= uint64(p.s.partTxBytes) {
 			return keys, bytes.Clone(k), nil
 		}
+		p.s.documents.touch(b.Tx(), len(k)+len(v))
 		if v, err = p.s.unseal(v); err == nil {
 			whole, err = w.add(entry{k, v})
 		}
