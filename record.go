@@ -56,10 +56,9 @@ type Record struct {
 	Exception []string          // exception types, outermost first ("Caused by" next), at most 16
 	Attrs     map[string]string // fields of a JSON line that have no name of their own, at most 64; nil if none
 	Template  string            // template.id; "" until the clusterer has seen it
-	Vars      []Var             // variables of the message, in order; nil until clustered; valid as long as Lines[0].Text
 }
 
-// Var is where a variable stands in the Text of the first line of its record.
+// Var is where a variable stands in a message.
 type Var struct {
 	From, To int32
 	Kind     VarKind

@@ -54,15 +54,16 @@ type Block struct {
 	masked  []maskedLine
 }
 
-// makeRoom makes room for the lines of Raw, and for as many records but no more than most, if there is none yet: growing
+// makeRoom makes room for the lines of Raw, and for as many records but no more than most, if there is less: growing
 // while they come would cost three times the memory.
 func (b *Block) makeRoom(most int) {
-	if cap(b.lines) > 0 {
-		return
-	}
 	n := bytes.Count(b.Raw, []byte{'\n'}) + 1
-	b.lines = make([]lastnight.Line, 0, n)
-	b.Records = slices.Grow(b.Records, min(n, most))
+	if cap(b.lines) < n {
+		b.lines = make([]lastnight.Line, 0, n+n/8)
+	}
+	if n = min(n, most); cap(b.Records) < n {
+		b.Records = make([]lastnight.Record, 0, n+n/8)
+	}
 }
 
 type maskedLine struct {
@@ -274,7 +275,7 @@ func (p *Parser) record(r *lastnight.Record) {
 	to := &b.Records[n] // of a block that is used again: all fields are set, one by one, since r has just been written so
 	to.Lines, to.Level, to.Logger, to.Thread = b.lines[from:len(b.lines):len(b.lines)], r.Level, r.Logger, r.Thread
 	to.AppTime, to.MessageAt, to.Exception, to.Attrs = r.AppTime, r.MessageAt, r.Exception, r.Attrs
-	to.Template, to.Vars = "", nil
+	to.Template = ""
 }
 
 // finish closes what the ending allows, orders the records and sets To.

@@ -73,6 +73,7 @@ type Indexer struct {
 	jobs      *jobs
 	metrics   Metrics
 	followed  followed
+	tallies   tallies
 
 	settling map[string]*settling // by segment; belongs to Settle
 	settled  sync.Map             // names of segments that Ready lets go
@@ -188,6 +189,7 @@ func jobOf(w lastnight.Workload, cluster string, first, last time.Time) lastnigh
 
 func (x *Indexer) ingestSpans(ctx context.Context, spans []lastnight.Span) error {
 	p := newPass(x)
+	defer p.done()
 	if err := x.cfg.Archive.Meet(ctx, spans); err != nil {
 		return fmt.Errorf("learn what is held: %w", err)
 	}
@@ -283,6 +285,7 @@ func (x *Indexer) ingestEvents(ctx context.Context, events []lastnight.Event) er
 		return nil
 	}
 	p := newPass(x)
+	defer p.done()
 	docs := make([]lastnight.Document, len(events))
 	for i := range events {
 		e := events[i]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"lastnight"
@@ -20,7 +21,7 @@ type pass struct {
 	docs   map[string]*lastnight.Document // by id
 	order  []string                       // ids in the order of arrival
 	tmpl   map[string]lastnight.Template
-	counts tally.Tally[countKey]
+	counts *tally.Tally[countKey]
 	jobs   map[jobKey]*lastnight.Job
 	marks  map[mark]stretch
 	// what is to be taken back if it does not reach the store
@@ -52,8 +53,26 @@ func newPass(x *Indexer) *pass {
 	return &pass{
 		x: x, docs: map[string]*lastnight.Document{}, tmpl: map[string]lastnight.Template{},
 		jobs: map[jobKey]*lastnight.Job{}, marks: map[mark]stretch{},
-		streams: map[lastnight.StreamID]bool{}, grown: map[*growth]int64{},
+		streams: map[lastnight.StreamID]bool{}, grown: map[*growth]int64{}, counts: x.tallies.take(),
 	}
+}
+
+// done lets go of what other passes may use again.
+func (p *pass) done() { p.x.tallies.give(p.counts) }
+
+// tallies are those that no pass uses now: a pass counts some thousand keys, so it costs less to keep than to make them.
+type tallies struct{ pool sync.Pool }
+
+func (t *tallies) take() *tally.Tally[countKey] {
+	if counts, ok := t.pool.Get().(*tally.Tally[countKey]); ok {
+		return counts
+	}
+	return &tally.Tally[countKey]{}
+}
+
+func (t *tallies) give(counts *tally.Tally[countKey]) {
+	counts.Reset()
+	t.pool.Put(counts)
 }
 
 // span trims, clusters and recognises one span and makes it an item for the archive.

@@ -62,6 +62,7 @@ func (x *Indexer) catchUp(ctx context.Context) error {
 // reindex reads a segment and writes to the store what Ingest would have; of lines that are another file's, nothing.
 func (x *Indexer) reindex(ctx context.Context, name string) error {
 	p := newPass(x)
+	defer p.done()
 	for it, err := range x.cfg.Archive.Owned(ctx, name) {
 		if err != nil {
 			return fmt.Errorf("replay segment %s: %w", name, err)

@@ -120,6 +120,7 @@ func gone(err error) error {
 // recount puts the counts of those records of a segment that are no other file's.
 func (x *Indexer) recount(ctx context.Context, name string) error {
 	p := newPass(x)
+	defer p.done()
 	for it, err := range x.cfg.Archive.Owned(ctx, name) {
 		if err != nil {
 			return fmt.Errorf("replay segment %s: %w", name, err)

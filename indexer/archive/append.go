@@ -95,7 +95,7 @@ func trimRecord(r lastnight.Record, keep func(*lastnight.Line) bool) (lastnight.
 		return r, n > 0
 	}
 	if n > 0 && !keep(&r.Lines[0]) {
-		r.MessageAt, r.Vars = 0, nil // they were about a line that is no longer the first
+		r.MessageAt = 0 // it was about a line that is no longer the first
 	}
 	lines := make([]lastnight.Line, 0, n)
 	for i := range r.Lines {

@@ -31,7 +31,6 @@ func (k *kept) Ingest(_ context.Context, b lastnight.Batch) error {
 		for i := range s.Records {
 			r := &s.Records[i]
 			r.Template = template(r.Message())
-			r.Vars = nil
 			r.Lines = slices.Clone(r.Lines)
 			for j := range r.Lines {
 				r.Lines[j].Text = slices.Clone(r.Lines[j].Text)

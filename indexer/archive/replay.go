@@ -9,8 +9,8 @@ import (
 )
 
 // Replay gives the items of a segment as they were appended, one for each range, so that
-// what is derived from them can be derived again. Record.Vars are not kept. A damaged
-// block is reported and its lines are missing; an unknown name is an error of CodeNotFound.
+// what is derived from them can be derived again. A damaged block is reported and its lines are missing; an
+// unknown name is an error of CodeNotFound.
 func (a *Archive) Replay(ctx context.Context, name string) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		s := &scan{a: a, pin: &pin{name: name}}

@@ -5,7 +5,7 @@
 // batch. A span is a ScopeLogs whose scope is called "lastnight" and has the span's
 // generation and byte range; a record is a LogRecord under OpenTelemetry's names, and
 // one attribute of the scope says of all of them where their lines stood, and what else OTLP
-// has no field for. Template and Vars are the indexer's and are not sent. A span of another
+// has no field for. Template is the indexer's and is not sent. A span of another
 // version is CodeUnavailable: who sent it keeps it until this server knows that version.
 //
 // What others send (OpenTelemetry Collector, Fluent Bit, Vector) has no offsets. It comes

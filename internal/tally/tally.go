@@ -8,48 +8,60 @@ const slots = 64
 
 // Tally counts keys. The zero Tally counts none. Not safe for concurrent use.
 type Tally[K comparable] struct {
-	counts map[K]*int64
-	recent [slots]entry[K]
+	counts []count[K]
+	index  map[K]int32   // in counts
+	recent [slots]uint32 // in counts, and 1 more
 }
 
-type entry[K comparable] struct {
+type count[K comparable] struct {
 	key K
-	n   *int64
+	n   int64
 }
 
 // Add counts a key once, which is only read. slot is anything that differs for most keys that come close together.
-func (t *Tally[K]) Add(k *K, slot uint) {
-	e := &t.recent[slot%slots]
-	if e.n == nil || e.key != *k {
-		n := t.counts[*k]
-		if n == nil {
-			if t.counts == nil {
-				t.counts = map[K]*int64{}
-			}
-			n = new(int64)
-			t.counts[*k] = n
-		}
-		e.key, e.n = *k, n
-	}
-	*e.n++
-}
+func (t *Tally[K]) Add(k *K, slot uint) { t.AddN(k, slot, 1) }
 
 // AddN is Add for n times at once.
 func (t *Tally[K]) AddN(k *K, slot uint, n int64) {
-	t.Add(k, slot)
-	*t.recent[slot%slots].n += n - 1
+	if i := int(t.recent[slot%slots]) - 1; i >= 0 && i < len(t.counts) && t.counts[i].key == *k {
+		t.counts[i].n += n
+		return
+	}
+	t.find(k, slot, n)
+}
+
+// find is AddN for a key that is not a recent one.
+func (t *Tally[K]) find(k *K, slot uint, n int64) {
+	i, ok := t.index[*k]
+	if !ok {
+		if t.index == nil {
+			t.index = map[K]int32{}
+		}
+		i = int32(len(t.counts))
+		t.index[*k] = i
+		t.counts = append(t.counts, count[K]{key: *k})
+	}
+	t.recent[slot%slots] = uint32(i) + 1
+	t.counts[i].n += n
 }
 
 // Len gives how many different keys there are.
 func (t *Tally[K]) Len() int { return len(t.counts) }
 
-// All yields the keys and how often they came, in no order.
+// All yields the keys and how often they came, in the order in which they first did.
 func (t *Tally[K]) All(yield func(K, int64) bool) {
-	for k, n := range t.counts {
-		if !yield(k, *n) {
+	for i := range t.counts {
+		if !yield(t.counts[i].key, t.counts[i].n) {
 			return
 		}
 	}
+}
+
+// Reset forgets all keys, and keeps the memory.
+func (t *Tally[K]) Reset() {
+	clear(t.counts)
+	clear(t.index)
+	t.counts, t.recent = t.counts[:0], [slots]uint32{}
 }
 
 // SlotOf makes a slot of a string whose end tells it apart, such as an id.

@@ -21,4 +21,11 @@ func TestTally(t *testing.T) {
 	if diff := cmp.Diff(want, maps.Collect(got.All)); diff != "" || got.Len() != len(want) {
 		t.Fatal(diff)
 	}
+	got.Reset()
+	k := "0"
+	got.AddN(&k, 0, 3)
+	got.Add(&k, 1)
+	if diff := cmp.Diff(map[string]int64{"0": 4}, maps.Collect(got.All)); diff != "" || got.Len() != 1 {
+		t.Fatalf("after Reset: %s", diff)
+	}
 }
