@@ -105,10 +105,20 @@ func TestAnyOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(t.TempDir(), "c")
-	if err := recorded.Extract(context.Background(), "upstream-down", dir); err != nil {
-		t.Fatal(err)
+	for _, name := range recorded.Names() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "c")
+			if err := recorded.Extract(t.Context(), name, dir); err != nil {
+				t.Fatal(err)
+			}
+			anyOrder(t, c, dir)
+		})
 	}
+}
+
+func anyOrder(t *testing.T, c *Catalogue, dir string) {
+	t.Helper()
 	whole := newMemory(c)
 	loadCase(t, whole, dir)
 	whole.detect(t, c)

@@ -1,6 +1,7 @@
 package investigation
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -230,7 +231,7 @@ func (m *memory) Incidents(_ context.Context, q lastnight.IncidentsRequest) ([]l
 			out = append(out, i)
 		}
 	}
-	sort.Slice(out, func(a, b int) bool { return out[a].Start.After(out[b].Start) })
+	slices.SortFunc(out, func(a, b lastnight.Incident) int { return cmp.Or(b.Start.Compare(a.Start), cmp.Compare(b.ID, a.ID)) })
 	return out, nil
 }
 
