@@ -71,6 +71,9 @@ func isFrame(line string) bool {
 }
 
 func isFrameBytes(line []byte) bool {
-	t := bytes.TrimLeft(line, " \t")
+	t := line
+	for len(t) > 0 && (t[0] == ' ' || t[0] == '\t') {
+		t = t[1:]
+	}
 	return len(t) < len(line) && (bytes.HasPrefix(t, []byte("at ")) || bytes.HasPrefix(t, []byte("... ")))
 }

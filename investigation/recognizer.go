@@ -21,6 +21,16 @@ type Recognizer struct {
 	catalogue *Catalogue
 	seed      maphash.Seed
 	completed [checkpointSlots]atomic.Uint64 // hash of the job whose checkpoint was marked last in the slot
+	loggers   [loggerSlots]atomic.Pointer[loggerKind]
+}
+
+// loggerSlots is how many loggers are remembered, those that came first. Of others it is found out each time.
+const loggerSlots = 1 << 9
+
+// loggerKind is what is known of a logger. Immutable.
+type loggerKind struct {
+	name       string
+	namesFirst bool
 }
 
 // NewRecognizer makes a recognizer that knows the causes of c.
@@ -121,11 +131,33 @@ func (z *Recognizer) landmark(msg []byte, logger string) lastnight.Recognition {
 			return lastnight.Recognition{Signals: onlyLifecycle}
 		}
 	}
-	if !namesFirst(logger) {
+	if !z.namesFirst(logger) {
 		return lastnight.Recognition{}
 	}
 	return tailLine(msg)
 }
+
+// namesFirst is namesFirst of what was remembered.
+func (z *Recognizer) namesFirst(logger string) bool {
+	n := len(logger)
+	if n == 0 || n > maxLogger {
+		return namesFirst(logger)
+	}
+	h := uint(n)*31 + uint(logger[n-1]) + uint(logger[n-n/4-1])<<2 + uint(logger[n/2])<<4
+	slot := &z.loggers[h%loggerSlots]
+	k := slot.Load()
+	if k == nil {
+		k = &loggerKind{strings.Clone(logger), namesFirst(logger)}
+		slot.CompareAndSwap(nil, k)
+	}
+	if k.name == logger {
+		return k.namesFirst
+	}
+	return namesFirst(logger)
+}
+
+// maxLogger bounds the names that are remembered, in bytes.
+const maxLogger = 200
 
 // namesFirst tells whether a logger may write lines that begin with a name, which cost more to look
 // at: those of tasks and of contenders for leadership. One that is not known may.

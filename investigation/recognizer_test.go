@@ -1,6 +1,7 @@
 package investigation
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -116,5 +117,21 @@ func BenchmarkRecognize(b *testing.B) {
 				z.Recognize(s, r)
 			}
 		})
+	}
+}
+
+// TestLoggersAreRemembered: what is remembered of loggers is what is true of them, however many there are.
+func TestLoggersAreRemembered(t *testing.T) {
+	z := NewRecognizer(nil)
+	for range 2 {
+		for i := range 3 * loggerSlots {
+			for _, last := range []string{"Task", "JobMaster", "TaskExecutor", "DefaultLeaderElectionService", "SlotManager"} {
+				for _, name := range []string{fmt.Sprintf("org.acme.p%d.%s", i, last), fmt.Sprintf("%s%d", last, i), strings.Repeat("a.", 10*i) + last} {
+					if got, want := z.namesFirst(name), namesFirst(name); got != want {
+						t.Fatalf("namesFirst(%q) = %v, want %v", name, got, want)
+					}
+				}
+			}
+		}
 	}
 }
