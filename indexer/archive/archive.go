@@ -178,7 +178,7 @@ func Open(ctx context.Context, cfg Config) (*Archive, error) {
 	a.pace = newPace(cfg.UpkeepBytes, a.waiting)
 	a.blobs = pacedBlobs{cfg.Blobs, a.pace}
 	<-a.lists.turn
-	err := a.relist(ctx, true)
+	err := a.relist(ctx, true, nil)
 	a.lists.turn <- struct{}{}
 	if err != nil {
 		return nil, fmt.Errorf("open archive: %w", err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -229,7 +230,13 @@ var errForestalled = errors.New("another process has compacted these segments")
 // stillThere makes sure, as far as one can, that nobody else has compacted the inputs meanwhile. Where
 // it happens all the same two chunks hold the same, which costs space and nothing else.
 func (a *Archive) stillThere(ctx context.Context, inputs []input) error {
-	if err := a.refresh(ctx, true); err != nil {
+	from, to := int64(math.MaxInt64), int64(0)
+	for _, in := range inputs {
+		if from, to = min(from, in.f.arrived), max(to, in.f.arrived); in.f.kind == kindChunk {
+			from = 0 // nothing tells that it is gone but a list of all
+		}
+	}
+	if err := a.refreshAround(ctx, from, to); err != nil {
 		return err
 	}
 	for _, in := range inputs {

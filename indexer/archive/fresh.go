@@ -67,7 +67,12 @@ func (a *Archive) recentChunks() (prefixes []string) {
 	for _, f := range a.segments {
 		from = min(from, uint64(f.arrived)>>recentBits)
 	}
-	for from = max(from, to-recentLists+1); from <= to; from++ {
+	return namedFrom(max(from, to-recentLists+1), to)
+}
+
+// namedFrom gives what the names begin with of chunks whose oldest line arrived between two times, both without recentBits.
+func namedFrom(from, to uint64) (prefixes []string) {
+	for ; from <= to && len(prefixes) <= maxAround; from++ {
 		prefixes = append(prefixes, fmt.Sprintf("%s%0*x", chunkFolder, (64-recentBits)/4, from))
 	}
 	return prefixes

@@ -182,7 +182,7 @@ func (a *Archive) dissolve(ctx context.Context, m *manifest, why error) error {
 	if !moved {
 		a.lists.bad[m.name] = struct{}{}
 	}
-	if err := a.relist(ctx, true); err != nil {
+	if err := a.relist(ctx, true, nil); err != nil {
 		return fmt.Errorf("do without %s: %w", m.name, err)
 	}
 	return nil

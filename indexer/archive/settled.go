@@ -213,9 +213,9 @@ func (h *inventories) owner(ctx context.Context, info BlobInfo) (owner owned, ba
 	return owner, nil, nil
 }
 
-// whose finds out to which manifest a chunk belongs that is in the listing, and was not watched.
-func (a *Archive) whose(ctx context.Context, l *listing, name string) (owned, error) {
-	for _, v := range l.stocks {
+// whose finds out to which of the manifests a chunk belongs. It does not dissolve them: the caller holds turn.
+func (a *Archive) whose(ctx context.Context, stocks []*inventory, name string) (owned, error) {
+	for _, v := range stocks {
 		i := v.m.shelfFor(name)
 		if i < 0 {
 			continue

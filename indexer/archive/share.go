@@ -37,6 +37,8 @@ const (
 	readAtOnce = 8
 	// maxRelists bounds how often files are listed again because some have vanished meanwhile.
 	maxRelists = 8
+	// maxAround is how many lists tell of the chunks about a time at most; else all are listed.
+	maxAround = 16
 )
 
 // lister lets one listing at a time run, and those who wait for the same one share it.
@@ -98,7 +100,25 @@ func (a *Archive) refresh(ctx context.Context, full bool) error {
 	if a.lists.since(ticket, full) {
 		return nil
 	}
-	if err := a.relist(ctx, full); err != nil {
+	if err := a.relist(ctx, full, nil); err != nil {
+		return fmt.Errorf("refresh archive: %w", err)
+	}
+	return nil
+}
+
+// refreshAround is refresh, which also finds chunks of lines that arrived in between: they are named after the arrival of the oldest.
+func (a *Archive) refreshAround(ctx context.Context, from, to int64) error {
+	around := namedFrom(max(uint64(from)>>recentBits, 1)-1, uint64(to)>>recentBits)
+	if len(around) > maxAround || !a.cfg.Shared {
+		return a.refresh(ctx, true)
+	}
+	select {
+	case <-a.lists.turn:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { a.lists.turn <- struct{}{} }()
+	if err := a.relist(ctx, false, around); err != nil {
 		return fmt.Errorf("refresh archive: %w", err)
 	}
 	return nil
@@ -140,15 +160,16 @@ type listing struct {
 	replaced map[string]*file // segments that fresh chunks of news replace, and that are still there
 }
 
-// relist lists files, reads the directories of new ones and takes note of all at once. Callers hold turn.
-func (a *Archive) relist(ctx context.Context, full bool) error {
+// relist lists files, reads the directories of new ones and takes note of all at once; if not full, of chunks those with names that begin
+// as around says. Callers hold turn.
+func (a *Archive) relist(ctx context.Context, full bool, around []string) error {
 	ctx = hurried(ctx) // whoever asks a question waits for the turn
 	a.noteDropped(true)
 	defer a.noteDropped(false)
 	for n := 0; n < maxRelists; full = true {
 		began, now := a.lists.next(), a.now()
 		a.noteDropped(true)
-		l := &listing{full: full || now.Sub(a.lists.full) >= a.cfg.Grace/3}
+		l := &listing{full: full || now.Sub(a.lists.full) >= a.cfg.Grace/3, recent: around}
 		l.known = a.known(l.full)
 		if err := a.list(ctx, l); err != nil {
 			return err
@@ -229,7 +250,7 @@ func (a *Archive) list(ctx context.Context, l *listing) error {
 		}
 	}
 	if !l.full {
-		l.recent = a.recentChunks()
+		l.recent = append(a.recentChunks(), l.recent...)
 		for _, prefix := range l.recent {
 			if err := folder(prefix); err != nil {
 				return err
@@ -254,8 +275,8 @@ func (a *Archive) readNew(ctx context.Context, l *listing) (vanished bool, err e
 		}
 	}
 	known := a.known(l.full || len(l.recent) > 0) // again: what has been put since the first time is known now
-	if err := a.knowListed(ctx, l, known); err != nil {
-		return false, err
+	if vanished, err := a.knowListed(ctx, l, known); vanished || err != nil {
+		return vanished, err
 	}
 	for _, folder := range []string{chunkFolder, segmentFolder} {
 		var names []string
@@ -284,7 +305,13 @@ func (a *Archive) readNew(ctx context.Context, l *listing) (vanished bool, err e
 }
 
 // knowListed adds to what is known the chunks of a listing that manifests list.
-func (a *Archive) knowListed(ctx context.Context, l *listing, known map[string]bool) error {
+func (a *Archive) knowListed(ctx context.Context, l *listing, known map[string]bool) (vanished bool, err error) {
+	var stocks []*inventory
+	a.mu.Lock()
+	for _, s := range a.stocks() {
+		stocks = append(stocks, &inventory{stock: s})
+	}
+	a.mu.Unlock()
 	for name := range l.seen {
 		if _, old := known[name]; old || !strings.HasPrefix(name, chunkFolder) {
 			continue
@@ -295,15 +322,17 @@ func (a *Archive) knowListed(ctx context.Context, l *listing, known map[string]b
 			}
 			continue
 		}
-		f, err := a.find(ctx, name)
-		if err != nil {
-			return err
-		}
-		if f != nil {
+		o, err := a.whose(ctx, stocks, name)
+		switch {
+		case errors.Is(err, errCorrupt) || errors.Is(err, fs.ErrNotExist): // listing all tells which manifest it is
+			return true, nil
+		case err != nil:
+			return false, fmt.Errorf("find %s: %w", name, err)
+		case o.v != nil:
 			known[name] = true
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // readDirectories reads several at once. A damaged file is left out; one of an unknown version is an error.
@@ -342,7 +371,7 @@ func (a *Archive) findReplaced(ctx context.Context, l *listing) (vanished bool, 
 			if _, there := l.seen[old]; there || !l.full || !strings.HasPrefix(old, chunkFolder) {
 				continue
 			}
-			o, err := a.whose(ctx, l, old)
+			o, err := a.whose(ctx, l.stocks, old)
 			switch {
 			case errors.Is(err, errCorrupt) || errors.Is(err, fs.ErrNotExist):
 				return true, nil
@@ -362,9 +391,9 @@ func (a *Archive) takeUp(ctx context.Context, l *listing) (bad, done bool, err e
 	a.mu.Lock()
 	epoch, stocks := a.epoch, a.stocks()
 	if l.full {
-		stocks = stocks[:0]
+		stocks = nil
 		for _, v := range l.stocks {
-			stocks = append(stocks, stock{v.m, v.live})
+			stocks = append(stocks, v.stock)
 		}
 	}
 	keys := a.keysOfNews(l)

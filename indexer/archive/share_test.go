@@ -375,3 +375,73 @@ func TestSharedCrash(t *testing.T) {
 		}
 	}
 }
+
+// prefixes is Blobs that remember what was listed.
+type prefixes struct {
+	archive.Blobs
+	listed []string
+}
+
+func (p *prefixes) List(ctx context.Context, prefix string) iter.Seq2[archive.BlobInfo, error] {
+	p.listed = append(p.listed, prefix)
+	return p.Blobs.List(ctx, prefix)
+}
+
+// TestCompactionListsFewChunks: whether others have compacted the same is asked of the chunks of that time, not of all that are kept,
+// and found out all the same.
+func TestCompactionListsFewChunks(t *testing.T) {
+	fsys, c := vfs.NewMem(), newClock()
+	dir, err := archive.NewSharedDir(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &prefixes{Blobs: dir}
+	a, err := archive.Open(t.Context(), archive.Config{Blobs: b, ManifestChunks: 1, Now: c.now, Shared: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWriter("pod-1")
+	for i := range 3 {
+		add(t, a, w.span(fmt.Sprint("line ", i)))
+	}
+	c.advance(time.Minute)
+	b.listed = nil
+	if err := a.Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(b.listed) == 0 || slices.Contains(b.listed, "chunks/") {
+		t.Fatalf("listed %q", b.listed)
+	}
+	add(t, a, w.span("line 3"))
+	other, _ := share(t, fsys, c)
+	forestalled := &racing{Blobs: b, before: func() {
+		if err := other.Compact(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}}
+	a, err = archive.Open(t.Context(), archive.Config{Blobs: forestalled, ManifestChunks: 1, Now: c.now, Shared: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	forestalled.armed = true
+	if err := a.Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, stats(t, a).Chunks, 2)
+	equal(t, raw(t, a, ""), []string{"line 0", "line 1", "line 2", "line 3"})
+}
+
+// racing is Blobs that let another process work before a list of chunks.
+type racing struct {
+	archive.Blobs
+	armed  bool
+	before func()
+}
+
+func (r *racing) List(ctx context.Context, prefix string) iter.Seq2[archive.BlobInfo, error] {
+	if r.armed && strings.HasPrefix(prefix, "chunks/") {
+		r.armed = false
+		r.before()
+	}
+	return r.Blobs.List(ctx, prefix)
+}
