@@ -107,7 +107,8 @@ func statusMiB(pid int, field string) float64 {
 	return 0
 }
 
-// BenchmarkCollectFile is a collector process from file to acknowledgement: CPU seconds a GB, and its memory.
+// BenchmarkCollectFile is a collector process from file to acknowledgement: CPU seconds a GB, and its memory; and a
+// server's until it has nothing to do any more with what arrived: compaction, detection and packing are done.
 // CORPUS names a directory of pod logs, else CORPUS_MB (256) are made.
 func BenchmarkCollectFile(b *testing.B) {
 	root := os.Getenv("CORPUS")
@@ -140,7 +141,23 @@ func BenchmarkCollectFile(b *testing.B) {
 		b.ReportMetric(statusMiB(pid, "VmHWM"), "peak-RSS-MiB")
 		b.ReportMetric(x.metric("lastnight_collector_sent_bytes_total")/gb/1e9, "sent/raw")
 		b.ReportMetric(gb*1e9/1e6/time.Since(began).Seconds(), "MB/s")
+		b.ReportMetric(atRest(x.server.Process.Pid).Seconds()/gb, "server-cpu-s/GB")
+		b.ReportMetric(statusMiB(x.server.Process.Pid, "VmHWM"), "server-peak-RSS-MiB")
 	}
+}
+
+// atRest gives what a process has used once it has used next to nothing for three seconds.
+func atRest(pid int) time.Duration {
+	used := usage.CPU(pid)
+	for calm := 0; calm < 3; {
+		time.Sleep(time.Second)
+		now := usage.CPU(pid)
+		if calm++; now-used > 30*time.Millisecond {
+			calm = 0
+		}
+		used = now
+	}
+	return used
 }
 
 // numberOf gives a number from the environment, else what it is without.
