@@ -133,8 +133,27 @@ func (c *lineColumns) sections() []section {
 // blockReader gives the sections of a block as decoders.
 type blockReader struct {
 	stored map[sectionID]stored
-	mem    *slabs // of decompressed sections; nil: each has its own
-	lists  *slabs // of lists of numbers; may be mem
+	mem    *slabs    // of decompressed sections; nil: each has its own
+	lists  *slabs    // of lists of numbers; may be mem
+	rows   *rowSlabs // of rows and their texts; nil: they have their own
+}
+
+// rowSlabs is the memory of rows that are needed no longer than until all of it is given back.
+type rowSlabs struct {
+	bytes   slab[byte]
+	rows    slab[row]
+	records slab[lastnight.Record]
+	lines   slab[lastnight.Line]
+}
+
+func (s *rowSlabs) reset() { s.bytes.used, s.rows.used, s.records.used, s.lines.used = 0, 0, 0, 0 }
+
+// take gives lines that are zero, and rows and records, whatever is in them.
+func (s *rowSlabs) take(rows, lines int) ([]row, []lastnight.Record, []lastnight.Line) {
+	if s == nil {
+		return make([]row, rows), make([]lastnight.Record, rows), make([]lastnight.Line, lines)
+	}
+	return s.rows.take(rows), s.records.take(rows), s.lines.zeroed(lines)
 }
 
 func (r *blockReader) open(id sectionID) (*dec, error) {
@@ -143,8 +162,11 @@ func (r *blockReader) open(id sectionID) (*dec, error) {
 		return &dec{}, nil
 	}
 	var mem *slab[byte]
-	if r.mem != nil {
+	switch {
+	case r.mem != nil:
 		mem = &r.mem.bytes
+	case r.rows != nil:
+		mem = &r.rows.bytes
 	}
 	b, err := s.openIn(mem)
 	if err != nil {
@@ -180,16 +202,16 @@ type lineSet struct {
 // decodeBlock gives the rows of a block, of a file with so many keys. Texts share one
 // piece of memory.
 func decodeBlock(block []byte, keys int) ([]row, error) {
-	return decodeBlockWith(block, keys, &slabs{})
+	return decodeBlockWith(block, keys, &slabs{}, nil)
 }
 
-// decodeBlockWith is decodeBlock with scratch memory, which the rows do not share.
-func decodeBlockWith(block []byte, keys int, lists *slabs) ([]row, error) {
+// decodeBlockWith is decodeBlock with scratch memory, which the rows do not share, and memory for these; nil: they have their own.
+func decodeBlockWith(block []byte, keys int, lists *slabs, mem *rowSlabs) ([]row, error) {
 	stored, err := sections(block)
 	if err != nil {
 		return nil, err
 	}
-	r := &blockReader{stored: stored, lists: lists}
+	r := &blockReader{stored: stored, lists: lists, rows: mem}
 	set, err := r.decodeLines(keys)
 	if err != nil {
 		return nil, err
@@ -218,11 +240,10 @@ func (r *blockReader) decodeLines(keys int) (*lineSet, error) {
 	if len(flags) > maxBlockLines {
 		return nil, corruptf("%d lines are more than a block may have", len(flags))
 	}
-	set := &lineSet{
-		rows: make([]row, 0, min(len(perRecord.b), len(flags))), lines: make([]lastnight.Line, len(flags)),
-		starts: make([]bool, len(flags)), flags: flags,
-	}
-	records := make([]lastnight.Record, 0, cap(set.rows)) // a record takes a byte and a line at least
+	n := min(len(perRecord.b), len(flags)) // a record takes a byte and a line at least
+	rows, records, lines := r.rows.take(n, len(flags))
+	rows, records = rows[:0], records[:0]
+	set := &lineSet{lines: lines, starts: r.lists.bools.zeroed(len(flags)), flags: flags}
 	used := 0
 	for len(runs.b) > 0 && runs.err == nil {
 		key := runs.index(keys)
@@ -234,13 +255,14 @@ func (r *blockReader) decodeLines(keys int) (*lineSet, error) {
 			}
 			set.starts[used] = i == 0
 			records = append(records, lastnight.Record{Lines: set.lines[used : used+k : used+k]})
-			set.rows = append(set.rows, row{key: key, rec: &records[len(records)-1]})
+			rows = append(rows, row{key: key, rec: &records[len(records)-1]})
 			used += k
 		}
 	}
 	if used != len(set.lines) || len(perRecord.b) > 0 {
 		return nil, corruptf("lines and records do not match")
 	}
+	set.rows = rows
 	return set, runs.done("streams")
 }
 

@@ -333,11 +333,12 @@ type compaction struct {
 	drop    []bool           // of the only input: keys that are left out; nil: none
 	inputs  []input
 	rows    []row
-	jobs    []int32 // by key of b: which job it is, in order of their names
-	order   []rowAt // of rows, as write sorts them
-	spare   []rowAt // of arrange
-	ends    []int   // of arrange
-	out     []row   // of a block
+	mem     rowSlabs // of rows
+	jobs    []int32  // by key of b: which job it is, in order of their names
+	order   []rowAt  // of rows, as write sorts them
+	spare   []rowAt  // of arrange
+	ends    []int    // of arrange
+	out     []row    // of a block
 }
 
 // open reads the directories and says in the chunk's what it will hold.
@@ -461,6 +462,7 @@ func splitJob(j jobName, bytes []int64) []batch {
 func (c *compaction) read(ctx context.Context, b batch) (bad *file, err error) {
 	clear(c.rows)
 	c.rows = c.rows[:0]
+	c.mem.reset()
 	s := &scan{a: c.a, special: c.special}
 	for _, in := range c.inputs[b.from:b.to] {
 		if err := ctx.Err(); err != nil {
@@ -475,7 +477,7 @@ func (c *compaction) read(ctx context.Context, b batch) (bad *file, err error) {
 			if in.carried[i] || !slices.ContainsFunc(in.d.blocks[i].keys, func(k blockKey) bool { return keys[k.key] }) {
 				continue
 			}
-			rows, err := c.a.rowsBy(ctx, in.get, in.d, i)
+			rows, err := c.a.rowsBy(ctx, in.get, in.d, i, &c.mem)
 			if err != nil {
 				return in.f, err
 			}

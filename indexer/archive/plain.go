@@ -17,6 +17,7 @@ const maxAttrs = 1 << 16
 type stringTable struct {
 	ids  map[string]int
 	list []string
+	buf  enc
 }
 
 func (t *stringTable) reset() {
@@ -41,12 +42,13 @@ func (t *stringTable) id(s string) int {
 	return i
 }
 
+// encode gives the strings; valid until the next call.
 func (t *stringTable) encode() []byte {
-	var e enc
+	t.buf.b = t.buf.b[:0]
 	for _, s := range t.list[1:] {
-		e.str(s)
+		t.buf.str(s)
 	}
-	return e.b
+	return t.buf.b
 }
 
 func decodeStrings(d *dec) ([]string, error) {

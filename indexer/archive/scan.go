@@ -319,18 +319,18 @@ func readBlock(ctx context.Context, d *directory, block int, get ranger) ([]byte
 
 // rows reads a block's rows.
 func (a *Archive) rows(ctx context.Context, f *file, d *directory, block int) ([]row, error) {
-	return a.rowsBy(ctx, a.rangeOf(f.name), d, block)
+	return a.rowsBy(ctx, a.rangeOf(f.name), d, block, nil)
 }
 
-// rowsBy reads a block's rows from where get says.
-func (a *Archive) rowsBy(ctx context.Context, get ranger, d *directory, block int) ([]row, error) {
+// rowsBy reads a block's rows from where get says, into memory of its own if mem is nil.
+func (a *Archive) rowsBy(ctx context.Context, get ranger, d *directory, block int, mem *rowSlabs) ([]row, error) {
 	data, err := readBlock(ctx, d, block, get)
 	if err != nil {
 		return nil, err
 	}
-	mem := a.slabs.get()
-	defer a.slabs.put(mem)
-	rows, err := decodeBlockWith(data, len(d.keys), mem)
+	lists := a.slabs.get()
+	defer a.slabs.put(lists)
+	rows, err := decodeBlockWith(data, len(d.keys), lists, mem)
 	if err != nil {
 		return nil, fmt.Errorf("offset %d: block %d: %w", d.blocks[block].off, block, err)
 	}

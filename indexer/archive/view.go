@@ -80,7 +80,7 @@ type viewShape struct {
 
 // newView is a view of a block of a file with so many keys. The view's memory is mem's.
 func newView(stored map[sectionID]stored, keys int, mem *slabs) *view {
-	v := &view{blockReader: blockReader{stored, mem, mem}, keys: keys}
+	v := &view{blockReader: blockReader{stored: stored, mem: mem, lists: mem}, keys: keys}
 	if _, columns := stored[secShapes]; !columns {
 		v.plain = &plainView{}
 	}
