@@ -1,5 +1,7 @@
 package archive
 
+import "slices"
+
 // Digits that are looked for among numbers are so without writing these out: by four digits at once.
 
 // digitText is a text of few digits, the first of which is not 0: so zeros in front of a number make no difference.
@@ -52,11 +54,4 @@ func (c *numberColumn) onlyRuns() bool {
 	return !hasDigit(c.behind)
 }
 
-func hasDigit(text []byte) bool {
-	for _, b := range text {
-		if isDigit(b) {
-			return true
-		}
-	}
-	return false
-}
+func hasDigit(text []byte) bool { return slices.ContainsFunc(text, isDigit) }
