@@ -45,6 +45,11 @@ func (r *digitRun) padding() int {
 	return 0
 }
 
+// fixed tells whether all values have one length.
+func (c *column) fixed() bool {
+	return c.width < wide && (c.way == columnSame || c.size == c.n*(c.width+1))
+}
+
 // columnMemory is what columns of a block are kept in, reused over blocks. Not safe for concurrent use.
 type columnMemory struct {
 	text    strips[byte]

@@ -61,10 +61,10 @@ type columnEncoder struct {
 }
 
 // columnLists are sections that are made of all shapes, kept for their memory.
-type columnLists struct{ dict, ids, small, kinds, classes, widths, smallNums, sums enc }
+type columnLists struct{ dict, ids, small, kinds, classes, widths, fixed, smallNums, sums enc }
 
 func (l *columnLists) reset() {
-	for _, e := range []*enc{&l.dict, &l.ids, &l.small, &l.kinds, &l.classes, &l.widths, &l.smallNums, &l.sums} {
+	for _, e := range []*enc{&l.dict, &l.ids, &l.small, &l.kinds, &l.classes, &l.widths, &l.fixed, &l.smallNums, &l.sums} {
 		e.b = e.b[:0]
 	}
 }
@@ -219,6 +219,7 @@ func (c *columnEncoder) write(z *compressor) {
 	z.add(section{id: secSmallNums, raw: l.smallNums.b, dense: true})
 	z.add(section{id: secClasses, raw: l.classes.b})
 	z.add(section{id: secWidths, raw: l.widths.b})
+	z.add(section{id: secFixed, raw: l.fixed.b})
 	z.add(section{id: secMarks, raw: c.cols.marks.b})
 	z.addAll(c.meta.sections())
 }
@@ -232,6 +233,12 @@ func (c *columnEncoder) writeColumn(z *compressor, s *shapeColumns, n int, next 
 	}
 	p := c.packer.pack(col, z, words)
 	l.classes.byte(p.classes)
+	if len(l.widths.b)%8 == 0 {
+		l.fixed.byte(0)
+	}
+	if col.fixed() {
+		l.fixed.b[len(l.widths.b)/8] |= 1 << (len(l.widths.b) % 8)
+	}
 	l.widths.byte(uint8(min(col.width, wide)))
 	if len(p.data) >= bigColumn {
 		l.kinds.byte(p.kind<<1 | 1)

@@ -44,6 +44,7 @@ const (
 	secPackTimes sectionID = 25 // time of each line, packed; instead of secTimes
 	secWidths    sectionID = 26 // column layout: length of the longest value of each column of variables
 	secSums      sectionID = 27 // column layout: length of each group of lines, against what their shapes foretell
+	secFixed     sectionID = 28 // column layout: columns of variables all of whose values have one length, a bit each
 	secFirstVars sectionID = 32 // column layout: this and all above are large columns of variables
 	maxSections            = 1 << 16
 )

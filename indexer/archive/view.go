@@ -98,7 +98,7 @@ func (v *view) loadColumns() error {
 	if v.plain != nil || v.ids != nil {
 		return nil
 	}
-	d, err := v.opens(secShapes, secShapeIDs, secVarKinds, secClasses, secWidths)
+	d, err := v.opens(secShapes, secShapeIDs, secVarKinds, secClasses, secWidths, secFixed)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (v *view) loadColumns() error {
 }
 
 func (v *view) readColumns(d []*dec) error {
-	dict, kinds, classes, widths := d[0], d[2], d[3].b, d[4].b
+	dict, kinds, classes, widths, fixed := d[0], d[2], d[3].b, d[4].b, d[5].b
 	v.dict = dict.b
 	small, smallNums, next := 0, 0, secFirstVars
 	var room [48]byte
@@ -147,10 +147,11 @@ func (v *view) readColumns(d []*dec) error {
 					c.to = *at
 				}
 				if n := len(v.columns); n < len(classes) {
-					c.classes = classes[n]
+					c.classes = classes[n] & classAny
 				}
 				if n := len(v.columns); n < len(widths) {
 					c.width = widths[n]
+					c.fixed = c.width < wide && n/8 < len(fixed) && fixed[n/8]>>(n%8)&1 != 0
 				}
 				if c.kind > colNumbers {
 					return corruptf("column of unknown kind %d", c.kind)

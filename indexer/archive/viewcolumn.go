@@ -56,6 +56,7 @@ type viewColumn struct {
 	kind     uint8
 	classes  uint8
 	width    uint8 // length of the longest value, or wide
+	fixed    bool  // that is the length of all values
 	section  sectionID
 	from, to int           // where it is in the section of small columns
 	numbers  *numberColumn // of kind colNumbers; nil: not yet decoded
@@ -197,7 +198,11 @@ func (v *view) numberAt(c *viewColumn, n int32) error {
 
 // valueLength gives the length of the nth value of a column.
 func (v *view) valueLength(column int, n int32) (int, error) {
-	if c := &v.columns[column]; c.kind == colNumbers && c.ends == nil {
+	c := &v.columns[column]
+	if c.fixed {
+		return int(c.width), nil
+	}
+	if c.kind == colNumbers && c.ends == nil {
 		if err := v.numberAt(c, n); err != nil {
 			return 0, err
 		}
