@@ -3,7 +3,7 @@
 //
 //	records, events ─▶ Recognizer (on the ingest path: marks what will be needed)
 //	                        │ stored as Document.Signals
-//	Detector.Mark ─▶ Detect ─▶ may anything have opened a failover (outlook)? if not, that is all
+//	Detector.Mark ─▶ Detect ─▶ may anything have opened a failover (outlook.go)? if not, that is all
 //	                        ─▶ read the workload's documents ─▶ facts ─▶ openers ─▶ failovers
 //	                        ─▶ evidence that is linked to the failover ─▶ causes of the catalogue, ranked
 //	                        ─▶ incidents (same cause, less than ten minutes apart) ─▶ Keeper

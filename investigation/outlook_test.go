@@ -183,3 +183,15 @@ func TestEvidenceWaits(t *testing.T) {
 		}
 	})
 }
+
+// TestIncidentOutlivesItsDocuments: an old error that arrives late does not take an incident away whose documents are no longer kept.
+func TestIncidentOutlivesItsDocuments(t *testing.T) {
+	s := newScene(t)
+	old := lastnight.Incident{ID: "old", Namespace: "prod", Job: "wordcount", Workload: "wordcount", Start: s.at(100), End: s.at(200)}
+	s.m.incidents[old.ID] = old
+	s.say(300, sceneTM1, "ERROR", "com.acme.A", "Lookup failed")
+	detect(t, s.watch(nil))
+	if len(s.m.incidents) != 1 {
+		t.Error("the incident is gone")
+	}
+}
