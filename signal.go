@@ -22,7 +22,8 @@ type Recognition struct {
 }
 
 // Recognizer tells what a record says. Recognize is called for every record that
-// passes, from several goroutines at once: it must be cheap and must not keep r.
+// passes, from several goroutines at once: it must be cheap and must not keep r. It sets what it finds in to, which is
+// zero before and stays so for most records: to hand a Recognition back costs more than to find out that there is nothing.
 type Recognizer interface {
-	Recognize(s *Stream, r *Record) Recognition
+	Recognize(s *Stream, r *Record, to *Recognition)
 }

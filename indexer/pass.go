@@ -110,7 +110,7 @@ func (p *pass) cluster(c *clusterer.Clusterer, s *lastnight.Span, w lastnight.Wo
 	settled := c.Stats().Lines >= settledLines
 	job := p.job(s, w)
 	key := countKey{namespace: w.Namespace, job: w.Name}
-	m := &p.match
+	m, rec := &p.match, &lastnight.Recognition{}
 	for i := range s.Records {
 		r := &s.Records[i]
 		c.AddTo(m, r.Message(), r.Exception)
@@ -125,15 +125,18 @@ func (p *pass) cluster(c *clusterer.Clusterer, s *lastnight.Span, w lastnight.Wo
 			}
 			p.counts.Add(&key, tally.SlotOf(r.Template))
 		}
-		rec := p.x.cfg.Recognizer.Recognize(s.Stream, r)
+		p.x.cfg.Recognizer.Recognize(s.Stream, r, rec)
 		if rec.JobName != "" {
-			p.flinkJob(s, w, rec, t)
+			p.flinkJob(s, w, *rec, t)
 		}
 		if m.New && settled {
 			rec.Signals = append(slices.Clip(rec.Signals), lastnight.SignalNew)
 		}
 		if r.Level >= lastnight.LevelWarn || len(r.Exception) > 0 || len(rec.Signals) > 0 {
-			sp.important(r, &rec)
+			sp.important(r, rec)
+		}
+		if rec.Signals != nil || rec.JobName != "" || rec.JobID != "" {
+			*rec = lastnight.Recognition{}
 		}
 	}
 	p.records += int64(len(s.Records))

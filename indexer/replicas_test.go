@@ -188,11 +188,10 @@ func (r *replica) tend(ctx context.Context) error {
 // boomer sees a signal in each line with Boom.
 type boomer struct{}
 
-func (boomer) Recognize(_ *lastnight.Stream, r *lastnight.Record) lastnight.Recognition {
+func (boomer) Recognize(_ *lastnight.Stream, r *lastnight.Record, to *lastnight.Recognition) {
 	if strings.Contains(r.Text(), "Boom") {
-		return lastnight.Recognition{Signals: []string{lastnight.SignalTransition}}
+		to.Signals = []string{lastnight.SignalTransition}
 	}
-	return lastnight.Recognition{}
 }
 
 const perBatch = 6

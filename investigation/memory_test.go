@@ -80,7 +80,8 @@ func (m *memory) addEvent(e lastnight.Event) {
 }
 
 func (m *memory) addRecord(s *lastnight.Stream, g lastnight.Generation, r lastnight.Record) {
-	rec := m.recognizer.Recognize(s, &r)
+	var rec lastnight.Recognition
+	m.recognizer.Recognize(s, &r, &rec)
 	w := m.workload(s.Namespace, s.Pod, s.PodUID)
 	m.note(w, w.Name, "")
 	if rec.JobName != "" {

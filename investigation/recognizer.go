@@ -51,18 +51,18 @@ var (
 )
 
 // Recognize implements lastnight.Recognizer.
-func (z *Recognizer) Recognize(_ *lastnight.Stream, r *lastnight.Record) lastnight.Recognition {
+func (z *Recognizer) Recognize(_ *lastnight.Stream, r *lastnight.Record, to *lastnight.Recognition) {
 	if len(r.Lines) == 0 || r.MessageAt > len(r.Lines[0].Text) {
-		return lastnight.Recognition{}
+		return
 	}
 	msg := r.Message()
 	for len(msg) > 0 && msg[0] == ' ' {
 		msg = msg[1:]
 	}
+	z.landmark(msg, r.Logger, to)
 	if r.Level < lastnight.LevelWarn && len(r.Exception) == 0 && len(r.Lines) == 1 && !unusualFirstByte(msg) {
-		return z.landmark(msg, r.Logger)
+		return
 	}
-	rec := z.landmark(msg, r.Logger)
 	var extra []string
 	if len(r.Exception) > 0 {
 		extra = append(extra, lastnight.SignalException)
@@ -71,9 +71,8 @@ func (z *Recognizer) Recognize(_ *lastnight.Stream, r *lastnight.Record) lastnig
 		extra = append(extra, lastnight.SignalCause)
 	}
 	if len(extra) > 0 {
-		rec.Signals = append(extra, rec.Signals...)
+		to.Signals = append(extra, to.Signals...)
 	}
-	return rec
 }
 
 // unusualFirstByte tells lines of a dying JVM ("# A fatal error …", "[Full GC …", "OpenJDK …"),
@@ -83,58 +82,69 @@ func unusualFirstByte(msg []byte) bool {
 }
 
 // landmark tells what a message says by itself, from its first word on.
-func (z *Recognizer) landmark(msg []byte, logger string) lastnight.Recognition {
+func (z *Recognizer) landmark(msg []byte, logger string, to *lastnight.Recognition) {
 	if len(msg) < 12 {
-		return lastnight.Recognition{}
+		return
 	}
 	switch msg[0] {
 	case 'J':
 		if bytes.HasPrefix(msg, []byte("Job ")) {
-			return z.jobLine(msg)
+			*to = z.jobLine(msg)
+			return
 		}
 	case 'C':
 		switch {
 		case bytes.HasPrefix(msg, []byte("Completed checkpoint ")):
-			return z.completedCheckpoint(string(msg))
+			*to = z.completedCheckpoint(string(msg))
+			return
 		case bytes.HasPrefix(msg, []byte("Checkpoint ")) && hasAny(msg, "expired", "declined"):
-			return lastnight.Recognition{Signals: onlyCheckpoint, JobID: idAfter(string(msg), " of job ")}
+			*to = lastnight.Recognition{Signals: onlyCheckpoint, JobID: idAfter(string(msg), " of job ")}
+			return
 		case bytes.HasPrefix(msg, []byte("Could not ")), bytes.HasPrefix(msg, []byte("Closing TaskExecutor connection ")):
-			return lastnight.Recognition{Signals: onlyLifecycle}
+			*to = lastnight.Recognition{Signals: onlyLifecycle}
+			return
 		case bytes.HasPrefix(msg, []byte("Cancel")) && hasAny(msg, "job"):
-			return lastnight.Recognition{Signals: onlyPlanned}
+			*to = lastnight.Recognition{Signals: onlyPlanned}
+			return
 		}
 	case 'D':
 		if bytes.HasPrefix(msg, []byte("Decline checkpoint ")) {
-			return lastnight.Recognition{Signals: onlyCheckpoint, JobID: idAfter(string(msg), " of job ")}
+			*to = lastnight.Recognition{Signals: onlyCheckpoint, JobID: idAfter(string(msg), " of job ")}
+			return
 		}
 	case 'F':
 		if bytes.HasPrefix(msg, []byte("Failed to trigger ")) {
-			return lastnight.Recognition{Signals: onlyCheckpoint, JobID: idAfter(string(msg), " for job ")}
+			*to = lastnight.Recognition{Signals: onlyCheckpoint, JobID: idAfter(string(msg), " for job ")}
+			return
 		}
 		if bytes.HasPrefix(msg, []byte("Fatal error ")) || bytes.HasPrefix(msg, []byte("FATAL: ")) {
-			return lastnight.Recognition{Signals: onlyLifecycle}
+			*to = lastnight.Recognition{Signals: onlyLifecycle}
+			return
 		}
 	case 'R':
 		if rec, ok := restartLine(msg); ok {
-			return rec
+			*to = rec
+			return
 		}
 	case 'S':
 		if rec, ok := startLine(msg); ok {
-			return rec
+			*to = rec
+			return
 		}
 	case 'T':
 		if rec, ok := stopLine(msg); ok {
-			return rec
+			*to = rec
+			return
 		}
 	case 'W':
 		if bytes.HasPrefix(msg, []byte("Worker ")) && hasAny(msg, " is terminated") {
-			return lastnight.Recognition{Signals: onlyLifecycle}
+			*to = lastnight.Recognition{Signals: onlyLifecycle}
+			return
 		}
 	}
-	if !z.namesFirst(logger) {
-		return lastnight.Recognition{}
+	if z.namesFirst(logger) {
+		to.Signals = tailLine(msg)
 	}
-	return tailLine(msg)
 }
 
 // namesFirst is namesFirst of what was remembered.
@@ -235,17 +245,17 @@ func stopLine(msg []byte) (lastnight.Recognition, bool) {
 }
 
 // tailLine is for lines that begin with a name: tasks, contenders for leadership.
-func tailLine(msg []byte) lastnight.Recognition {
+func tailLine(msg []byte) (signals []string) {
 	if i := bytes.Index(msg, []byte(" switched from ")); i >= 0 {
 		if bytes.Contains(msg[i:], []byte(" to FAILED")) {
-			return lastnight.Recognition{Signals: onlyTask}
+			return onlyTask
 		}
-		return lastnight.Recognition{}
+		return nil
 	}
 	if before, _, ok := bytes.Cut(msg, []byte(" leadership")); ok && (bytes.HasSuffix(before, []byte(" granted")) || bytes.HasSuffix(before, []byte(" revoked")) || bytes.HasSuffix(before, []byte("lost"))) {
-		return lastnight.Recognition{Signals: onlyLifecycle}
+		return onlyLifecycle
 	}
-	return lastnight.Recognition{}
+	return nil
 }
 
 // completedCheckpoint marks the first checkpoint of a job after each change of its state.

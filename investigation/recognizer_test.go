@@ -20,6 +20,11 @@ func recordOf(level lastnight.Level, msg string, exceptions ...string) *lastnigh
 	return r
 }
 
+func recognize(z *Recognizer, r *lastnight.Record) (to lastnight.Recognition) {
+	z.Recognize(&lastnight.Stream{}, r, &to)
+	return to
+}
+
 func TestRecognize(t *testing.T) {
 	c, err := DefaultCatalogue()
 	if err != nil {
@@ -49,9 +54,9 @@ func TestRecognize(t *testing.T) {
 	} {
 		z := NewRecognizer(c)
 		if strings.HasPrefix(tt.msg, "Completed checkpoint 4") {
-			z.Recognize(&lastnight.Stream{}, recordOf(lastnight.LevelInfo, strings.Replace(tt.msg, "4", "3", 1)))
+			recognize(z, recordOf(lastnight.LevelInfo, strings.Replace(tt.msg, "4", "3", 1)))
 		}
-		if d := cmp.Diff(tt.want, z.Recognize(&lastnight.Stream{}, recordOf(tt.level, tt.msg, tt.exc...)), cmp.Comparer(func(a, b []string) bool { return strings.Join(a, " ") == strings.Join(b, " ") })); d != "" {
+		if d := cmp.Diff(tt.want, recognize(z, recordOf(tt.level, tt.msg, tt.exc...)), cmp.Comparer(func(a, b []string) bool { return strings.Join(a, " ") == strings.Join(b, " ") })); d != "" {
 			t.Errorf("%q (-want +got):\n%s", tt.msg, d)
 		}
 	}
@@ -79,7 +84,7 @@ func FuzzRecognize(f *testing.F) {
 		}
 		r.MessageAt = min(max(at, 0), len(r.Lines[0].Text))
 		r.Level = lastnight.Level(max(at, 0) % 7)
-		rec := z.Recognize(&lastnight.Stream{}, &r)
+		rec := recognize(z, &r)
 		d := lastnight.Document{Kind: lastnight.DocumentRecord, Text: text, MessageAt: r.MessageAt, Signals: rec.Signals}
 		if mayOpen(&d) && !opening(t, &d) && r.MessageAt < len(text) {
 			t.Errorf("%q may open a failover, and has only the signals %v", text, rec.Signals)
@@ -113,8 +118,10 @@ func BenchmarkRecognize(b *testing.B) {
 			}
 			b.SetBytes(int64(n))
 			b.ReportAllocs()
+			var rec lastnight.Recognition
 			for b.Loop() {
-				z.Recognize(s, r)
+				rec = lastnight.Recognition{}
+				z.Recognize(s, r, &rec)
 			}
 		})
 	}

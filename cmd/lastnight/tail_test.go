@@ -100,9 +100,7 @@ func TestTailAndCompaction(t *testing.T) {
 // nobody recognises nothing.
 type nobody struct{}
 
-func (nobody) Recognize(*lastnight.Stream, *lastnight.Record) lastnight.Recognition {
-	return lastnight.Recognition{}
-}
+func (nobody) Recognize(*lastnight.Stream, *lastnight.Record, *lastnight.Recognition) {}
 
 // openTail begins a live tail that stands when it returns, and gives the texts that it tells.
 func openTail(t *testing.T, u string) <-chan string {
