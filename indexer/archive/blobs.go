@@ -198,24 +198,37 @@ func (d *Dir) Size(ctx context.Context, name string) (int64, error) {
 // List streams the blobs by name.
 func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[BlobInfo, error] {
 	return func(yield func(BlobInfo, error) bool) {
-		dir := "."
-		if i := strings.LastIndexByte(prefix, '/'); i > 0 {
-			dir = prefix[:i]
-		}
-		files, err := d.fs.List(dir)
-		if err != nil {
-			yield(BlobInfo{}, fmt.Errorf("list blobs: %w", err))
-			return
-		}
-		for _, f := range files {
-			if err := ctx.Err(); err != nil {
-				yield(BlobInfo{}, err)
+		for f, err := range d.walk(prefix) {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				yield(BlobInfo{}, fmt.Errorf("list blobs: %w", err))
 				return
 			}
 			if !strings.HasPrefix(f.Name, prefix) || strings.HasPrefix(path.Base(f.Name), ".") || strings.HasPrefix(f.Name, tempFolder+"/") {
 				continue
 			}
 			if !yield(BlobInfo{Name: f.Name, Size: f.Size}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// walk gives the files of a folder, of which there may be very many, or all there are. Folders are of one level.
+func (d *Dir) walk(prefix string) iter.Seq2[vfs.Info, error] {
+	if i := strings.LastIndexByte(prefix, '/'); i > 0 {
+		return d.fs.Walk(prefix[:i])
+	}
+	return func(yield func(vfs.Info, error) bool) {
+		files, err := d.fs.List(".")
+		if err != nil {
+			yield(vfs.Info{}, err)
+			return
+		}
+		for _, f := range files {
+			if !yield(f, nil) {
 				return
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -194,6 +195,22 @@ func (m *Mem) List(dir string) ([]Info, error) {
 	}
 	slices.SortFunc(out, func(a, b Info) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
+}
+
+// Walk gives the files right in a folder, by name.
+func (m *Mem) Walk(dir string) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		list, err := m.List(dir)
+		if err != nil {
+			yield(Info{}, err)
+			return
+		}
+		for _, i := range list {
+			if path.Dir(i.Name) == path.Clean(dir) && !yield(i, nil) {
+				return
+			}
+		}
+	}
 }
 
 // Sync makes the names in a folder durable.

@@ -8,7 +8,10 @@
 // Create, Rename or Remove) by FS.Sync of its folder.
 package vfs
 
-import "io"
+import (
+	"io"
+	"iter"
+)
 
 // FS is a file system. All methods may be called at once.
 type FS interface {
@@ -22,6 +25,9 @@ type FS interface {
 	Remove(name string) error
 	// List gives the files below a folder, at any depth, by name. A missing folder has none.
 	List(dir string) ([]Info, error)
+	// Walk gives the files right in a folder, by name, in bounded memory however many there are. What comes or goes meanwhile
+	// is among them or not. A missing folder has none.
+	Walk(dir string) iter.Seq2[Info, error]
 	// Sync makes the names in a folder durable; "." is the root.
 	Sync(dir string) error
 }

@@ -78,6 +78,18 @@ func TestBoth(t *testing.T) {
 			if list, err := f.List("nowhere"); err != nil || len(list) != 0 {
 				t.Fatal(list, err)
 			}
+			for dir, want := range map[string][]string{"a": {"a/two"}, "a/b": {"a/b/one"}, ".": nil, "nowhere": nil} {
+				var got []string
+				for info, err := range f.Walk(dir) {
+					if err != nil || info.Size != 1 {
+						t.Fatal(info, err)
+					}
+					got = append(got, info.Name)
+				}
+				if d := cmp.Diff(want, got); d != "" {
+					t.Fatal(d)
+				}
+			}
 			_, err := f.Open("two")
 			for _, err := range []error{err, f.Remove("two"), f.Rename("two", "x")} {
 				if !errors.Is(err, fs.ErrNotExist) {
