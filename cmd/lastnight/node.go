@@ -117,7 +117,8 @@ func (n *node) openTiers(ctx context.Context, cfg nodeConfig, shared bool) (err 
 		n.blobs.Blobs = fencedBlobs{n.blobs.Blobs}
 	}
 	n.archive, err = archive.Open(ctx, archive.Config{
-		Blobs: n.blobs, Logger: cfg.log, Shared: shared, Grace: graceLeases * cfg.lease, UpkeepBytes: cfg.upkeep,
+		Blobs: n.blobs.Blobs, Logger: cfg.log, // not n.blobs: a directory reads into memory at hand
+		Shared: shared, Grace: graceLeases * cfg.lease, UpkeepBytes: cfg.upkeep,
 		Ready: func(ctx context.Context, segment string) (bool, error) { return n.indexer.Ready(ctx, segment) },
 	})
 	if err != nil {
