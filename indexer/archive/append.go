@@ -172,23 +172,42 @@ func writeError(err error) error {
 // newItem is an item without what is held already.
 type newItem struct {
 	streamEntry
-	span lastnight.Span
+	span     lastnight.Span
+	partials []*lastnight.Line // of the span, as it came
+}
+
+// first gives the offset of the first line or of where the span begins.
+func (n *newItem) first() int64 {
+	from := n.span.From
+	for _, l := range n.partials {
+		from = min(from, l.Offset)
+	}
+	return from
+}
+
+// trim is trim for an item: mostly nothing of it is held, and no line is looked at.
+func (n *newItem) trim(h *held) bool {
+	if h == nil || !h.all.overlaps(n.span.From, n.span.To) && !slices.ContainsFunc(n.partials, h.has) {
+		return n.span.From < n.span.To || len(n.span.Records) > 0
+	}
+	return trim(&n.span, h)
 }
 
 // news gives what is new of the items, by job, stream, generation and offset.
 func (a *Archive) news(ctx context.Context, items []Item) ([]newItem, error) {
 	out := make([]newItem, 0, len(items))
 	for _, it := range items {
-		if err := validate(it.Span); err != nil {
-			return nil, err
-		}
-		n := newItem{span: *it.Span}
-		n.streamEntry = streamEntry{stream: it.Span.Stream, id: streamNumber(it.Span.Stream.ID()), job: it.Job, component: it.Component, kind: it.Kind}
-		h, err := a.heldFrom(ctx, genKey{n.id, n.span.Generation}, firstOffset(&n.span))
+		partials, err := validate(it.Span)
 		if err != nil {
 			return nil, err
 		}
-		if trim(&n.span, h) {
+		n := newItem{span: *it.Span, partials: partials}
+		n.streamEntry = streamEntry{stream: it.Span.Stream, id: streamNumber(it.Span.Stream.ID()), job: it.Job, component: it.Component, kind: it.Kind}
+		h, err := a.heldFrom(ctx, genKey{n.id, n.span.Generation}, n.first())
+		if err != nil {
+			return nil, err
+		}
+		if n.trim(h) {
 			out = append(out, n)
 		}
 	}
@@ -210,46 +229,43 @@ func dropRepeats(items []newItem) []newItem {
 		if k := (genKey{n.id, n.span.Generation}); k != last || h == nil {
 			last, h = k, &held{}
 		}
-		if !trim(&n.span, h) {
+		if !n.trim(h) {
 			continue
 		}
 		for _, r := range h.all.without(n.span.From, n.span.To) {
 			h.all = h.all.add(r.from, r.to)
 		}
-		for i := range n.span.Records {
-			lines := n.span.Records[i].Lines
-			for j := range lines {
-				if l := &lines[j]; l.Partial {
-					h.partials = append(h.partials, heldPartial{partial: partial{l.Offset, int64(len(l.Text))}})
-				}
-			}
+		for _, l := range n.partials {
+			h.partials = append(h.partials, heldPartial{partial: partial{l.Offset, int64(len(l.Text))}})
 		}
 		kept = append(kept, n)
 	}
 	return kept
 }
 
-// validate checks what readers rely on.
-func validate(s *lastnight.Span) error {
+// validate checks what readers rely on, and gives the partial lines.
+func validate(s *lastnight.Span) (partials []*lastnight.Line, err error) {
 	if s.From < 0 || s.To < s.From {
-		return lastnight.Errorf(lastnight.CodeInvalid, "", "span of %s/%s: range %d to %d", s.Stream.Namespace, s.Stream.Pod, s.From, s.To)
+		return nil, lastnight.Errorf(lastnight.CodeInvalid, "", "span of %s/%s: range %d to %d", s.Stream.Namespace, s.Stream.Pod, s.From, s.To)
 	}
 	for i := range s.Records {
 		r := &s.Records[i]
 		if len(r.Lines) == 0 || len(r.Lines) > maxRecordLines || r.MessageAt < 0 || r.MessageAt > len(r.Lines[0].Text) || len(r.Attrs) > maxAttrs {
-			return lastnight.Errorf(lastnight.CodeInvalid, "", "span of %s/%s: record %d is malformed", s.Stream.Namespace, s.Stream.Pod, i)
+			return nil, lastnight.Errorf(lastnight.CodeInvalid, "", "span of %s/%s: record %d is malformed", s.Stream.Namespace, s.Stream.Pod, i)
 		}
 		for j := range r.Lines {
 			l := &r.Lines[j]
 			switch {
 			case len(l.Text) > maxLine:
-				return lastnight.Errorf(lastnight.CodeTooLarge, "", "line of %d bytes at offset %d of %s/%s: the limit is %d", len(l.Text), l.Offset, s.Stream.Namespace, s.Stream.Pod, maxLine)
+				return nil, lastnight.Errorf(lastnight.CodeTooLarge, "", "line of %d bytes at offset %d of %s/%s: the limit is %d", len(l.Text), l.Offset, s.Stream.Namespace, s.Stream.Pod, maxLine)
 			case !l.Partial && (l.Offset < s.From || l.Offset >= s.To):
-				return lastnight.Errorf(lastnight.CodeInvalid, "", "span of %s/%s: line at offset %d is outside of %d to %d", s.Stream.Namespace, s.Stream.Pod, l.Offset, s.From, s.To)
+				return nil, lastnight.Errorf(lastnight.CodeInvalid, "", "span of %s/%s: line at offset %d is outside of %d to %d", s.Stream.Namespace, s.Stream.Pod, l.Offset, s.From, s.To)
+			case l.Partial:
+				partials = append(partials, l)
 			}
 		}
 	}
-	return nil
+	return partials, nil
 }
 
 // writeSegment adds items: jobs that have enough text in columns, so that compaction need not do it, the others plain.

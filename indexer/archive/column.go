@@ -18,6 +18,7 @@ type column struct {
 	width   int // length of the longest
 	runs    []digitRun
 	behind  []byte // the last run
+	plain   bool   // of columnNumbers: values are nothing but numbers
 }
 
 type columnWay uint8
@@ -194,6 +195,7 @@ func (c *column) findRuns(value []byte) bool {
 		i, lit = end, end
 	}
 	c.behind = value[lit:]
+	c.plain = len(c.runs) == 1 && len(c.runs[0].before) == 0 && len(c.behind) == 0
 	return len(c.runs) > 0
 }
 
@@ -254,6 +256,20 @@ func (c *column) numbersAt(text []byte, i int) int {
 		i += n
 	}
 	return i
+}
+
+// numberAt is numbersAt for what a plain column mostly has.
+func (c *column) numberAt(text []byte, i int) int {
+	if i+8 <= len(text) && text[i] != '0' {
+		w := binary.LittleEndian.Uint64(text[i:])
+		r, n := &c.runs[0], digitsIn(w)
+		if uint(n-1) < 7 && (n == r.width || !r.fixed) {
+			s := c.numbers.last
+			s.list[:len(s.list)+1][len(s.list)] = digitsValue(w, n)
+			return i + n
+		}
+	}
+	return c.numbersAt(text, i)
 }
 
 // sameAt gives where the value of all ends in a text, if it is there from i on, else -1.

@@ -1,7 +1,5 @@
 package archive
 
-import "slices"
-
 // columnPacker makes bytes of columns. Not safe for concurrent use.
 type columnPacker struct {
 	numbers numberPacker
@@ -49,7 +47,7 @@ func (p *columnPacker) packNumbers(col *column, z *compressor, words *wordSet) p
 	if words != nil {
 		p.addWords(col, words)
 	}
-	deltas := col.isDecimal() && p.packDeltas(p.numbers.lists[0])
+	deltas := col.isDecimal() && p.packDeltas(p.numbers.lists[0].list)
 	numbers := p.numbers.pack(col)
 	best, size := p.packText(col, len(numbers), z)
 	if deltas {
@@ -75,8 +73,7 @@ func (p *columnPacker) addWords(col *column, words *wordSet) {
 		return
 	}
 	for j := range col.runs {
-		list := p.numbers.lists[j]
-		words.addNumbers(list, slices.Min(list), slices.Max(list), col.runs[j].padding())
+		words.addNumbers(&p.numbers.lists[j], col.runs[j].padding())
 	}
 }
 
@@ -107,7 +104,7 @@ const (
 	// digitWorth is how many bytes compressing makes of 256 that are numbers without repeats: 3.3 bits of a digit.
 	digitWorth = 112
 	// repeatWorth is that of a small column in which values come again.
-	repeatWorth = 64
+	repeatWorth = 88
 )
 
 // sizeOf gives how many bytes a column has when it is compressed: by trying where values come again, else as is usual.
@@ -140,10 +137,10 @@ func repeats(text []byte) bool {
 // repeat is repeats for the numbers of so many runs.
 func (p *numberPacker) repeat(runs int) bool {
 	var seen repetitions
-	for i := range min(len(p.lists[0]), repeatSample) {
+	for i := range min(len(p.lists[0].list), repeatSample) {
 		h := uint64(hashSeed)
 		for j := range runs {
-			h = (h ^ p.lists[j][i]) * hashPrime
+			h = (h ^ p.lists[j].list[i]) * hashPrime
 			h ^= h >> 32
 		}
 		seen.add(uint32(h))
@@ -174,7 +171,7 @@ func (r *repetitions) many() bool { return r.again*3 > r.n }
 
 // isDecimal tells whether all values of a column of numbers are decimal numbers of 64 bits with a sign, without zeros in front.
 func (c *column) isDecimal() bool {
-	return len(c.runs) == 1 && len(c.runs[0].before) == 0 && len(c.behind) == 0 && !c.runs[0].zeros && c.width < maxRunDigits
+	return c.plain && !c.runs[0].zeros && c.width < maxRunDigits
 }
 
 // packDeltas makes differences of a column of decimal numbers, or tells that it is not worth it.

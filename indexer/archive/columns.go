@@ -32,7 +32,7 @@ type shapeColumns struct {
 	logger, thread fixed // of meta
 
 	matcher shapeMatcher
-	next    *shapeColumns // shape of the line that followed the last time; nil: none yet
+	next    int32 // shape of the line that followed the last time, plus 1; 0: none yet
 	words   wordPlaces
 }
 
@@ -117,14 +117,14 @@ func (c *columnEncoder) encode(rows []row, words *wordSet) {
 // add cuts a line, the first one of a record with that template or another, and takes it up.
 func (c *columnEncoder) add(l *lastnight.Line, first bool, template string) *shapeColumns {
 	sp := &c.split
-	s := c.guesses.find(sp, l, first, template)
+	s := c.guesses.find(sp, c.shapes, l, first, template)
 	if s == nil {
 		sp.split(l.Text, l.Time)
 		if s = c.byText[string(sp.shape)]; s == nil {
 			s = c.newShape(l.Text)
 		}
 	}
-	c.guesses.learn(s, first, template)
+	c.guesses.learn(c.shapes, s, first, template)
 	known := s.n > 0
 	if !known {
 		addWords(c.words, l.Text)
@@ -178,7 +178,7 @@ func (c *columnEncoder) newShape(text []byte) *shapeColumns {
 		vars--
 	}
 	s.shape = append(s.shape[:0], c.split.shape...)
-	s.n, s.sum, s.meta, s.next = 0, 0, -1, nil
+	s.n, s.sum, s.meta, s.next = 0, 0, -1, 0
 	s.vars = slices.Grow(s.vars[:0], vars)[:vars]
 	s.matcher.of(s.shape)
 	s.words.of(text, &c.split)

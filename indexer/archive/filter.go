@@ -81,9 +81,10 @@ func (s *wordSet) knows(short uint64) bool {
 	return false
 }
 
-// addNumbers adds the words of decimal numbers from least to most, with zeros in front of those of fewer digits than width.
-func (s *wordSet) addNumbers(list []uint64, least, most uint64, width int) {
-	if words := (most - least) / 64; words < maxNumberBits && words < uint64(len(list)) {
+// addNumbers adds the words of decimal numbers, with zeros in front of those of fewer digits than width.
+func (s *wordSet) addNumbers(l *numberList, width int) {
+	list, least := l.list, l.least
+	if words := (l.most - least) / 64; words < maxNumberBits && words < uint64(len(list)) {
 		bitmap := s.numbers[:words+1]
 		clear(bitmap)
 		for _, v := range list {

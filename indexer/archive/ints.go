@@ -44,25 +44,32 @@ type intPacker struct {
 	sample  sample
 }
 
-// pack appends the numbers to e and gives how many bits of most are not entropy coded. It changes the numbers.
-func (p *intPacker) pack(e *enc, list []uint64) (lowBits uint) {
+// pack appends the numbers to e. It changes them.
+func (p *intPacker) pack(e *enc, list []uint64) {
 	if len(list) == 0 {
-		return 0
+		return
 	}
 	least, most := list[0], list[0]
 	for _, v := range list {
 		least, most = min(least, v), max(most, v)
 	}
+	p.packWithin(e, list, least, most)
+}
+
+// packWithin is pack for numbers, of which one is the least and one the most, and gives how many bits of most are not entropy coded.
+func (p *intPacker) packWithin(e *enc, list []uint64, least, most uint64) (lowBits uint) {
+	p.symbols = slices.Grow(p.symbols[:0], len(list))[:len(list)]
 	if most-least < symbolUsual {
 		p.packSmall(e, list, least)
 		return 0
 	}
 	var lengths [65]int
-	for i := range list {
-		list[i] -= least
-		lengths[bits.Len64(list[i])]++
+	for i, v := range list {
+		v -= least
+		list[i] = v
+		lengths[bits.Len64(v)]++
 	}
-	shift := shiftFor(list, &lengths)
+	shift := shiftFor(list, &lengths, most-least)
 	usual, has := uint64(0), false
 	if shift > 0 {
 		usual, has = p.usual(list)
@@ -77,17 +84,23 @@ func (p *intPacker) pack(e *enc, list []uint64) (lowBits uint) {
 	low, large := &p.low, &p.large
 	low.reset()
 	large.b = large.b[:0]
-	p.symbols = p.symbols[:0]
-	for _, v := range list {
+	if !has && (most-least)>>shift < symbolUsual {
+		p.cutAll(list, shift)
+		p.packSymbols(e)
+		e.b = append(e.b, low.b...)
+		return shift
+	}
+	mask := uint64(1)<<shift - 1
+	for i, v := range list {
 		switch s := v >> shift; {
 		case has && v == usual:
-			p.symbols = append(p.symbols, symbolUsual)
+			p.symbols[i] = symbolUsual
 		case s >= symbolUsual:
-			p.symbols = append(p.symbols, symbolLarge)
+			p.symbols[i] = symbolLarge
 			large.uint(v)
 		default:
-			p.symbols = append(p.symbols, byte(s))
-			low.write(v&(1<<shift-1), shift)
+			p.symbols[i] = byte(s)
+			low.write(v&mask, shift)
 		}
 	}
 	p.packSymbols(e)
@@ -95,26 +108,48 @@ func (p *intPacker) pack(e *enc, list []uint64) (lowBits uint) {
 	return shift
 }
 
+// cutAll cuts numbers, none of which is special, into symbols and low bits.
+func (p *intPacker) cutAll(list []uint64, shift uint) {
+	size := (len(list)*int(shift) + 7) / 8
+	out := slices.Grow(p.low.b[:0], size+8)[:size+8]
+	mask := uint64(1)<<shift - 1
+	symbols := p.symbols[:len(list)]
+	at, w, n := 0, uint64(0), uint(0) // n of the bits of w, fewer than 8, are not in out for good
+	for i, v := range list {
+		symbols[i] = byte(v >> shift)
+		w |= v & mask << n
+		binary.LittleEndian.PutUint64(out[at:], w)
+		n += shift
+		at += int(n >> 3)
+		w >>= n &^ 7
+		n &= 7
+	}
+	p.low.b = out[:size]
+}
+
 // packSmall packs numbers that are symbols as they are, less the least: what pack would come to, by way of more.
 func (p *intPacker) packSmall(e *enc, list []uint64, least uint64) {
 	e.uint(least)
 	e.byte(0)
 	e.uint(0)
-	p.symbols = slices.Grow(p.symbols[:0], len(list))[:len(list)]
+	symbols := p.symbols[:len(list)]
 	for i, v := range list {
-		p.symbols[i] = byte(v - least)
+		symbols[i] = byte(v - least)
 	}
 	p.packSymbols(e)
 }
 
 // shiftFor gives how many low bits to pack, so that few numbers are large.
-func shiftFor(list []uint64, lengths *[65]int) uint {
+func shiftFor(list []uint64, lengths *[65]int, most uint64) uint {
 	long, above := 64, 0
 	for long > 0 && above+lengths[long] <= len(list)/rarely {
 		above += lengths[long]
 		long--
 	}
 	shift := uint(max(long-8, 0))
+	if most>>shift < symbolUsual {
+		return shift
+	}
 	large := 0
 	for _, v := range list {
 		if v>>shift >= symbolUsual {
@@ -174,12 +209,14 @@ func (s *sample) add(v uint64) int32 {
 }
 
 func (p *intPacker) packSymbols(e *enc) {
-	width, same := uint(0), true
+	first := p.symbols[0]
+	all, other := byte(0), byte(0) // bits that any has, and that any has other than the first
 	for _, s := range p.symbols {
-		width = max(width, uint(bits.Len8(s)))
-		same = same && s == p.symbols[0]
+		all |= s
+		other |= s ^ first
 	}
-	if same {
+	width := uint(bits.Len8(all))
+	if other == 0 {
 		e.byte(symbolsSame)
 		e.byte(p.symbols[0])
 		return

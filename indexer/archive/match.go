@@ -105,7 +105,8 @@ func (s *splitter) match(m *shapeMatcher, columns []column, text []byte, near in
 				return false
 			}
 			s.stamp = len(s.vars)
-			s.vars, s.ways = append(s.vars, piece{i, i + n}), append(s.ways, columnNew)
+			s.vars = append(s.vars, piece{i, i + n})
+			s.ways = append(s.ways, columnNew)
 			i += n
 			continue
 		}
@@ -115,7 +116,11 @@ func (s *splitter) match(m *shapeMatcher, columns []column, text []byte, near in
 		case columnSame:
 			end = c.sameAt(text, i)
 		case columnNumbers:
-			end = c.numbersAt(text, i)
+			if c.plain {
+				end = c.numberAt(text, i)
+			} else {
+				end = c.numbersAt(text, i)
+			}
 		case columnNew, columnText:
 		}
 		if end < 0 || !endsToken(text, end) {
@@ -123,23 +128,28 @@ func (s *splitter) match(m *shapeMatcher, columns []column, text []byte, near in
 				return false
 			}
 		}
-		s.vars, s.ways = append(s.vars, piece{i, end}), append(s.ways, way)
+		s.vars = append(s.vars, piece{i, end})
+		s.ways = append(s.ways, way)
 		i = end
 		v++
 	}
 	return false
 }
 
-// guesses tells which shapes lines of a block may have. Not safe for concurrent use.
+// guesses tells which shapes lines of a block may have. Shapes are told by their numbers, as what is noted with each line had better
+// not be pointers, which the garbage collector wants to know of. Not safe for concurrent use.
 type guesses struct {
 	byTemplate [256]guess
-	last       *shapeColumns // shape of the line before; nil: there was none
+	last       int32 // shape of the line before, plus 1; 0: there was none
 }
 
-// guess are the last shapes of records of one template, the newest first.
+// guessed is how many shapes of a template are tried.
+const guessed = 4
+
+// guess are the last shapes of records of one template, plus 1, the newest first; 0: none.
 type guess struct {
 	template string
-	shapes   [2]*shapeColumns // nil: none
+	shapes   [guessed]int32
 }
 
 func (g *guesses) of(template string) *guess {
@@ -148,36 +158,55 @@ func (g *guesses) of(template string) *guess {
 
 // find gives the shape of a line, by which it is cut then, if it was guessed, else nil. Lines behind a record's
 // first one have the template "".
-func (g *guesses) find(sp *splitter, l *lastnight.Line, first bool, template string) *shapeColumns {
+func (g *guesses) find(sp *splitter, shapes []*shapeColumns, l *lastnight.Line, first bool, template string) *shapeColumns {
 	if !first {
-		if g.last != nil && g.last.next != nil && sp.match(&g.last.next.matcher, g.last.next.vars, l.Text, l.Time) {
-			return g.last.next
+		if g.last == 0 {
+			return nil
 		}
+		return try(sp, shapes, shapes[g.last-1].next, l)
+	}
+	t := g.of(template)
+	if t.template != template {
 		return nil
 	}
-	if t := g.of(template); t.template == template {
-		for _, s := range t.shapes {
-			if s != nil && sp.match(&s.matcher, s.vars, l.Text, l.Time) {
-				return s
-			}
+	for _, guess := range t.shapes {
+		if s := try(sp, shapes, guess, l); s != nil {
+			return s
 		}
 	}
 	return nil
 }
 
-// learn notes which shape a line has.
-func (g *guesses) learn(s *shapeColumns, first bool, template string) {
-	if g.last != nil {
-		g.last.next = s
+// try gives a shape, told as a guess, if the line has it.
+func try(sp *splitter, shapes []*shapeColumns, guess int32, l *lastnight.Line) *shapeColumns {
+	if guess == 0 {
+		return nil
 	}
-	g.last = s
+	if s := shapes[guess-1]; sp.match(&s.matcher, s.vars, l.Text, l.Time) {
+		return s
+	}
+	return nil
+}
+
+// learn notes which shape a line has.
+func (g *guesses) learn(shapes []*shapeColumns, s *shapeColumns, first bool, template string) {
+	is := s.at + 1
+	if g.last > 0 {
+		shapes[g.last-1].next = is
+	}
+	g.last = is
 	if !first {
 		return
 	}
 	switch t := g.of(template); {
 	case t.template != template:
-		*t = guess{template, [2]*shapeColumns{s}}
-	case t.shapes[0] != s:
-		t.shapes = [2]*shapeColumns{s, t.shapes[0]}
+		*t = guess{template, [guessed]int32{is}}
+	case t.shapes[0] != is:
+		i := 1
+		for i < guessed-1 && t.shapes[i] != is {
+			i++
+		}
+		copy(t.shapes[1:], t.shapes[:i])
+		t.shapes[0] = is
 	}
 }

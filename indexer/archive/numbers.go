@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"math"
 	"math/bits"
 	"slices"
 )
@@ -47,9 +48,15 @@ const manyAsked = 64
 // numberPacker makes columns of numbers. Not safe for concurrent use.
 type numberPacker struct {
 	ints  intPacker
-	lists [maxRuns][]uint64 // of each run
+	lists [maxRuns]numberList // of each run
 	out   enc
 	wide  bool // some numbers have many bits that are not entropy coded
+}
+
+// numberList is a list of numbers and between which they are.
+type numberList struct {
+	list        []uint64
+	least, most uint64
 }
 
 // wideShift is from how many such bits on numbers are wide.
@@ -59,20 +66,18 @@ const wideShift = 10
 func (p *numberPacker) gather(col *column) {
 	runs := len(col.runs)
 	for j := range runs {
-		p.lists[j] = slices.Grow(p.lists[j][:0], col.n)
-	}
-	for s := col.numbers.first; s != nil; s = s.next {
-		if runs == 1 {
-			p.lists[0] = append(p.lists[0], s.list...)
-			continue
-		}
-		for j := range runs {
-			list := p.lists[j]
-			for i := j; i < len(s.list); i += runs {
-				list = append(list, s.list[i])
+		l := &p.lists[j]
+		list, least, most := slices.Grow(l.list[:0], col.n)[:col.n], uint64(math.MaxUint64), uint64(0)
+		at := 0
+		for s := col.numbers.first; s != nil; s = s.next {
+			for from := s.list; len(from) >= runs; from = from[runs:] {
+				v := from[j]
+				list[at] = v
+				least, most = min(least, v), max(most, v)
+				at++
 			}
-			p.lists[j] = list
 		}
+		l.list, l.least, l.most = list, least, most
 	}
 }
 
@@ -91,7 +96,8 @@ func (p *numberPacker) pack(col *column) []byte {
 		} else {
 			e.byte(0)
 		}
-		p.wide = p.ints.pack(e, p.lists[i]) >= wideShift || p.wide
+		l := &p.lists[i]
+		p.wide = p.ints.packWithin(e, l.list, l.least, l.most) >= wideShift || p.wide
 	}
 	e.bytes(col.behind)
 	return e.b

@@ -90,7 +90,8 @@ func (s *splitter) split(text []byte, near int64) {
 					f := s.stamps.form.bytes()
 					s.shape = append(append(s.shape, markStamp), f[:]...)
 					s.stamp = len(s.vars)
-					s.vars, s.ways = append(s.vars, piece{i, i + n}), append(s.ways, columnNew)
+					s.vars = append(s.vars, piece{i, i + n})
+					s.ways = append(s.ways, columnNew)
 					i += n
 					lit = i
 					continue
@@ -103,7 +104,8 @@ func (s *splitter) split(text []byte, near int64) {
 					return
 				}
 				s.shape = append(append(s.shape, text[lit:i]...), markVar)
-				s.vars, s.ways = append(s.vars, piece{i, end}), append(s.ways, columnNew)
+				s.vars = append(s.vars, piece{i, end})
+				s.ways = append(s.ways, columnNew)
 				lit = end
 			}
 			i = end

@@ -62,11 +62,19 @@ func groupOf(f []byte, h uint64) []byte {
 
 // Add adds a hash to a filter that New made.
 func Add(f []byte, h uint64) {
-	g := groupOf(f, h)
-	for i, salt := range salts {
-		w := g[i*4 : i*4+4]
-		binary.LittleEndian.PutUint32(w, binary.LittleEndian.Uint32(w)|1<<((uint32(h)*salt)>>27))
-	}
+	g := groupOf(f, h)[:group]
+	w := uint32(h)
+	or(g[0:8], bit(w, 0)|bit(w, 1)<<32)
+	or(g[8:16], bit(w, 2)|bit(w, 3)<<32)
+	or(g[16:24], bit(w, 4)|bit(w, 5)<<32)
+	or(g[24:32], bit(w, 6)|bit(w, 7)<<32)
+}
+
+// bit gives the bit of a hash in the ith word of 32 bits of its group.
+func bit(h uint32, i int) uint64 { return 1 << (h * salts[i] >> 27) }
+
+func or(g []byte, bits uint64) {
+	binary.LittleEndian.PutUint64(g, binary.LittleEndian.Uint64(g)|bits)
 }
 
 // MayHave tells whether a hash may have been added.
