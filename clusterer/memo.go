@@ -32,10 +32,16 @@ const (
 // What is remembered holds as long as the pattern is kept and its template is the same: a pattern's line finds no other,
 // whatever is learned. The zero value is ready.
 type memo struct {
-	lines   []memoLine // by hash; its length is a power of two, or 0
-	refused []uint32   // by hash too: the line that last found its place taken. It gets it when it comes again
-	evicted int        // lines that found their place taken since it grew
-	hash    uint64     // of the line that was asked for last, digits as 0
+	places  []memoPlace // by hash; its length is a power of two, or 0
+	lines   []memoLine  // each has its place
+	evicted int         // lines that found their place taken since it grew
+	hash    uint64      // of the line that was asked for last, digits as 0
+}
+
+// memoPlace is where the lines of some hashes may be found.
+type memoPlace struct {
+	line    uint32 // in lines, and 1 more; 0: none
+	refused uint32 // of the hash of the line that last found the place taken: it gets it when it comes again
 }
 
 // memoLine is one line that is remembered.
@@ -57,10 +63,14 @@ type bound struct {
 // find gives what is remembered of a line, nil if nothing that still holds.
 func (m *memo) find(message []byte) *memoLine {
 	m.hash = maskedSum(message)
-	if len(m.lines) == 0 {
+	if len(m.places) == 0 {
 		return nil
 	}
-	l := &m.lines[m.hash&uint64(len(m.lines)-1)]
+	at := m.places[m.hash&uint64(len(m.places)-1)].line
+	if at == 0 {
+		return nil
+	}
+	l := &m.lines[at-1]
 	if l.hash != m.hash || l.pattern == nil || !isMasked(l.text, message) {
 		return nil
 	}
@@ -80,19 +90,8 @@ func (m *memo) keep(message []byte, toks []token, p *pattern, vars []lastnight.V
 	if len(vars) > maxMemoVars {
 		return
 	}
-	if len(m.lines) == 0 {
-		m.lines, m.refused = make([]memoLine, fewMemos), make([]uint32, fewMemos)
-	}
-	at := m.hash & uint64(len(m.lines)-1)
-	if m.lines[at].pattern != nil {
-		if m.evicted++; m.evicted > len(m.lines) && len(m.lines) < maxMemos {
-			m.grow()
-			at = m.hash & uint64(len(m.lines)-1)
-		}
-	}
-	l := &m.lines[at]
-	if l.pattern != nil && l.hash != m.hash && m.refused[at] != uint32(m.hash>>32) {
-		m.refused[at] = uint32(m.hash >> 32) // many lines come but once, such as those with an id in letters
+	l := m.place()
+	if l == nil {
 		return
 	}
 	l.pattern = nil
@@ -100,18 +99,41 @@ func (m *memo) keep(message []byte, toks []token, p *pattern, vars []lastnight.V
 	if l.bounds, ok = bindDigits(message, toks, l.bounds[:0]); !ok {
 		return
 	}
-	l.hash, l.pattern, l.template = m.hash, p, p.template
+	l.pattern, l.template = p, p.template
 	l.text, l.vars = appendMasked(l.text[:0], message), append(l.vars[:0], vars...)
 }
 
-func (m *memo) grow() {
-	old := m.lines
-	m.lines, m.evicted = make([]memoLine, 4*len(old)), 0
-	m.refused = make([]uint32, len(m.lines))
-	for i := range old {
-		if l := &old[i]; l.pattern != nil {
-			m.lines[l.hash&uint64(len(m.lines)-1)] = *l
+// place gives where the line that find was asked for last is to be kept; nil if it has to come again for that: many
+// come but once, such as those with an id in letters.
+func (m *memo) place() *memoLine {
+	if len(m.places) == 0 {
+		m.places = make([]memoPlace, fewMemos)
+	}
+	at := &m.places[m.hash&uint64(len(m.places)-1)]
+	if at.line > 0 {
+		if m.evicted++; m.evicted > len(m.places) && len(m.places) < maxMemos {
+			m.grow()
+			at = &m.places[m.hash&uint64(len(m.places)-1)]
 		}
+	}
+	if at.line == 0 {
+		m.lines = append(m.lines, memoLine{})
+		at.line = uint32(len(m.lines))
+	}
+	l := &m.lines[at.line-1]
+	if l.pattern != nil && l.hash != m.hash && at.refused != uint32(m.hash>>32) {
+		at.refused = uint32(m.hash >> 32)
+		return nil
+	}
+	l.hash = m.hash
+	return l
+}
+
+// grow makes room for four times as many lines. Those that had places of their own have so again.
+func (m *memo) grow() {
+	m.places, m.evicted = make([]memoPlace, 4*len(m.places)), 0
+	for i := range m.lines {
+		m.places[m.lines[i].hash&uint64(len(m.places)-1)].line = uint32(i) + 1
 	}
 }
 
