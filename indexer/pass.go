@@ -23,7 +23,8 @@ type pass struct {
 	tmpl   map[string]lastnight.Template
 	counts *tally.Tally[countKey]
 	jobs   map[jobKey]*lastnight.Job
-	marks  map[mark]stretch
+	counted
+	marks map[mark]stretch
 	// what is to be taken back if it does not reach the store
 	streams map[lastnight.StreamID]bool
 	grown   map[*growth]int64
@@ -33,10 +34,32 @@ type pass struct {
 	until                 time.Time       // when it is too late to put counts; zero: never
 }
 
+// countKey is what is counted. It is short, since it is hashed for nearly each record of many small streams.
 type countKey struct {
-	namespace, job, template string
-	level                    lastnight.Level
-	minute                   int64
+	template string
+	minute   int64
+	job      int32 // in counted
+	level    lastnight.Level
+}
+
+// counted are the jobs whose records a pass counts, each with a number.
+type counted struct {
+	byNumber []jobKey
+	numbers  map[jobKey]int32
+}
+
+// number gives the number of a workload.
+func (c *counted) number(namespace, workload string) int32 {
+	k := jobKey{namespace, workload}
+	n, ok := c.numbers[k]
+	if !ok {
+		if c.numbers == nil {
+			c.numbers = map[jobKey]int32{}
+		}
+		n = int32(len(c.byNumber)) //nolint:gosec // a batch has far fewer
+		c.numbers[k], c.byNumber = n, append(c.byNumber, k)
+	}
+	return n
 }
 
 type (
@@ -109,7 +132,7 @@ func (p *pass) cluster(c *clusterer.Clusterer, s *lastnight.Span, w lastnight.Wo
 	sp := &spanPass{pass: p, span: s, workload: w, stream: s.Stream.ID()}
 	settled := c.Stats().Lines >= settledLines
 	job := p.job(s, w)
-	key := countKey{namespace: w.Namespace, job: w.Name}
+	key := countKey{job: p.number(w.Namespace, w.Name)}
 	m, rec := &p.match, &lastnight.Recognition{}
 	for i := range s.Records {
 		r := &s.Records[i]
@@ -238,8 +261,9 @@ func (p *pass) documents() []lastnight.Document {
 func (p *pass) countList() []lastnight.TemplateCount {
 	list := make([]lastnight.TemplateCount, 0, p.counts.Len())
 	for k, n := range p.counts.All {
+		job := p.byNumber[k.job]
 		list = append(list, lastnight.TemplateCount{
-			Namespace: k.namespace, Job: k.job, Template: k.template, Level: k.level.String(),
+			Namespace: job.namespace, Job: job.name, Template: k.template, Level: k.level.String(),
 			Minute: time.Unix(0, k.minute).UTC(), Count: n,
 		})
 	}

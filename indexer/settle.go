@@ -125,9 +125,10 @@ func (x *Indexer) recount(ctx context.Context, name string) error {
 		if err != nil {
 			return fmt.Errorf("replay segment %s: %w", name, err)
 		}
+		job := p.number(it.Span.Stream.Namespace, it.Job)
 		for i := range it.Span.Records {
 			if r := &it.Span.Records[i]; !r.Lines[0].Partial {
-				p.counts.Add(&countKey{it.Span.Stream.Namespace, it.Job, r.Template, r.Level, floorMinute(r.Lines[0].Time)}, tally.SlotOf(r.Template))
+				p.counts.Add(&countKey{r.Template, floorMinute(r.Lines[0].Time), job, r.Level}, tally.SlotOf(r.Template))
 			}
 		}
 	}
