@@ -35,9 +35,8 @@ func newTools() (*tools, error) {
 }
 
 type minuteKey struct {
-	stream int
-	level  lastnight.Level
-	minute int64
+	stream, minute int32
+	level          lastnight.Level
 }
 
 type templateKey struct {
@@ -189,7 +188,7 @@ func (b *builder) count(key int, rec *lastnight.Record) {
 	}
 	stream := b.jobStream(k.stream)
 	minute := rec.Lines[0].Time / int64(60e9)
-	b.minutes.Add(&minuteKey{stream, rec.Level, minute}, uint(rec.Level))
+	b.minutes.Add(&minuteKey{int32(stream), int32(minute), rec.Level}, uint(rec.Level))
 	if rec.Template != "" {
 		b.tmpls.Add(&templateKey{stream, rec.Level, rec.Template}, tally.SlotOf(rec.Template))
 	}
@@ -225,7 +224,7 @@ func (b *builder) finish() ([]byte, error) {
 	b.dir.filters = b.w.addFilters(b.filters)
 	b.dir.counts = make([]minuteCount, 0, b.minutes.Len())
 	for k, n := range b.minutes.All {
-		b.dir.counts = append(b.dir.counts, minuteCount{stream: k.stream, level: k.level, minute: k.minute, n: n})
+		b.dir.counts = append(b.dir.counts, minuteCount{stream: k.stream, minute: k.minute, n: int32(n), level: k.level})
 	}
 	slices.SortFunc(b.dir.counts, func(a, c minuteCount) int {
 		return cmp.Or(cmp.Compare(a.stream, c.stream), cmp.Compare(a.level, c.level), cmp.Compare(a.minute, c.minute))

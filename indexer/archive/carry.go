@@ -150,7 +150,7 @@ func (b *builder) sumUp(d *directory, keys []int) {
 	}
 	stream := func(n int) int { return b.jobStream(b.streams[d.streams[n].id]) }
 	for _, c := range d.counts {
-		b.minutes.AddN(&minuteKey{stream(c.stream), c.level, c.minute}, uint(c.level), c.n)
+		b.minutes.AddN(&minuteKey{int32(stream(int(c.stream))), c.minute, c.level}, uint(c.level), int64(c.n))
 	}
 	for _, c := range d.tmpls {
 		b.tmpls.AddN(&templateKey{stream(c.stream), c.level, c.template}, tally.SlotOf(c.template), c.n)

@@ -220,6 +220,7 @@ func (a *Archive) chunkOf(ctx context.Context, run []*file, drop []bool) (made, 
 	if err := a.addFile(ctx, f, c.b.dir, c.inputs); err != nil {
 		return nil, nil, err
 	}
+	a.cache.remove(name) // there are many while much arrives, of 10 MB with thousands of jobs; who asks for one reads it
 	a.retained.older(f)
 	return f, nil, nil
 }

@@ -73,12 +73,12 @@ type blockKey struct {
 	first, last int64
 }
 
-// minuteCount counts records by job, level and minute.
+// minuteCount counts records by job, level and minute. With thousands of jobs there is one for nearly each record: it is small.
 type minuteCount struct {
-	stream int // any stream of the job: names the job
+	stream int32 // any stream of the job: names the job
+	minute int32 // since 1970: what an int64 of ns has of them fits
+	n      int32 // a file of so many records is none
 	level  lastnight.Level
-	minute int64 // minutes since 1970
-	n      int64
 }
 
 // templateCount counts records by job, template and level.
@@ -302,12 +302,12 @@ func (d *directoryDecoder) keyTimes(out *directory) {
 
 func (d *directory) encodeCounts(e *enc) {
 	e.len(len(d.counts))
-	var minute int64
+	var minute int32
 	for _, c := range d.counts {
-		e.len(c.stream)
+		e.len(int(c.stream))
 		e.byte(byte(c.level))
-		e.int(c.minute - minute)
-		e.int(c.n)
+		e.int(int64(c.minute) - int64(minute))
+		e.int(int64(c.n))
 		minute = c.minute
 	}
 	e.len(len(d.tmpls))
@@ -322,10 +322,14 @@ func (d *directory) encodeCounts(e *enc) {
 func (d *directoryDecoder) counts(out *directory) {
 	var minute int64
 	for range d.count() {
-		c := minuteCount{stream: d.index(len(out.streams)), level: lastnight.Level(d.byte())}
-		c.minute = minute + d.int()
-		c.n = d.int()
-		minute = c.minute
+		c := minuteCount{stream: int32(d.index(len(out.streams))), level: lastnight.Level(d.byte())}
+		minute += d.int()
+		n := d.int()
+		if minute != int64(int32(minute)) || n != int64(int32(n)) {
+			d.fail("a count of a minute is out of range")
+			return
+		}
+		c.minute, c.n = int32(minute), int32(n)
 		out.counts = append(out.counts, c)
 	}
 	for range d.count() {
@@ -348,7 +352,7 @@ func (d *directory) times() (first, last int64) {
 
 // size gives a rough number of bytes that d takes in memory.
 func (d *directory) size() int64 {
-	n := 500*len(d.streams) + 150*len(d.keys) + 160*len(d.blocks) + 8*len(d.filters.each) + 32*len(d.counts) + 64*len(d.tmpls)
+	n := 500*len(d.streams) + 150*len(d.keys) + 160*len(d.blocks) + 8*len(d.filters.each) + 16*len(d.counts) + 64*len(d.tmpls)
 	for i := range d.blocks {
 		n += 40 * len(d.blocks[i].keys)
 	}

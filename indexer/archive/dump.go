@@ -151,7 +151,7 @@ func dump(ctx context.Context, w io.Writer, size int64, get ranger) error {
 		doc.Templates = append(doc.Templates, dumpedCount{d.streams[c.stream].job, c.template, c.level.String(), c.n})
 	}
 	for _, c := range d.counts {
-		doc.Minutes = append(doc.Minutes, dumpedMinutes{d.streams[c.stream].job, c.level.String(), time.Unix(c.minute*60, 0).UTC(), c.n})
+		doc.Minutes = append(doc.Minutes, dumpedMinutes{d.streams[c.stream].job, c.level.String(), time.Unix(int64(c.minute)*60, 0).UTC(), int64(c.n)})
 	}
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
