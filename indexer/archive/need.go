@@ -223,7 +223,13 @@ func condOf(n query.Node) *cond {
 		if err != nil {
 			return nil // it has been compiled, so this does not happen
 		}
-		texts, match := regexCond(re.Simplify()), matcherCond(n.Expr)
+		re = re.Simplify()
+		if re.Op == syntax.OpLiteral {
+			if c := literalCond(re); c != nil && (len(c.text) >= shortText || c.digits != nil) {
+				return c // which says all that the regex does
+			}
+		}
+		texts, match := regexCond(re), matcherCond(n.Expr)
 		if match == nil {
 			return texts
 		}

@@ -309,7 +309,7 @@ func hasOther(lit []byte) bool {
 
 // scanColumn adds those of some lines whose value in a column has the text; all says that each has.
 func (v *view) scanColumn(column int, c *cond, in ranks, set *lineSetOfShape) (all bool, err error) {
-	if col := &v.columns[column]; col.kind == colNumbers && col.ends == nil && in != allRanks {
+	if col := &v.columns[column]; col.kind == colNumbers && col.ends == nil && (in != allRanks || c.digits != nil) {
 		return false, v.scanNumbers(col, c, in, set)
 	}
 	col, err := v.load(column)
