@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -111,6 +112,32 @@ func TestFairness(t *testing.T) {
 		t.Logf("batch %d was the flood's", i)
 	}
 	t.Error("the quiet pod waits for the flood")
+}
+
+// Of two pods that have much to be read each has turns of a batch: much of one stream is cheaper to store than a little of many.
+func TestTurnsOfABatch(t *testing.T) {
+	root, p := newPod(t)
+	q := another(t, root, "other")
+	a := newArchive(t)
+	raw := strings.Repeat("x", 1000)
+	var flood strings.Builder
+	for range 6_000 {
+		flood.WriteString(p.cri("F", raw) + "\n")
+	}
+	p.write("0.log", flood.String())
+	q.write("0.log", flood.String())
+	s := &slow{archive: a, take: make(chan struct{}), got: make(chan []string)}
+	cfg := quickly(root, a)
+	cfg.Ingester = s
+	follow(t, tail.New(cfg))
+	var turns []string
+	for range 4 {
+		s.take <- struct{}{}
+		turns = append(turns, strings.Join(slices.Compact(<-s.got), " "))
+	}
+	if turns[0] == turns[1] || turns[0] != turns[2] || turns[1] != turns[3] || strings.Contains(strings.Join(turns, ""), " ") {
+		t.Errorf("the batches are of %q", turns)
+	}
 }
 
 // Above the rate limit a pod's lines wait, are counted, and come later; another pod's do not wait.

@@ -25,7 +25,7 @@ func BenchmarkArrival(b *testing.B) {
 	for _, x := range []struct {
 		name string
 		each int64
-	}{{"much", batch}, {"little", batch / 40}} {
+	}{{"much", batch}, {"some", batch / 6}, {"little", batch / 40}} {
 		b.Run(x.name, func(b *testing.B) {
 			arriving := k.inTurns(x.each).inPieces(batch)
 			b.SetBytes(k.raw)
