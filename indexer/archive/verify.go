@@ -273,7 +273,7 @@ func (r *Report) note(info BlobInfo, err error) error {
 func StatsOf(ctx context.Context, blobs Blobs) (Stats, error) {
 	var s Stats
 	var all []*file
-	replaced, listed := map[string]bool{}, map[string]bool{}
+	there, replaced, listed := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for info, err := range files(ctx, blobs) {
 		if err != nil {
 			return s, err
@@ -297,9 +297,16 @@ func StatsOf(ctx context.Context, blobs Blobs) (Stats, error) {
 		case err != nil:
 			return s, fmt.Errorf("read %s: %w", info.Name, err)
 		}
-		all = append(all, newFile(info.Name, info.Size, d))
-		for _, name := range d.replaces {
-			replaced[name] = true
+		f := newFile(info.Name, info.Size, d)
+		f.replaces = nil
+		all = append(all, f)
+		if d.kind == kindSegment {
+			there[info.Name] = true
+		}
+		for _, name := range d.replaces { // most are long gone
+			if there[name] || strings.HasPrefix(name, chunkFolder) {
+				replaced[name] = true
+			}
 		}
 	}
 	for _, f := range all {
