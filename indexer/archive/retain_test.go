@@ -316,3 +316,26 @@ func TestCrashInNamespaceRetention(t *testing.T) {
 		}
 	}
 }
+
+// TestRetentionOfLateChunk: a chunk that is made when the age of some of its lines has passed already, and comes into a manifest at once, is looked
+// at all the same.
+func TestRetentionOfLateChunk(t *testing.T) {
+	dir, err := archive.NewDir(vfs.NewMem())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &calendar{time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)}
+	a := c.open(t, dir, false)
+	add(t, a, newIn("dev").span("dev"), newIn("prod").span("prod"))
+	p := days(30, map[string]int{"dev": 3})
+	c.pass(4)
+	retain(t, a, p) // a segment goes when all of it may
+	equal(t, sorted(raw(t, a, "")), []string{"dev", "prod"})
+	if err := a.Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, stats(t, a).Listed, 1)
+	c.now = c.now.Add(10 * time.Minute)
+	retain(t, a, p)
+	equal(t, raw(t, a, ""), []string{"prod"})
+}
