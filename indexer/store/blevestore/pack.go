@@ -234,6 +234,9 @@ func (m *mergeStep) begin(tx *bolt.Tx, r *dayReader) (err error) {
 			m.ids = append(m.ids, old.id)
 		}
 	}
+	if len(m.ids) == 0 {
+		return nil
+	}
 	for len(r.runs) > 0 && r.runs[0].id > m.ids[0] { // the one that is being made
 		r.runs = r.runs[1:]
 	}
