@@ -62,7 +62,7 @@ func message(d *lastnight.Document) string {
 func (n Text) in(text string) bool {
 	last := uint64(1) << (len(n.Words) - 1)
 	state, found := uint64(0), false
-	ScanTokens(text, func(token []byte) bool {
+	ScanTokens(text[n.Words[0].firstIn(text):], func(token []byte) bool {
 		active := state<<1 | 1
 		state = 0
 		for i := 0; active != 0 && i < len(n.Words); i, active = i+1, active>>1 {

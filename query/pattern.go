@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Pattern is a value or a word to compare with, folded, in which a wildcard stands
@@ -72,6 +73,31 @@ func (p Pattern) matchToken(token []byte) bool {
 		return p.parts[0] == string(token)
 	}
 	return p.Any() || glob(p.parts, string(token))
+}
+
+// firstIn gives where the first word of a text begins that may match, the text's length if none may: those before
+// lack digits which p has. Nothing else has the same digits in another case.
+func (p Pattern) firstIn(text string) int {
+	digits := ""
+	for _, part := range p.parts {
+		if len(part) > len(digits) && strings.Trim(part, "0123456789_") == "" {
+			digits = part
+		}
+	}
+	if digits == "" {
+		return 0
+	}
+	i := strings.Index(text, digits)
+	if i < 0 {
+		return len(text)
+	}
+	for i > 0 && text[i-1] < utf8.RuneSelf && asciiWord[text[i-1]] != 0 {
+		i--
+	}
+	if i > 0 && text[i-1] >= utf8.RuneSelf { // the word may begin before
+		return 0
+	}
+	return i
 }
 
 // glob matches folded with two parts or more. Taking the first place where each
