@@ -238,6 +238,9 @@ func (b *builder) finish() ([]byte, error) {
 	})
 	out := b.w.finish(b.dir.encode(), b.t.z)
 	b.t.buf = out
+	if n := max(len(b.dir.counts), len(b.dir.tmpls)); n > maxCounts {
+		return nil, lastnight.Errorf(lastnight.CodeTooLarge, "send less at once", "a %s of %d counts is over the limit of %d", b.w.kind, n, maxCounts)
+	}
 	if n := len(out); n > maxFile {
 		return nil, lastnight.Errorf(lastnight.CodeTooLarge, "send less at once", "a %s of %d bytes is over the limit of %d", b.w.kind, n, maxFile)
 	}

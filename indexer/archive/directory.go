@@ -300,43 +300,6 @@ func (d *directoryDecoder) keyTimes(out *directory) {
 	}
 }
 
-func (d *directory) encodeCounts(e *enc) {
-	e.len(len(d.counts))
-	var minute int32
-	for _, c := range d.counts {
-		e.len(int(c.stream))
-		e.byte(byte(c.level))
-		e.int(int64(c.minute) - int64(minute))
-		e.int(int64(c.n))
-		minute = c.minute
-	}
-	e.len(len(d.tmpls))
-	for _, c := range d.tmpls {
-		e.len(c.stream)
-		e.str(c.template)
-		e.byte(byte(c.level))
-		e.int(c.n)
-	}
-}
-
-func (d *directoryDecoder) counts(out *directory) {
-	var minute int64
-	for range d.count() {
-		c := minuteCount{stream: int32(d.index(len(out.streams))), level: lastnight.Level(d.byte())}
-		minute += d.int()
-		n := d.int()
-		if minute != int64(int32(minute)) || n != int64(int32(n)) {
-			d.fail("a count of a minute is out of range")
-			return
-		}
-		c.minute, c.n = int32(minute), int32(n)
-		out.counts = append(out.counts, c)
-	}
-	for range d.count() {
-		out.tmpls = append(out.tmpls, templateCount{stream: d.index(len(out.streams)), template: d.shared(), level: lastnight.Level(d.byte()), n: d.int()})
-	}
-}
-
 // times gives the time of the oldest and the newest line; 0 and 0 if there are none.
 func (d *directory) times() (first, last int64) {
 	for i, b := range d.blocks {

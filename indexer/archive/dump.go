@@ -163,7 +163,7 @@ func dumpManifest(ctx context.Context, w io.Writer, size int64, get ranger) erro
 	if err != nil {
 		return err
 	}
-	doc := dumpedManifest{Kind: kindManifest.String(), Version: manifestVersion, Bytes: size, Special: len(m.special)}
+	doc := dumpedManifest{Kind: kindManifest.String(), Version: version, Bytes: size, Special: len(m.special)}
 	for i := range m.shelves {
 		sh, err := readShelf(ctx, m, i, get)
 		if err != nil {

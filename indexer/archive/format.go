@@ -22,10 +22,8 @@ import (
 const (
 	magicSegment = "LNsegmnt"
 	magicChunk   = "LNchunk\x00"
-	// version is that of the files written now, and the only one that is read: none was promised yet.
-	version = 4
-	// manifestVersion is that of manifests.
-	manifestVersion = 5
+	// version is that of the files of any kind that are written now, and the only one that is read: none was promised yet.
+	version = 5
 
 	headerSize = 16
 	tailSize   = 32
@@ -71,14 +69,6 @@ func (k kind) magic() string {
 	return magicChunk
 }
 
-// version is that of the files of a kind that are written now, and the only one that is read.
-func (k kind) version() uint32 {
-	if k == kindManifest {
-		return manifestVersion
-	}
-	return version
-}
-
 func kindOfMagic(magic []byte) (kind, bool) {
 	switch string(magic) {
 	case magicSegment:
@@ -107,7 +97,7 @@ type fileWriter struct {
 func newFileWriter(k kind, buf []byte) *fileWriter {
 	b := buf[:0]
 	b = append(b, k.magic()...)
-	b = binary.LittleEndian.AppendUint32(b, k.version())
+	b = binary.LittleEndian.AppendUint32(b, version)
 	b = binary.LittleEndian.AppendUint32(b, 0)
 	return &fileWriter{b: b, kind: k}
 }
@@ -129,7 +119,7 @@ func (w *fileWriter) finish(directory []byte, z *compressor) []byte {
 	at := w.add(dir)
 	w.b = binary.LittleEndian.AppendUint64(w.b, uint64(at.off))
 	w.b = binary.LittleEndian.AppendUint32(w.b, uint32(at.n))
-	w.b = binary.LittleEndian.AppendUint32(w.b, w.kind.version())
+	w.b = binary.LittleEndian.AppendUint32(w.b, version)
 	w.b = binary.LittleEndian.AppendUint64(w.b, at.sum)
 	w.b = append(w.b, w.kind.magic()...)
 	return w.b
@@ -216,8 +206,8 @@ func parseTail(tail []byte, size int64) (kind, part, error) {
 	if !ok {
 		return 0, part{}, corruptf("offset %d: no segment, chunk or manifest, or its end is missing", size-tailSize)
 	}
-	if v := binary.LittleEndian.Uint32(tail[12:16]); v != k.version() {
-		return k, part{}, fmt.Errorf("%w %d of a %s: this lastnight reads %d", ErrVersion, v, k, k.version())
+	if v := binary.LittleEndian.Uint32(tail[12:16]); v != version {
+		return k, part{}, fmt.Errorf("%w %d of a %s: this lastnight reads %d", ErrVersion, v, k, version)
 	}
 	off := binary.LittleEndian.Uint64(tail[0:8])
 	n := int64(binary.LittleEndian.Uint32(tail[8:12]))

@@ -15,7 +15,7 @@ import (
 	"lastnight/internal/vfs"
 )
 
-const formatV4 = "testdata/format/v4"
+const formatV5 = "testdata/format/v5"
 
 // sampleItems is what the kept files were made of, with everything that a record can have.
 func sampleItems() [][]archive.Item {
@@ -47,7 +47,7 @@ func TestFormats(t *testing.T) {
 	if os.Getenv("LASTNIGHT_UPDATE") != "" {
 		makeFormat(t)
 	}
-	for _, version := range []string{formatV4} {
+	for _, version := range []string{formatV5} {
 		t.Run(filepath.Base(version), func(t *testing.T) { testFormat(t, version) })
 	}
 }
@@ -137,7 +137,7 @@ func makeFormat(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			name := filepath.Join(formatV4, filepath.FromSlash(b.Name))
+			name := filepath.Join(formatV5, filepath.FromSlash(b.Name))
 			if err := os.MkdirAll(filepath.Dir(name), 0o750); err != nil {
 				t.Fatal(err)
 			}
@@ -147,7 +147,7 @@ func makeFormat(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"segments", "chunks", "manifests"} {
-		if err := os.RemoveAll(filepath.Join(formatV4, name)); err != nil {
+		if err := os.RemoveAll(filepath.Join(formatV5, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -155,7 +155,7 @@ func makeFormat(t *testing.T) {
 		add(t, a, items...)
 	}
 	keep()
-	if err := os.WriteFile(filepath.Join(formatV4, "want.json"), wantFormat(t, a), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(formatV5, "want.json"), wantFormat(t, a), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.Compact(t.Context()); err != nil {
@@ -173,7 +173,7 @@ func TestUnknownVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = fsys.Corrupt(files[0].Name, func(b []byte) []byte {
-		b[8], b[len(b)-32+12] = 5, 5 // in the tail alone it would be damage
+		b[8], b[len(b)-32+12] = 6, 6 // in the tail alone it would be damage
 		return b
 	})
 	if err != nil {
@@ -184,14 +184,14 @@ func TestUnknownVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = archive.Open(t.Context(), archive.Config{Blobs: dir, ManifestChunks: 1})
-	if err == nil || !strings.Contains(err.Error(), "unknown version 5 of a segment: this lastnight reads 4") || strings.Contains(err.Error(), "corrupt") {
+	if err == nil || !strings.Contains(err.Error(), "unknown version 6 of a segment: this lastnight reads 5") || strings.Contains(err.Error(), "corrupt") {
 		t.Fatalf("got %v", err)
 	}
 }
 
 func TestDump(t *testing.T) {
 	for _, pattern := range []string{"segments/*", "chunks/*", "manifests/*"} {
-		files, err := filepath.Glob(filepath.Join(formatV4, pattern))
+		files, err := filepath.Glob(filepath.Join(formatV5, pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatal(files, err)
 		}

@@ -253,7 +253,7 @@ func (r *Report) file(ctx context.Context, info BlobInfo, get ranger) error {
 
 // header checks the first bytes of a file.
 func (r *Report) header(ctx context.Context, info BlobInfo, k kind, get ranger) error {
-	if err := checkHeader(ctx, k, k.version(), get); err != nil {
+	if err := checkHeader(ctx, k, version, get); err != nil {
 		return r.note(info, err)
 	}
 	return nil
