@@ -22,6 +22,7 @@ func (c *Clusterer) learn(message []byte, exception []string) (p *pattern, fresh
 	if !c.makeRoom() {
 		return nil, false
 	}
+	c.learned++
 	s := &c.scan
 	text, words, shape := textOf(message, s.toks, s.sum)
 	t := c.general(words, shape, exception)

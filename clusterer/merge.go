@@ -21,6 +21,7 @@ func (c *Clusterer) Merge(other *Clusterer) error {
 			return fmt.Errorf("merge clusterers: template %s has two texts, %q and %q", id, mine.text, t.text)
 		}
 	}
+	c.learned++
 	ids := slices.Sorted(maps.Keys(other.byID))
 	for _, id := range ids {
 		c.take(other.byID[id])

@@ -13,8 +13,8 @@
 // The way out (search.go, ask.go) is the lastnight.Searcher over both tiers.
 //
 // Limits: one Indexer writes an archive and its store at a time, unless all that do are
-// Shared (see settle.go). Clusterer shards are kept in memory up to Config.MaxShards, least
-// recently used ones are put into the store.
+// Shared (see settle.go). Clusterer shards are kept in memory up to Config.MaxShardBytes, others
+// are put into the store.
 package indexer
 
 import (
@@ -53,7 +53,9 @@ type Config struct {
 	Recognizer lastnight.Recognizer
 	Sink       SignalSink // may be nil
 	Logger     *slog.Logger
-	MaxShards  int // clusterer shards in memory; default 256
+	MaxShards  int // clusterer shards in memory, at most; 0: as many as MaxShardBytes allows
+	// MaxShardBytes is how much memory they take, about; default 48 MiB.
+	MaxShardBytes int64
 
 	// Shared says that other processes write the same archive (which must be Shared too) and store. What they left
 	// undone is then not looked for by Open but by Settle.
@@ -85,8 +87,8 @@ type Indexer struct {
 
 // Open makes an Indexer and indexes what a crash left out.
 func Open(ctx context.Context, cfg Config) (*Indexer, error) {
-	if cfg.MaxShards <= 0 {
-		cfg.MaxShards = 256
+	if cfg.MaxShardBytes <= 0 {
+		cfg.MaxShardBytes = 48 << 20
 	}
 	if cfg.SettleAfter <= 0 {
 		cfg.SettleAfter = defaultSettleAfter
@@ -97,7 +99,7 @@ func Open(ctx context.Context, cfg Config) (*Indexer, error) {
 	x := &Indexer{
 		cfg:       cfg,
 		log:       cfg.Logger,
-		shards:    newShards(cfg.Store, cfg.MaxShards, cfg.Logger),
+		shards:    newShards(cfg.Store, cfg.MaxShards, cfg.MaxShardBytes, cfg.Logger),
 		merger:    newMerger(),
 		workloads: newWorkloads(cfg.Store),
 		jobs:      newJobs(cfg.Store),

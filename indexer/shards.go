@@ -2,7 +2,6 @@ package indexer
 
 import (
 	"bytes"
-	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -22,31 +21,50 @@ type shard struct {
 	key   string
 	mu    sync.Mutex
 	c     *clusterer.Clusterer // guarded by mu; nil once the shard has been put away
-	dirty bool
+	saved saved                // what the store has of it; guarded by mu
 	// version is that of the snapshot which c came from or was written as; guarded by mu. Who finds another one in
 	// the store has to merge first.
 	version int64
 	owed    []lastnight.Template // changed by a merge and not yet in the store; guarded by mu
 	pins    int                  // how many of the followed pins it has; guarded by mu
+	size    int64                // of c when it was used last, in bytes; guarded by shards.mu
+	used    int64                // when that was, by shards.clock; guarded by shards.mu
 }
+
+// saved tells what a clusterer had learned when it was written or read.
+type saved struct {
+	learned uint64
+	lines   int64
+}
+
+// owes tells whether there is more to write. Lines count only until the workload is settled: of most workloads there is
+// nothing left to learn, and to write each of thousands again and again only to know better which of its templates was used last
+// would cost more than all their lines.
+func (s *saved) owes(c *clusterer.Clusterer) bool {
+	return c.Learned() != s.learned || s.lines < settledLines && c.Stats().Lines != s.lines
+}
+
+func savedOf(c *clusterer.Clusterer) saved { return saved{c.Learned(), c.Stats().Lines} }
 
 // shards keeps the clusterers of the workloads in use; others rest in the store.
 type shards struct {
-	store store.Exact
-	snaps *snapshots
-	max   int
-	log   *slog.Logger
-	mu    sync.Mutex
-	byKey map[string]*list.Element // of *shard
-	lru   *list.List
+	store    store.Exact
+	snaps    *snapshots
+	max      int   // of them in memory, 0: any number
+	maxBytes int64 // that they take in memory
+	log      *slog.Logger
+	mu       sync.Mutex
+	byKey    map[string]*shard
+	bytes    int64 // that those in memory take
+	clock    int64 // uses of shards
 
 	followed *followed
 	// learned takes the templates that changed when another server's were merged in.
 	learned func(context.Context, []lastnight.Template) error
 }
 
-func newShards(s store.Exact, maxShards int, log *slog.Logger) *shards {
-	return &shards{store: s, snaps: newSnapshots(s), max: maxShards, log: log, byKey: map[string]*list.Element{}, lru: list.New()}
+func newShards(s store.Exact, maxShards int, maxBytes int64, log *slog.Logger) *shards {
+	return &shards{store: s, snaps: newSnapshots(s), max: maxShards, maxBytes: maxBytes, log: log, byKey: map[string]*shard{}}
 }
 
 // with calls f with the workload's clusterer, alone.
@@ -63,8 +81,14 @@ func (s *shards) with(ctx context.Context, w lastnight.Workload, f func(*cluster
 		}
 		s.followed.pin(sh, sh.c)
 		f(sh.c)
-		sh.dirty = true
+		size := sh.c.Size()
 		sh.mu.Unlock()
+		s.mu.Lock()
+		if s.byKey[sh.key] == sh {
+			s.bytes += size - sh.size
+			sh.size = size
+		}
+		s.mu.Unlock()
 		return nil
 	}
 }
@@ -72,16 +96,17 @@ func (s *shards) with(ctx context.Context, w lastnight.Workload, f func(*cluster
 func (s *shards) get(ctx context.Context, key string) (*shard, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e, ok := s.byKey[key]; ok {
-		s.lru.MoveToFront(e)
-		return e.Value.(*shard), nil
+	s.clock++
+	if sh, ok := s.byKey[key]; ok {
+		sh.used = s.clock
+		return sh, nil
 	}
-	for s.lru.Len() >= s.max {
-		if err := s.putAway(ctx, s.lru.Back()); err != nil {
+	for s.full() {
+		if err := s.putAway(ctx, s.spare()); err != nil {
 			return nil, err
 		}
 	}
-	sh := &shard{key: key, c: clusterer.New(clusterer.Config{})}
+	sh := &shard{key: key, c: clusterer.New(clusterer.Config{}), used: s.clock}
 	item, err := s.store.Get(ctx, shardBucket, key)
 	switch {
 	case err == nil:
@@ -98,27 +123,51 @@ func (s *shards) get(ctx context.Context, key string) (*shard, error) {
 	case lastnight.CodeOf(err) != lastnight.CodeNotFound:
 		return nil, fmt.Errorf("get clusterer of %s: %w", key, err)
 	}
-	s.byKey[key] = s.lru.PushFront(sh)
+	sh.saved = savedOf(sh.c)
+	sh.size = sh.c.Size()
+	s.byKey[key] = sh
+	s.bytes += sh.size
 	return sh, nil
 }
 
+// full tells whether a shard has to go before another comes. The caller holds s.mu.
+func (s *shards) full() bool {
+	n := len(s.byKey)
+	return n > 0 && (s.max > 0 && n >= s.max || s.bytes >= s.maxBytes)
+}
+
+// spare gives a shard that may go: of a few, as the map gives them in no order, that which was not used for longest. Were it that of all,
+// workloads that come in turns and are a little too many would all have gone when their turn comes. The caller holds s.mu.
+func (s *shards) spare() (oldest *shard) {
+	const few = 3
+	n := 0
+	for _, sh := range s.byKey {
+		if oldest == nil || sh.used < oldest.used {
+			oldest = sh
+		}
+		if n++; n == few {
+			break
+		}
+	}
+	return oldest
+}
+
 // putAway writes a shard to the store and forgets it. The caller holds s.mu.
-func (s *shards) putAway(ctx context.Context, e *list.Element) error {
-	sh := e.Value.(*shard)
+func (s *shards) putAway(ctx context.Context, sh *shard) error {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if err := s.save(ctx, sh); err != nil {
 		return err
 	}
 	sh.c = nil
-	s.lru.Remove(e)
+	s.bytes -= sh.size
 	delete(s.byKey, sh.key)
 	return nil
 }
 
 // save writes a shard that changed, merged with what another server has written meanwhile. The caller holds sh.mu.
 func (s *shards) save(ctx context.Context, sh *shard) error {
-	if !sh.dirty {
+	if !sh.saved.owes(sh.c) {
 		return nil
 	}
 	for tries := 0; ; tries++ {
@@ -132,7 +181,7 @@ func (s *shards) save(ctx context.Context, sh *shard) error {
 		}
 		v, err := s.store.Put(ctx, shardBucket, sh.key, packed, sh.version)
 		if err == nil {
-			sh.dirty, sh.version = false, v
+			sh.saved, sh.version = savedOf(sh.c), v
 			return nil
 		}
 		if lastnight.CodeOf(err) != lastnight.CodeConflict || tries == maxMerges {
@@ -183,8 +232,7 @@ func (s *shards) merge(ctx context.Context, sh *shard) error {
 func (s *shards) flush(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for e := s.lru.Front(); e != nil; e = e.Next() {
-		sh := e.Value.(*shard)
+	for _, sh := range s.byKey {
 		sh.mu.Lock()
 		err := s.save(ctx, sh)
 		sh.mu.Unlock()
