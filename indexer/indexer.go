@@ -54,7 +54,7 @@ type Config struct {
 	Sink       SignalSink // may be nil
 	Logger     *slog.Logger
 	MaxShards  int // clusterer shards in memory, at most; 0: as many as MaxShardBytes allows
-	// MaxShardBytes is how much memory they take, about; default 48 MiB.
+	// MaxShardBytes is how much memory they take, about; default 20 MiB: more would burden the garbage collector more than it saves (BenchmarkTurns).
 	MaxShardBytes int64
 
 	// Shared says that other processes write the same archive (which must be Shared too) and store. What they left
@@ -88,7 +88,7 @@ type Indexer struct {
 // Open makes an Indexer and indexes what a crash left out.
 func Open(ctx context.Context, cfg Config) (*Indexer, error) {
 	if cfg.MaxShardBytes <= 0 {
-		cfg.MaxShardBytes = 48 << 20
+		cfg.MaxShardBytes = 20 << 20
 	}
 	if cfg.SettleAfter <= 0 {
 		cfg.SettleAfter = defaultSettleAfter
