@@ -132,6 +132,7 @@ func (m *mapped) shrink() (err error) {
 // what comes in no order of its keys leaves many.
 func (m *mapped) spare(size int64) (due bool, err error) {
 	err = m.db.View(func(tx *bolt.Tx) error {
+		defer letGo(tx) // half empty pages are found by reading them all
 		stats := m.db.Stats()
 		free := size - tx.Size() + int64((stats.FreePageN+stats.PendingPageN)*m.db.Info().PageSize)
 		if size > smallBytes {
@@ -142,6 +143,7 @@ func (m *mapped) spare(size int64) (due bool, err error) {
 		err := tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
 			s := b.Stats()
 			half += int64(s.LeafAlloc - s.LeafInuse)
+			m.touch(tx, s.LeafAlloc+s.BranchAlloc)
 			return nil
 		})
 		due = free >= max(size/shrinkSmall, allocBytes) || free+half >= max(size/shrinkFree, allocBytes)

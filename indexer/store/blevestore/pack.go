@@ -19,6 +19,9 @@ const (
 	maxFresh = 1024
 	// maxPacking is how many fresh documents make a day pack them without having been searched.
 	maxPacking = 16 << 10
+	// freshTouch is what reading a fresh document brings into memory: some lie on a page, whose neighbours in the file hold
+	// other days or what is free.
+	freshTouch = lookupBytes / 4
 )
 
 // pack packs all fresh documents of a day as a run. Other calls go on meanwhile.
@@ -101,6 +104,7 @@ func (p *packStep) some() error {
 		}
 		docs := b.Bucket(docBucket)
 		for _, k := range keys {
+			p.s.documents.touch(tx, freshTouch)
 			if err := docs.Delete(k); err != nil {
 				return err
 			}
@@ -123,7 +127,7 @@ func (p *packStep) fill(b *bolt.Bucket, w *partWriter) (keys [][]byte, next []by
 		if whole && w.bytes >= uint64(p.s.partTxBytes) {
 			return keys, bytes.Clone(k), nil
 		}
-		p.s.documents.touch(b.Tx(), len(k)+len(v))
+		p.s.documents.touch(b.Tx(), freshTouch)
 		if v, err = p.s.unseal(v); err == nil {
 			whole, err = w.add(entry{k, v})
 		}
