@@ -60,10 +60,14 @@ func TestMappedLetsGo(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if err := readAll(); err != nil { // of what two let go of at once Linux 6.18 keeps some now and then, until the next time
-		t.Error(err)
+	held := mappedBytes(t, documentsFile)
+	for try := 0; held > maxMapped && try < 3; try++ { // with the race detector half of it is back now and then, one time of some hundred
+		if err := readAll(); err != nil {
+			t.Error(err)
+		}
+		held = mappedBytes(t, documentsFile)
 	}
-	if held := mappedBytes(t, documentsFile); held > maxMapped {
+	if held > maxMapped {
 		t.Errorf("%d bytes of the file are in memory when nobody reads it", held)
 	}
 }
