@@ -60,14 +60,7 @@ func TestMappedLetsGo(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	held := mappedBytes(t, documentsFile)
-	for try := 0; held > maxMapped && try < 3; try++ { // with the race detector half of it is back now and then, one time of some hundred
-		if err := readAll(); err != nil {
-			t.Error(err)
-		}
-		held = mappedBytes(t, documentsFile)
-	}
-	if held > maxMapped {
+	if held := mappedBytes(t, documentsFile); held > maxMapped {
 		t.Errorf("%d bytes of the file are in memory when nobody reads it", held)
 	}
 }
@@ -83,7 +76,7 @@ func mappedBytes(t *testing.T, name string) (held int64) {
 	for line := range strings.Lines(string(maps)) {
 		fields := strings.Fields(line)
 		switch {
-		case len(fields) >= 6 && strings.Contains(fields[0], "-"):
+		case len(fields) >= 5 && strings.Contains(fields[0], "-"): // memory without a file has no sixth
 			ours = strings.HasSuffix(fields[len(fields)-1], name)
 		case ours && fields[0] == "Rss:":
 			kb, err := strconv.ParseInt(fields[1], 10, 64)
