@@ -3,7 +3,7 @@
 //	POST ─▶ decompress ─▶ otlp.Decode ─▶ group of requests ─▶ Ingester (one segment) ─▶ 200
 //
 // A request is answered with 200 only when everything in it is durable. Requests that arrive within
-// Config.Linger of the group before, or until Config.GroupBytes are there, are made durable together, so that a
+// Config.Linger of the group before, or until Config.GroupBytes are there or a large one comes, are made durable together, so that a
 // thousand small senders do not make a thousand segments.
 //
 // Backpressure: bodies, whole and decompressed, take from a budget of memory
@@ -50,6 +50,9 @@ type Config struct {
 const (
 	defaultLinger     = 200 * time.Millisecond
 	defaultGroupBytes = 4 << 20
+	// largeRequest is what only somebody sends who has much more behind it: a collector that catches up, and waits for each
+	// acknowledgement before it sends again. Such a request waits for no others.
+	largeRequest      = 1 << 20
 	defaultMaxPending = 96 << 20
 	maxQueue          = 1024 // requests that wait for a group
 
@@ -161,7 +164,7 @@ func (h *Handler) Run(ctx context.Context) error {
 var errStopping = lastnight.Errorf(lastnight.CodeUnavailable, "send again", "the server is stopping")
 
 // group gathers requests: nil if ctx is done. The first waits for others only as long as the group before it is
-// younger than Linger: who comes alone does not wait.
+// younger than Linger: who comes alone does not wait, nor does a large request.
 func (h *Handler) group(ctx context.Context) []*request {
 	h.gather.Lock()
 	defer h.gather.Unlock()
@@ -174,11 +177,11 @@ func (h *Handler) group(ctx context.Context) []*request {
 	}
 	linger := time.NewTimer(h.cfg.Linger - time.Since(h.gathered))
 	defer linger.Stop()
-	for bytes := group[0].bytes; bytes < h.cfg.GroupBytes; {
+	for last, bytes := group[0].bytes, group[0].bytes; last < largeRequest && bytes < h.cfg.GroupBytes; {
 		select {
 		case r := <-h.queue:
 			group = append(group, r)
-			bytes += r.bytes
+			last, bytes = r.bytes, bytes+r.bytes
 			continue
 		case <-linger.C:
 		case <-ctx.Done():

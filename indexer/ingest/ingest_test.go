@@ -267,6 +267,19 @@ func TestGroups(t *testing.T) {
 }
 
 // One bad request does not take others with it.
+// A collector that catches up waits for each acknowledgement: were its requests gathered it would send at the pace of groups.
+func TestLargeWaitsForNone(t *testing.T) {
+	h, url := start(t, &sink{}, ingest.Config{Linger: time.Hour})
+	for i, text := range []string{"the first of all", strings.Repeat("large ", 200<<10), strings.Repeat("again ", 200<<10)} {
+		if code, _, b := post(t, url, ours(t, "p", text)); code != 200 {
+			t.Errorf("%d: %d %q", i, code, b)
+		}
+	}
+	if groups := h.Metrics().Groups; groups != 3 {
+		t.Errorf("%d groups", groups)
+	}
+}
+
 func TestBadOne(t *testing.T) {
 	s := &sink{err: func(b lastnight.Batch) error {
 		for _, x := range b.Spans {
